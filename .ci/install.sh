@@ -1,0 +1,145 @@
+# What ./up and ./test install, and how. Sourced by both, never run by itself.
+# Nothing is fetched when nothing is missing, so both work offline on a machine that has everything.
+
+# PostgreSQL below these minors leaks through views; see docs/threat-model.md.
+POSTGRESQL_FLOORS="15.20 16.16 17.12 18.6"
+POSTGRESQL_MAJOR_MIN=15
+NEXTEST_VERSION=0.9.128
+DENY_VERSION=0.20.2
+
+say() { printf '%s\n' "trefoil: $*" >&2; }
+die() { say "$*"; exit 2; }
+
+# Runs a command as root: directly, or through sudo.
+as_root() {
+  if [ "$(id -u)" -eq 0 ]; then "$@"
+  elif command -v sudo >/dev/null; then sudo "$@"
+  else die "installing packages needs root: run this as root, or install sudo. Wanted: $*"
+  fi
+}
+
+package_installed() {
+  [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+apt_lists_fresh=no
+apt_update() {
+  if [ "$apt_lists_fresh" = yes ]; then return; fi
+  say "updating the package lists"
+  as_root apt-get update -q >&2 || say "the package lists could not be updated; going on with the ones at hand"
+  apt_lists_fresh=yes
+}
+
+apt_install() {
+  apt_update
+  say "installing $*"
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$@" >&2
+}
+
+# Installs a PostgreSQL server package without the cluster that Debian would create and start beside it.
+apt_install_postgresql() {
+  local folder=/etc/postgresql-common/createcluster.d file status=0
+  file=$folder/zz-trefoil-install.conf
+  as_root mkdir -p "$folder"
+  as_root sh -c "printf '%s\n' 'create_main_cluster = false' \"start_conf = 'manual'\" > $file"
+  apt_install "$@" || status=$?
+  as_root rm -f "$file"
+  return "$status"
+}
+
+# The newest major whose server is installed, or nothing.
+postgresql_major() {
+  local program
+  for program in /usr/lib/postgresql/*/bin/postgres; do
+    if [ -x "$program" ]; then basename "$(dirname "$(dirname "$program")")"; fi
+  done | sort -n | tail -n 1
+}
+
+# "15.20" for a major.
+postgresql_minor() {
+  "/usr/lib/postgresql/$1/bin/postgres" --version | sed -n 's/^postgres (PostgreSQL) \([0-9.]*\).*/\1/p'
+}
+
+# True when the first dotted version is below the second.
+version_below() {
+  [ "$1" != "$2" ] && [ "$(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n 1)" = "$1" ]
+}
+
+postgresql_floor() {
+  local floor
+  for floor in $POSTGRESQL_FLOORS; do
+    if [ "${floor%%.*}" = "$1" ]; then printf '%s\n' "$floor"; return; fi
+  done
+  printf '%s\n' "$1"
+}
+
+postgresql_candidate_is_newer() {
+  local installed candidate
+  installed=$(dpkg-query -W -f '${Version}' "postgresql-$1" 2>/dev/null) || return 1
+  candidate=$(apt-cache policy "postgresql-$1" 2>/dev/null | sed -n 's/^ *Candidate: //p')
+  [ -n "$candidate" ] && dpkg --compare-versions "$candidate" gt "$installed"
+}
+
+ensure_postgresql() {
+  local major minor floor
+  major=$(postgresql_major)
+  if [ -z "$major" ] || [ "$major" -lt "$POSTGRESQL_MAJOR_MIN" ]; then
+    apt_install_postgresql postgresql || die "PostgreSQL could not be installed; see the lines above"
+    major=$(postgresql_major)
+    [ -n "$major" ] && [ "$major" -ge "$POSTGRESQL_MAJOR_MIN" ] ||
+      die "this distribution has no PostgreSQL $POSTGRESQL_MAJOR_MIN or newer; install one and run this again"
+  fi
+  package_installed "postgresql-$major" || return 0 # not the distribution's: its owner keeps it current
+  minor=$(postgresql_minor "$major")
+  floor=$(postgresql_floor "$major")
+  if version_below "$minor" "$floor"; then apt_update; fi
+  if postgresql_candidate_is_newer "$major"; then
+    say "PostgreSQL $minor is older than what the distribution offers; its running clusters will be restarted"
+    apt_install_postgresql "postgresql-$major" || say "PostgreSQL stays at $minor"
+    minor=$(postgresql_minor "$major")
+  fi
+  if version_below "$minor" "$floor"; then
+    say "warning: PostgreSQL $minor is below $floor and leaks through views; see docs/threat-model.md"
+  fi
+}
+
+# What builds the binaries: a C compiler and libclang, which the SQL parser's bindings need.
+ensure_build_tools() {
+  local missing=()
+  command -v cc >/dev/null && command -v make >/dev/null || missing+=(build-essential)
+  command -v pkg-config >/dev/null || missing+=(pkg-config)
+  [ -n "${LIBCLANG_PATH:-}" ] || package_installed libclang-dev || missing+=(libclang-dev)
+  if [ ${#missing[@]} -gt 0 ]; then apt_install "${missing[@]}" || die "these packages are needed: ${missing[*]}"; fi
+}
+
+ensure_rust() {
+  command -v cargo >/dev/null || PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
+  command -v cargo >/dev/null || die "cargo is not installed: get Rust from https://rustup.rs and run this again"
+}
+
+ensure_system() {
+  ensure_rust
+  if command -v apt-get >/dev/null && command -v dpkg-query >/dev/null; then
+    ensure_build_tools
+    ensure_postgresql
+  else
+    say "not a Debian system: PostgreSQL $POSTGRESQL_MAJOR_MIN or newer, a C compiler and libclang must be there already"
+  fi
+}
+
+# Cargo's own helpers, of pinned versions, under target/ so that nothing else on the machine changes.
+ensure_cargo_tool() { # name, version
+  command -v "$1" >/dev/null && return 0
+  say "building $1 $2"
+  # A debug build takes a third of the time, and these tools do little work here.
+  cargo install --locked --debug --quiet --root "$TOOLS" "$1@$2" >&2
+}
+
+ensure_cargo_tools() {
+  TOOLS=$PWD/target/tools
+  PATH=$TOOLS/bin:$PATH
+  ensure_cargo_tool cargo-nextest "$NEXTEST_VERSION"
+  ensure_cargo_tool cargo-deny "$DENY_VERSION"
+  cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
+  cargo clippy --version >/dev/null 2>&1 || rustup component add clippy
+}
