@@ -1,1 +1,37 @@
-//! To be written.
+//! Who may see what: a signed bundle of configuration and Cedar policies, read into checked types, and `decide`, which
+//! answers a request with a [`Permit`] or a [`Denial`].
+//!
+//! Pure: no file, clock, randomness or network. Not here: what enforces a profile (crate `wall`), what a statement may
+//! do under a permit (crate `sql`), signatures over a bundle.
+
+#[macro_use]
+mod words;
+
+mod bundle;
+mod catalog;
+mod decide;
+mod directory;
+mod enclave;
+mod error;
+mod names;
+mod permit;
+mod profile;
+mod raw;
+mod rules;
+mod world;
+
+pub use bundle::{Bundle, FILE_BYTES_MAX, FILES_MAX, is_bundle_path};
+pub use catalog::{Catalog, Class, Column, ColumnType, Identifier, RowRule, SCOPE_ALL, Scope, Table, Value};
+pub use directory::{Directory, Principal, PrincipalKind};
+pub use enclave::{
+    Enclave, Exemplar, NamedProfile, PlaceMap, SESSIONS_PER_PROFILE_MAX, Site, TICKET_BYTES_MAX,
+};
+pub use error::ConfigError;
+pub use names::{Country, IDENTIFIER_BYTES_MAX, NAME_BYTES_MAX, Place, SITE_NAME_BYTES_MAX};
+pub use permit::{
+    Ask, Denial, GroupAnswer, Permit, RULE_MALFORMED_TICKET, RULE_NO_PERMIT, RULE_NOT_PROVISIONED,
+    RULE_NOTHING_DISCLOSED, RULE_POLICY_FAULT, RULE_UNKNOWN_PLACE, RULE_UNKNOWN_PRINCIPAL,
+    RULE_UNKNOWN_PURPOSE,
+};
+pub use profile::{Disclosure, PolicyHash, Profile, ProfileColumn, ProfileHash, ProfileTable};
+pub use rules::NEEDS_BYTES_MAX;

@@ -1,0 +1,300 @@
+//! Asks Cedar, in a fixed order: connect; then per table the widest row scope; then per column group the most open
+//! disclosure. Not here: which profile the answer is (`bundle`), what the policies are (`rules`).
+
+use cedar_policy::{
+    Authorizer, Context, Decision, EntityUid, PrincipalConstraint, Request, RestrictedExpression,
+};
+
+use crate::catalog::{Catalog, Table};
+use crate::directory::Principal;
+use crate::enclave::Enclave;
+use crate::names::Place;
+use crate::permit::{Ask, Denial, GroupAnswer, RULE_NO_PERMIT, RULE_POLICY_FAULT};
+use crate::profile::{Disclosed, Disclosure, ProfileColumn, ProfileTable};
+use crate::rules::{Action, Rules};
+use crate::world::{CedarFault, ColumnGroup, Type, World};
+
+/// Everything that a decision is made from, borrowed from the bundle, and who asks.
+pub(crate) struct Asking<'a> {
+    pub(crate) enclave: &'a Enclave,
+    pub(crate) catalog: &'a Catalog,
+    pub(crate) rules: &'a Rules,
+    pub(crate) world: &'a World,
+    pub(crate) principal: &'a Principal,
+    pub(crate) ask: &'a Ask<'a>,
+}
+
+/// What Cedar says about one action.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Answer {
+    /// The permits that matched, in order.
+    Permitted(Vec<String>),
+    /// The forbids that matched, in order; none: no permit matched.
+    Refused(Vec<String>),
+    /// A policy failed, so that a forbid may have been skipped.
+    Fault { id: String, why: String },
+}
+
+impl Answer {
+    fn permits(&self) -> bool {
+        matches!(self, Self::Permitted(_))
+    }
+
+    /// The first determining policy, or the rule that stands in for one.
+    fn rule(&self) -> &str {
+        match self {
+            Self::Permitted(ids) | Self::Refused(ids) => ids.first().map_or(RULE_NO_PERMIT, String::as_str),
+            Self::Fault { .. } => RULE_POLICY_FAULT,
+        }
+    }
+}
+
+/// The part of a request's context that is not the same for all.
+#[derive(Clone, Copy, Default)]
+struct Subject<'a> {
+    scope: Option<&'a str>,
+    pseudonyms: Option<&'a str>,
+}
+
+impl Asking<'_> {
+    /// Whether a session may be opened at all.
+    pub(crate) fn connect(&self) -> Result<(), Denial> {
+        let answer = self.connect_answer().map_err(|fault| fault_denial(&fault))?;
+        match answer {
+            Answer::Permitted(_) => Ok(()),
+            Answer::Fault { id, why } => Err(Denial {
+                rule: RULE_POLICY_FAULT.into(),
+                sentence: format!("policy `{id}` could not be evaluated: {why}"),
+                needs: "a corrected policy".into(),
+            }),
+            Answer::Refused(ids) => match ids.first() {
+                Some(first) => Err(Denial {
+                    rule: first.clone(),
+                    sentence: format!("policy `{}` forbids that {}", ids.join("` and `"), self.sentence()),
+                    needs: join(ids.iter().map(|id| self.rules.needs(id))),
+                }),
+                None => Err(self.no_permit()),
+            },
+        }
+    }
+
+    /// What may be seen by whoever may connect.
+    pub(crate) fn disclosed(&self) -> Result<Disclosed, Denial> {
+        let answers = self.groups().map_err(|fault| fault_denial(&fault))?;
+        let (answers, pseudonym_scope) = answers;
+        let mut tables = Vec::new();
+        for table in &self.catalog.tables {
+            let of_table: Vec<_> = answers.iter().filter(|answer| answer.table == table.name).collect();
+            let scope = of_table.iter().find_map(|answer| answer.scope.as_deref());
+            let Some(scope) = scope.and_then(|name| table.scope(name)) else { continue };
+            let columns: Vec<_> = table
+                .columns
+                .iter()
+                .filter_map(|column| {
+                    let group = of_table.iter().find(|answer| answer.columns.contains(&column.name))?;
+                    Some(ProfileColumn::new(column, group.disclosure?))
+                })
+                .collect();
+            if !columns.is_empty() {
+                let (rows, scope) = (scope.rule.clone(), scope.name.clone());
+                tables.push(ProfileTable { columns, rows, scope, table: table.name.clone() });
+            }
+        }
+        Ok(Disclosed { tables, pseudonym_scope })
+    }
+
+    /// The answer for every column group, and the pseudonym scope where one is used.
+    pub(crate) fn groups(&self) -> Result<(Vec<GroupAnswer>, Option<String>), CedarFault> {
+        let mut answers = Vec::new();
+        for table in &self.catalog.tables {
+            let scope = self.widest(table)?;
+            for group in self.world.groups.iter().filter(|group| group.table == table.name) {
+                answers.push(self.open(table, scope, group)?);
+            }
+        }
+        let pseudonyms = self.pseudonymise(&mut answers)?;
+        Ok((answers, pseudonyms))
+    }
+
+    fn widest<'t>(&self, table: &'t Table) -> Result<Option<&'t str>, CedarFault> {
+        let resource = self.world.uid(Type::Table, &table.name)?;
+        for scope in &table.scopes {
+            let about = Subject { scope: Some(&scope.name), pseudonyms: None };
+            if self.answer(Action::Rows, resource.clone(), about)?.permits() {
+                return Ok(Some(&scope.name));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Clear, masked or withheld: pseudonyms are looked at when all other disclosures are known.
+    fn open(
+        &self,
+        table: &Table,
+        scope: Option<&str>,
+        group: &ColumnGroup,
+    ) -> Result<GroupAnswer, CedarFault> {
+        let here = |column: &&crate::catalog::Column| {
+            column.class == group.class && column.identifier == group.identifier
+        };
+        let mut answer = GroupAnswer {
+            table: table.name.clone(),
+            scope: scope.map(str::to_owned),
+            class: group.class,
+            identifier: group.identifier,
+            columns: table.columns.iter().filter(here).map(|column| column.name.clone()).collect(),
+            disclosure: None,
+            rule: RULE_NO_PERMIT.to_owned(),
+        };
+        if scope.is_none() {
+            return Ok(answer);
+        }
+        let about = Subject { scope, pseudonyms: None };
+        let resource = self.world.group(group)?;
+        for (action, disclosure) in [(Action::Clear, Disclosure::Clear), (Action::Masked, Disclosure::Masked)]
+        {
+            let said = self.answer(action, resource.clone(), about)?;
+            if said.permits() {
+                answer.disclosure = Some(disclosure);
+                answer.rule = said.rule().to_owned();
+                return Ok(answer);
+            }
+            if action == Action::Clear {
+                answer.rule = said.rule().to_owned();
+            }
+        }
+        Ok(answer)
+    }
+
+    /// The first pseudonym scope that is permitted for any withheld group is the profile's only one.
+    fn pseudonymise(&self, answers: &mut [GroupAnswer]) -> Result<Option<String>, CedarFault> {
+        for pseudonyms in &self.catalog.pseudonym_scopes {
+            let mut used = false;
+            for answer in answers.iter_mut().filter(|one| one.scope.is_some() && one.disclosure.is_none()) {
+                let (table, class, identifier) = (answer.table.clone(), answer.class, answer.identifier);
+                let resource = self.world.group(&ColumnGroup { table, class, identifier })?;
+                let about = Subject { scope: answer.scope.as_deref(), pseudonyms: Some(pseudonyms) };
+                let said = self.answer(Action::Pseudonym, resource, about)?;
+                if said.permits() {
+                    answer.disclosure = Some(Disclosure::Pseudonym);
+                    answer.rule = said.rule().to_owned();
+                    used = true;
+                }
+            }
+            if used {
+                return Ok(Some(pseudonyms.clone()));
+            }
+        }
+        Ok(None)
+    }
+
+    fn connect_answer(&self) -> Result<Answer, CedarFault> {
+        let resource = self.world.uid(Type::Enclave, &self.enclave.name)?;
+        self.answer(Action::Connect, resource, Subject::default())
+    }
+
+    fn answer(&self, action: Action, resource: EntityUid, about: Subject<'_>) -> Result<Answer, CedarFault> {
+        let request = Request::new(
+            self.world.principal(self.principal)?,
+            self.world.uid(Type::Action, action.as_str())?,
+            resource,
+            self.context(about)?,
+            Some(&self.rules.schema),
+        )
+        .map_err(CedarFault::new)?;
+        let response =
+            Authorizer::new().is_authorized(&request, self.rules.of(action)?, &self.world.entities);
+        // Cedar skips a policy that fails; a forbid must not be lost that way.
+        if let Some(error) = response.diagnostics().errors().next() {
+            let cedar_policy::AuthorizationError::PolicyEvaluationError(error) = error;
+            return Ok(Answer::Fault { id: error.policy_id().to_string(), why: error.to_string() });
+        }
+        let mut ids: Vec<_> = response.diagnostics().reason().map(ToString::to_string).collect();
+        ids.sort_unstable();
+        Ok(match response.decision() {
+            Decision::Allow => Answer::Permitted(ids),
+            Decision::Deny => Answer::Refused(ids),
+        })
+    }
+
+    fn context(&self, about: Subject<'_>) -> Result<Context, CedarFault> {
+        let uid = |kind, id: &str| self.world.uid(kind, id).map(RestrictedExpression::new_entity_uid);
+        let (known, in_region) = match self.ask.place {
+            Place::Country(country) => (true, self.enclave.region.contains(&country)),
+            Place::Unknown => (false, false),
+        };
+        let place = RestrictedExpression::new_record([
+            ("country".to_owned(), uid(Type::Country, self.ask.place.as_str())?),
+            ("known".to_owned(), RestrictedExpression::new_bool(known)),
+            ("in_region".to_owned(), RestrictedExpression::new_bool(in_region)),
+        ])
+        .map_err(CedarFault::new)?;
+        let mut pairs = vec![("place".to_owned(), place)];
+        if let Some(purpose) = self.ask.purpose {
+            pairs.push(("purpose".to_owned(), uid(Type::Purpose, purpose)?));
+        }
+        if let Some(ticket) = self.ask.ticket {
+            pairs.push(("ticket".to_owned(), RestrictedExpression::new_string(ticket.to_owned())));
+        }
+        if let Some(scope) = about.scope {
+            pairs.push(("scope".to_owned(), uid(Type::Scope, scope)?));
+        }
+        if let Some(pseudonyms) = about.pseudonyms {
+            pairs.push(("pseudonyms".to_owned(), uid(Type::PseudonymScope, pseudonyms)?));
+        }
+        Context::from_pairs(pairs).map_err(CedarFault::new)
+    }
+
+    fn no_permit(&self) -> Denial {
+        let roles: Vec<_> = self.principal.roles.iter().map(String::as_str).collect();
+        let roles = if roles.is_empty() { "none".to_owned() } else { roles.join(", ") };
+        let needs =
+            join(self.rules.needs_of_permits(Action::Connect, |scope| self.covers(scope)).into_iter());
+        Denial {
+            rule: RULE_NO_PERMIT.into(),
+            sentence: format!("no policy permits that {} (roles: {roles})", self.sentence()),
+            needs: if needs.is_empty() { "a role that a policy permits to connect".into() } else { needs },
+        }
+    }
+
+    /// Whether a permit's principal scope takes in whoever asks.
+    fn covers(&self, scope: &PrincipalConstraint) -> bool {
+        let Ok(me) = self.world.principal(self.principal) else { return false };
+        let within = |group: &EntityUid| {
+            let mut roles = self.principal.roles.iter();
+            *group == me
+                || roles.any(|role| self.world.uid(Type::Role, role).is_ok_and(|role| role == *group))
+        };
+        match scope {
+            PrincipalConstraint::Any => true,
+            PrincipalConstraint::Eq(one) => *one == me,
+            PrincipalConstraint::Is(kind) => kind == me.type_name(),
+            PrincipalConstraint::In(group) => within(group),
+            PrincipalConstraint::IsIn(kind, group) => kind == me.type_name() && within(group),
+        }
+    }
+
+    /// "`aoife` connects from IE for purpose `support` under ticket `SUP-1`".
+    fn sentence(&self) -> String {
+        let purpose =
+            self.ask.purpose.map_or("without a purpose".to_owned(), |p| format!("for purpose `{p}`"));
+        let ticket = self.ask.ticket.map_or("without a ticket".to_owned(), |t| format!("under ticket `{t}`"));
+        let place = match self.ask.place {
+            Place::Country(country) => country.to_string(),
+            Place::Unknown => "an unknown place".to_owned(),
+        };
+        format!("`{}` connects from {place} {purpose} and {ticket}", self.principal.name)
+    }
+}
+
+fn join<'a>(parts: impl Iterator<Item = &'a str>) -> String {
+    parts.collect::<Vec<_>>().join("; or ")
+}
+
+pub(crate) fn fault_denial(fault: &CedarFault) -> Denial {
+    Denial {
+        rule: RULE_POLICY_FAULT.into(),
+        sentence: format!("the request could not be decided: {fault}"),
+        needs: "a corrected policy bundle".into(),
+    }
+}

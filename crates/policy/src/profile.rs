@@ -1,0 +1,191 @@
+//! Profiles: what a decision discloses, by name and by hash, and the lint that refuses dangerous ones. Not here: how
+//! it is decided (`decide`), and the views and roles that enforce it (crate `wall`).
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use crate::catalog::{Catalog, Class, Column, ColumnType, Identifier, RowRule};
+
+words! {
+    /// How much of a column is shown. A withheld column is absent; later means less.
+    Disclosure {
+        /// As it is stored.
+        Clear = "clear",
+        /// Reduced by the mask of its identifier or type.
+        Masked = "masked",
+        /// A random token that stands for the subject within one pseudonym scope.
+        Pseudonym = "pseudonym",
+    }
+}
+
+/// SHA-256 of a profile's name and everything it discloses.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ProfileHash(pub [u8; 32]);
+
+/// SHA-256 of a bundle's files.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PolicyHash(pub [u8; 32]);
+
+macro_rules! hex_display {
+    ($($name:ident),+) => { $(
+        /// 64 lower-case hexadecimal digits.
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+            }
+        }
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+    )+ };
+}
+hex_display!(ProfileHash, PolicyHash);
+
+/// Everything that somebody may see, under a stable name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Profile {
+    /// Of the enclave's profiles; also the name of its schema.
+    pub name: String,
+    /// Changes with everything below.
+    pub hash: ProfileHash,
+    /// The tables of which something is shown, in the catalog's order.
+    pub tables: Vec<ProfileTable>,
+    /// The mapping that its pseudonyms come from; present exactly when a column is a pseudonym.
+    pub pseudonym_scope: Option<String>,
+}
+
+/// What is shown of a table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct ProfileTable {
+    // Fields in alphabetical order: see `Hashed`.
+    /// At least one, in the catalog's order.
+    pub columns: Vec<ProfileColumn>,
+    /// What the scope meant when the profile was compiled.
+    pub rows: RowRule,
+    /// Name of the row scope.
+    pub scope: String,
+    /// Name of the table.
+    pub table: String,
+}
+
+/// What is shown of a column.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct ProfileColumn {
+    /// Of the catalog.
+    pub class: Class,
+    /// Of the catalog.
+    pub data_type: ColumnType,
+    /// How much is shown.
+    pub disclosure: Disclosure,
+    /// Of the catalog.
+    pub identifier: Identifier,
+    /// Name of the column.
+    pub name: String,
+}
+
+/// What is hashed. Serialised with keys in alphabetical order, no spaces, and ASCII names only, which makes it the
+/// canonical JSON of RFC 8785; a test compares it with a sorted map.
+#[derive(Serialize)]
+struct Hashed<'a> {
+    name: &'a str,
+    pseudonym_scope: Option<&'a str>,
+    tables: &'a [ProfileTable],
+}
+
+/// What a decision discloses, before it is known under which name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Disclosed {
+    pub(crate) tables: Vec<ProfileTable>,
+    pub(crate) pseudonym_scope: Option<String>,
+}
+
+impl Disclosed {
+    pub(crate) fn is(&self, profile: &Profile) -> bool {
+        self.tables == profile.tables && self.pseudonym_scope == profile.pseudonym_scope
+    }
+
+    pub(crate) fn named(self, name: &str) -> Result<Profile, serde_json::Error> {
+        let hashed = Hashed { name, pseudonym_scope: self.pseudonym_scope.as_deref(), tables: &self.tables };
+        let hash = ProfileHash(Sha256::digest(serde_json::to_vec(&hashed)?).into());
+        let Self { tables, pseudonym_scope } = self;
+        Ok(Profile { name: name.to_owned(), hash, tables, pseudonym_scope })
+    }
+}
+
+impl Profile {
+    /// What is shown of the table with this name.
+    pub fn table(&self, name: &str) -> Option<&ProfileTable> {
+        self.tables.iter().find(|table| table.table == name)
+    }
+
+    /// Whether everything that is shown is shown as it is stored.
+    pub fn all_clear(&self) -> bool {
+        self.columns().all(|(_, column)| column.disclosure == Disclosure::Clear)
+    }
+
+    /// The classes of all columns that are shown, however little of them.
+    pub fn classes(&self) -> BTreeSet<Class> {
+        self.columns().map(|(_, column)| column.class).collect()
+    }
+
+    /// Every column that is shown, with its table's name.
+    pub fn columns(&self) -> impl Iterator<Item = (&str, &ProfileColumn)> {
+        self.tables.iter().flat_map(|table| table.columns.iter().map(|column| (table.table.as_str(), column)))
+    }
+}
+
+impl ProfileTable {
+    /// What is shown of the column with this name.
+    pub fn column(&self, name: &str) -> Option<&ProfileColumn> {
+        self.columns.iter().find(|column| column.name == name)
+    }
+}
+
+impl ProfileColumn {
+    pub(crate) fn new(column: &Column, disclosure: Disclosure) -> Self {
+        let Column { name, data_type, class, identifier } = column.clone();
+        Self { class, data_type, disclosure, identifier, name }
+    }
+}
+
+/// What is wrong with a profile, each as (problem, remedy). Tables are joined on the subject, so a clear identifier
+/// in one undoes a pseudonym in another.
+pub(crate) fn lint(profile: &Profile, catalog: &Catalog) -> Vec<(String, String)> {
+    let mut wrong = Vec::new();
+    let pseudonym = profile.columns().find(|(_, column)| column.disclosure == Disclosure::Pseudonym);
+    for (table, column) in profile.columns() {
+        let name = format!("{table}.{}", column.name);
+        if let Some((beside, of)) = pseudonym
+            && column.disclosure == Disclosure::Clear
+            && column.identifier.points_at_subject()
+        {
+            let problem = format!(
+                "profile `{}` shows `{name}` ({}) clear beside the pseudonym `{beside}.{}` of the same subject",
+                profile.name, column.identifier, of.name
+            );
+            wrong.push((problem, "withhold or mask the identifier, or give up the pseudonym".to_owned()));
+        }
+        let Some(known) = catalog.table(table).and_then(|table| table.column(&column.name)) else { continue };
+        let possible = match column.disclosure {
+            Disclosure::Clear => true,
+            Disclosure::Masked => known.has_mask(),
+            Disclosure::Pseudonym => known.has_pseudonym(),
+        };
+        if !possible {
+            let problem = format!(
+                "profile `{}` shows `{name}` as `{}`, which does not exist for {} identifying `{}`",
+                profile.name, column.disclosure, known.data_type, known.identifier
+            );
+            wrong.push((problem, "permit it for other columns only".to_owned()));
+        }
+    }
+    wrong
+}

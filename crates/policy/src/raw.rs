@@ -1,0 +1,115 @@
+//! The files as they are written, before any check. Every field is required unless it is an `Option`; an unknown key
+//! is refused. Not here: what the values mean (`enclave`, `catalog`, `directory`).
+
+use serde::Deserialize;
+use toml::Spanned;
+
+pub(crate) type Text = Spanned<String>;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawEnclave {
+    pub(crate) name: Text,
+    pub(crate) region: Vec<Text>,
+    pub(crate) purposes: Vec<Text>,
+    pub(crate) sessions_per_profile: Spanned<u16>,
+    pub(crate) sites: Spanned<Vec<RawSite>>,
+    pub(crate) places: Vec<RawPlace>,
+    pub(crate) profiles: Spanned<Vec<RawProfile>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawSite {
+    pub(crate) name: Text,
+    pub(crate) country: Text,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawPlace {
+    pub(crate) name: Text,
+    pub(crate) country: Option<Text>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawProfile {
+    pub(crate) name: Text,
+    pub(crate) exemplar: Spanned<RawExemplar>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawExemplar {
+    pub(crate) principal: Text,
+    pub(crate) place: Text,
+    pub(crate) purpose: Option<Text>,
+    pub(crate) ticket: Option<Text>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawCatalog {
+    pub(crate) schema: Text,
+    pub(crate) subject_table: Text,
+    pub(crate) pseudonym_scopes: Vec<Text>,
+    pub(crate) tables: Vec<RawTable>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawTable {
+    pub(crate) name: Text,
+    pub(crate) key: Text,
+    pub(crate) subject_key: Text,
+    pub(crate) home: Text,
+    pub(crate) scopes: Vec<RawScope>,
+    pub(crate) columns: Vec<RawColumn>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawScope {
+    pub(crate) name: Text,
+    pub(crate) column: Option<Text>,
+    pub(crate) equals: Option<Spanned<RawValue>>,
+    pub(crate) subjects: Option<Text>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum RawValue {
+    Boolean(bool),
+    Integer(i64),
+    Text(String),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawColumn {
+    pub(crate) name: Text,
+    #[serde(rename = "type")]
+    pub(crate) data_type: Text,
+    pub(crate) class: Text,
+    pub(crate) identifier: Text,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawDirectory {
+    pub(crate) roles: Vec<Text>,
+    pub(crate) employers: Vec<Text>,
+    pub(crate) principals: Vec<RawPrincipal>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawPrincipal {
+    pub(crate) name: Text,
+    pub(crate) display: Text,
+    pub(crate) kind: Text,
+    pub(crate) employer: Text,
+    pub(crate) office: Text,
+    pub(crate) roles: Vec<Text>,
+}
