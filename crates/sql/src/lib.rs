@@ -1,1 +1,95 @@
-//! To be written.
+//! Statement verdicts: may this text be sent to a site under this Permit?
+//!
+//! The text is parsed by libpg_query, which is PostgreSQL's own parser, and every node of the tree is judged against
+//! allowlists. It is never rewritten and never deparsed: what is cleared is sent as it came. A text that does not
+//! parse, nests too deep or holds a construct that is on no list is refused.
+//!
+//! Not in this room: what a person may see. PostgreSQL's privileges enforce that, and a statement that slipped
+//! through here would meet them. The verdict closes what privileges cannot, and says in words why.
+//!
+//! Pure: no input or output, no clock, no randomness.
+
+mod allow;
+mod functions;
+mod refusal;
+mod rules;
+mod settings;
+mod tree;
+mod verdict;
+mod walk;
+
+pub use refusal::Refusal;
+pub use verdict::{StatementKind, Transaction};
+
+use policy::Permit;
+use rules::Rules;
+use tree::Tree;
+
+/// Longest statement judged; a longer one is refused unread.
+pub const STATEMENT_BYTES_MAX: usize = 262_144;
+
+/// A statement that may be sent to a site under the Permit it was judged by. Only [`judge`] makes one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cleared {
+    text: String,
+    kind: StatementKind,
+}
+
+impl Cleared {
+    /// The statement, byte for byte as it was judged.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// What the statement does.
+    pub fn kind(&self) -> StatementKind {
+        self.kind
+    }
+}
+
+/// Judges a text of at most one statement.
+///
+/// # Errors
+/// The [`Refusal`], which says the rule and what would be needed.
+pub fn judge(permit: &Permit, text: &str) -> Result<Cleared, Refusal> {
+    let kind = judge_by(&Rules::of(permit), text)?;
+    Ok(Cleared { text: text.to_owned(), kind })
+}
+
+fn judge_by(rules: &Rules, text: &str) -> Result<StatementKind, Refusal> {
+    if text.len() > STATEMENT_BYTES_MAX {
+        return Err(Refusal::new(
+            "too-long",
+            format!("the statement is longer than {STATEMENT_BYTES_MAX} bytes"),
+            "a shorter statement: pass long lists as an array parameter",
+        ));
+    }
+    let parsed =
+        pg_query::parse(text, pg_query::ParserOptions::DEFAULT).map_err(|error| unparsable(&error))?;
+    let statements = match Tree::of(&parsed.protobuf) {
+        Ok(Tree::Node(root)) => root.list("stmts").to_vec(),
+        Ok(_) => return Err(unparsable(&"the parser gave no tree")),
+        Err(error) => return Err(unparsable(&error)),
+    };
+    match statements.as_slice() {
+        [] => Ok(StatementKind::Empty),
+        [Tree::Node(only)] => verdict::statement(rules, only.get("stmt")),
+        _ => Err(Refusal::new(
+            "multi-statement",
+            "the text holds more than one statement",
+            "send the statements one by one",
+        )),
+    }
+}
+
+/// The parser's message may quote the statement, which is the client's own.
+fn unparsable(error: &dyn std::fmt::Display) -> Refusal {
+    Refusal::new(
+        "unparsable",
+        format!("the statement cannot be read, so that it cannot be judged: {error}"),
+        "a statement in PostgreSQL's grammar, not nested too deep",
+    )
+}
+
+#[cfg(test)]
+mod tests;

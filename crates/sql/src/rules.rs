@@ -1,0 +1,39 @@
+//! What the walk needs to know of a Permit: which relations its profile shows, and whether all of it is clear.
+
+use policy::{Permit, RowRule};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The part of a profile that bears on statements.
+#[derive(Debug, Clone)]
+pub(crate) struct Rules {
+    /// The one schema a session sees, which bears the profile's name.
+    pub(crate) schema: String,
+    /// Relations shown, each with its columns.
+    pub(crate) relations: BTreeMap<String, BTreeSet<String>>,
+    /// Whether nothing of what the profile shows is masked, pseudonymised or filtered by row: a plan counts the rows
+    /// that a filter removed.
+    pub(crate) all_clear: bool,
+}
+
+impl Rules {
+    pub(crate) fn of(permit: &Permit) -> Rules {
+        let profile = permit.profile();
+        let relations = profile
+            .tables
+            .iter()
+            .map(|table| {
+                (table.table.clone(), table.columns.iter().map(|column| column.name.clone()).collect())
+            })
+            .collect();
+        let all_rows = profile.tables.iter().all(|table| table.rows == RowRule::All);
+        Rules { schema: profile.name.clone(), relations, all_clear: all_rows && profile.all_clear() }
+    }
+
+    /// The relations shown, for a sentence.
+    pub(crate) fn shown(&self) -> String {
+        match self.relations.len() {
+            0 => "none".to_owned(),
+            _ => self.relations.keys().map(String::as_str).collect::<Vec<_>>().join(", "),
+        }
+    }
+}

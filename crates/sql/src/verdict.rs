@@ -1,0 +1,148 @@
+//! Which statements there are, and what each may hold. Everything that is not named here is refused.
+
+use crate::refusal::Refusal;
+use crate::rules::Rules;
+use crate::tree::{Node, Tree};
+use crate::{settings, walk};
+use pg_query::protobuf::TransactionStmtKind;
+
+/// What a cleared statement does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StatementKind {
+    /// SELECT, VALUES or TABLE, also with WITH.
+    Read,
+    Transaction(Transaction),
+    /// SET or RESET of an allowed setting.
+    Setting,
+    Show,
+    /// PREPARE name AS a read.
+    Prepare,
+    /// EXECUTE name.
+    Execute,
+    Deallocate,
+    /// EXPLAIN of a read, under a profile that is wholly clear.
+    Explain,
+    /// Nothing but white space and comments.
+    Empty,
+}
+
+/// Which transaction command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transaction {
+    Begin,
+    Commit,
+    Rollback,
+    Savepoint,
+    Release,
+    RollbackTo,
+}
+
+/// Options of EXPLAIN that change only what is printed of the statement's own plan.
+const EXPLAIN_OPTIONS: &[&str] = &["analyze", "buffers", "costs", "format", "summary", "timing", "verbose"];
+
+/// Judges one statement of a parse tree.
+pub(crate) fn statement(rules: &Rules, tree: &Tree) -> Result<StatementKind, Refusal> {
+    let Some(node) = tree.node() else { return Err(kind("Unknown")) };
+    match node.name {
+        "SelectStmt" => walk::read(rules, tree).map(|()| StatementKind::Read),
+        "TransactionStmt" => transaction(node).map(StatementKind::Transaction),
+        "VariableSetStmt" => settings::set(node).map(|()| StatementKind::Setting),
+        "VariableShowStmt" => settings::show(node).map(|()| StatementKind::Show),
+        "PrepareStmt" => prepare(rules, node).map(|()| StatementKind::Prepare),
+        "ExecuteStmt" => walk::read(rules, node.get("params")).map(|()| StatementKind::Execute),
+        "DeallocateStmt" => Ok(StatementKind::Deallocate),
+        "ExplainStmt" => explain(rules, node).map(|()| StatementKind::Explain),
+        other => Err(kind(other)),
+    }
+}
+
+fn transaction(node: &Node) -> Result<Transaction, Refusal> {
+    settings::modes(node.list("options"))?;
+    let number = match node.get("kind") {
+        Tree::Int(number) => i32::try_from(*number).ok(),
+        _ => None,
+    };
+    match number.and_then(|number| TransactionStmtKind::try_from(number).ok()) {
+        Some(TransactionStmtKind::TransStmtBegin | TransactionStmtKind::TransStmtStart) => {
+            Ok(Transaction::Begin)
+        }
+        Some(TransactionStmtKind::TransStmtCommit) => Ok(Transaction::Commit),
+        Some(TransactionStmtKind::TransStmtRollback) => Ok(Transaction::Rollback),
+        Some(TransactionStmtKind::TransStmtSavepoint) => Ok(Transaction::Savepoint),
+        Some(TransactionStmtKind::TransStmtRelease) => Ok(Transaction::Release),
+        Some(TransactionStmtKind::TransStmtRollbackTo) => Ok(Transaction::RollbackTo),
+        _ => Err(Refusal::new(
+            "statement-kind",
+            "transactions that outlive their session (PREPARE TRANSACTION and its kin) are not allowed",
+            "use BEGIN, COMMIT and ROLLBACK",
+        )),
+    }
+}
+
+fn prepare(rules: &Rules, node: &Node) -> Result<(), Refusal> {
+    walk::read(rules, node.get("argtypes"))?;
+    only_read(rules, node.get("query"))
+}
+
+fn explain(rules: &Rules, node: &Node) -> Result<(), Refusal> {
+    if !rules.all_clear {
+        return Err(Refusal::new(
+            "explain",
+            format!("the profile \"{}\" masks or filters, and a plan would show what it hides", rules.schema),
+            "a profile in which every column is clear, or the statement without EXPLAIN",
+        ));
+    }
+    for option in node.list("options") {
+        let name = option.node().map_or("", |element| element.text("defname"));
+        if !EXPLAIN_OPTIONS.contains(&name) {
+            return Err(Refusal::new(
+                "explain",
+                format!("the EXPLAIN option \"{name}\" is not allowed"),
+                format!("use one of: {}", EXPLAIN_OPTIONS.join(", ")),
+            ));
+        }
+    }
+    only_read(rules, node.get("query"))
+}
+
+fn only_read(rules: &Rules, tree: &Tree) -> Result<(), Refusal> {
+    match tree.node() {
+        Some(node) if node.name == "SelectStmt" => walk::read(rules, tree),
+        other => Err(kind(other.map_or("Unknown", |node| node.name))),
+    }
+}
+
+/// The refusal of a whole kind of statement, in words a person at a psql prompt understands.
+fn kind(name: &str) -> Refusal {
+    let (rule, what, needs) = match name {
+        "InsertStmt" | "UpdateStmt" | "DeleteStmt" | "MergeStmt" | "TruncateStmt" => (
+            "write",
+            "writing is not allowed",
+            "a read: people see data through this gate and do not change it",
+        ),
+        "CopyStmt" => ("copy", "COPY is not allowed", "use SELECT"),
+        "DeclareCursorStmt" | "FetchStmt" | "ClosePortalStmt" => {
+            ("cursor", "cursors made by SQL are not allowed", "use SELECT, with a row limit in your driver")
+        }
+        "ListenStmt" | "NotifyStmt" | "UnlistenStmt" => (
+            "channel",
+            "LISTEN and NOTIFY speak to other sessions and are not allowed",
+            "nothing: there is no substitute",
+        ),
+        "DoStmt" | "CallStmt" | "LoadStmt" => {
+            ("code", "running code (DO, CALL, LOAD) is not allowed", "say it as one SELECT")
+        }
+        "LockStmt" => ("lock", "taking locks is not allowed", "read without locking"),
+        "DiscardStmt" => ("discard", "DISCARD is not allowed", "use DEALLOCATE, or connect again"),
+        _ => (
+            "statement-kind",
+            "this kind of statement is not allowed",
+            "SELECT, SHOW, SET of a session's own settings, PREPARE, EXECUTE, DEALLOCATE, and BEGIN, COMMIT, ROLLBACK",
+        ),
+    };
+    let sentence = match rule {
+        "statement-kind" => format!("{what} ({name})"),
+        _ => what.to_owned(),
+    };
+    Refusal::new(rule, sentence, needs)
+}
