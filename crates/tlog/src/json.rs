@@ -1,0 +1,123 @@
+//! Canonical JSON (RFC 8785): one value, one text. Numbers are whole and exactly representable everywhere; floating
+//! point is refused, because its shortest text is where implementations disagree.
+
+use serde_json::Value;
+use thiserror::Error;
+
+/// Deepest nesting that is written or read.
+pub const DEPTH_MAX: usize = 64;
+/// Largest magnitude of a number: 2^53 - 1, the whole numbers that every JSON reader keeps exact.
+pub const INTEGER_MAX: u64 = (1 << 53) - 1;
+
+/// Why a value has no canonical text here, or a text is not canonical.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum JsonError {
+    #[error("numbers must be whole; write fractions as text")]
+    Fraction,
+    #[error("numbers must be within ±(2^53 - 1); write larger ones as text")]
+    Range,
+    #[error("nested deeper than {DEPTH_MAX} levels")]
+    Depth,
+    #[error("not JSON: line {line}, column {column}")]
+    Syntax { line: usize, column: usize },
+    #[error("not in canonical form (RFC 8785): write it again through `canonical`")]
+    NotCanonical,
+}
+
+/// The canonical text of a value.
+pub fn canonical(value: &Value) -> Result<String, JsonError> {
+    let mut out = String::new();
+    write_value(&mut out, value, DEPTH_MAX)?;
+    Ok(out)
+}
+
+/// Reads a text that must be, byte for byte, the canonical text of its value. Repeated keys, spaces, other escapes
+/// and other spellings of numbers are therefore refused.
+pub fn parse_canonical(bytes: &[u8]) -> Result<Value, JsonError> {
+    let value: Value = serde_json::from_slice(bytes)
+        .map_err(|error| JsonError::Syntax { line: error.line(), column: error.column() })?;
+    if canonical(&value)?.as_bytes() == bytes { Ok(value) } else { Err(JsonError::NotCanonical) }
+}
+
+fn write_value(out: &mut String, value: &Value, depth: usize) -> Result<(), JsonError> {
+    match value {
+        Value::Null => out.push_str("null"),
+        Value::Bool(true) => out.push_str("true"),
+        Value::Bool(false) => out.push_str("false"),
+        Value::Number(number) => write_number(out, number)?,
+        Value::String(text) => write_string(out, text),
+        Value::Array(items) => {
+            let depth = depth.checked_sub(1).ok_or(JsonError::Depth)?;
+            out.push('[');
+            for (position, item) in items.iter().enumerate() {
+                if position > 0 {
+                    out.push(',');
+                }
+                write_value(out, item, depth)?;
+            }
+            out.push(']');
+        }
+        Value::Object(fields) => {
+            let depth = depth.checked_sub(1).ok_or(JsonError::Depth)?;
+            let mut sorted: Vec<_> = fields.iter().collect();
+            // RFC 8785 sorts by UTF-16 code units, which is not the order of UTF-8 bytes.
+            sorted.sort_by(|(a, _), (b, _)| a.encode_utf16().cmp(b.encode_utf16()));
+            out.push('{');
+            for (position, (key, field)) in sorted.into_iter().enumerate() {
+                if position > 0 {
+                    out.push(',');
+                }
+                write_string(out, key);
+                out.push(':');
+                write_value(out, field, depth)?;
+            }
+            out.push('}');
+        }
+    }
+    Ok(())
+}
+
+fn write_number(out: &mut String, number: &serde_json::Number) -> Result<(), JsonError> {
+    let magnitude = match (number.as_u64(), number.as_i64()) {
+        (Some(unsigned), _) => unsigned,
+        (None, Some(signed)) => signed.unsigned_abs(),
+        (None, None) => return Err(JsonError::Fraction),
+    };
+    if magnitude > INTEGER_MAX {
+        return Err(JsonError::Range);
+    }
+    if number.as_u64().is_none() {
+        out.push('-');
+    }
+    out.push_str(&magnitude.to_string());
+    Ok(())
+}
+
+/// Writes a JSON string as RFC 8785 does: short escapes where they exist, `\u00xx` for other controls, the rest as is.
+pub(crate) fn write_string(out: &mut String, text: &str) {
+    out.push('"');
+    let mut plain_from = 0;
+    for (at, byte) in text.bytes().enumerate() {
+        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
+            continue;
+        }
+        // Escaped bytes are ASCII, so both ends of this range are character boundaries.
+        out.push_str(text.get(plain_from..at).unwrap_or_default());
+        plain_from = at + 1;
+        match byte {
+            b'"' => out.push_str("\\\""),
+            b'\\' => out.push_str("\\\\"),
+            0x08 => out.push_str("\\b"),
+            b'\t' => out.push_str("\\t"),
+            b'\n' => out.push_str("\\n"),
+            0x0c => out.push_str("\\f"),
+            b'\r' => out.push_str("\\r"),
+            other => {
+                out.push_str("\\u00");
+                out.push_str(&crate::hash::hex(&[other]));
+            }
+        }
+    }
+    out.push_str(text.get(plain_from..).unwrap_or_default());
+    out.push('"');
+}
