@@ -9,9 +9,9 @@ pub use read::{
     RowDescription, data_row_columns, ready_for_query,
 };
 pub use write::{
-    Report, Severity, authentication_ok, authentication_sasl, authentication_sasl_continue,
-    authentication_sasl_final, backend_key_data, error_response, negotiate_protocol_version, notice_response,
-    parameter_status, ready,
+    REPORT_FIELD_BYTES_MAX, Report, Severity, authentication_ok, authentication_sasl,
+    authentication_sasl_continue, authentication_sasl_final, backend_key_data, error_response,
+    negotiate_protocol_version, notice_response, parameter_status, ready,
 };
 
 use crate::codec;

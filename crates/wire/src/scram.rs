@@ -3,6 +3,8 @@
 //! `pg_authid.rolpassword` has. Each step consumes the one before it. Not here: randomness (nonce, salt and the mock
 //! secret are arguments), channel binding, looking a verifier up.
 
+#[cfg(test)]
+mod tests;
 mod verifier;
 
 pub use verifier::{ITERATIONS_DEFAULT, ITERATIONS_MAX, ITERATIONS_MIN, SALT_BYTES, Verifier, VerifierError};
@@ -84,6 +86,10 @@ impl Exchange {
         client_first: &[u8],
         nonce: &[u8; NONCE_BYTES],
     ) -> Result<(Challenged, String), ScramError> {
+        self.challenge(client_first, &STANDARD.encode(nonce))
+    }
+
+    fn challenge(self, client_first: &[u8], nonce: &str) -> Result<(Challenged, String), ScramError> {
         let message = text(client_first)?;
         let (header, bare) = header(message)?;
         let mut attributes = bare.split(',');
@@ -98,7 +104,7 @@ impl Exchange {
             return Err(ScramError::Malformed("the nonce is not printable ASCII"));
         }
         extensions(attributes)?;
-        let nonce = format!("{client_nonce}{}", STANDARD.encode(nonce));
+        let nonce = format!("{client_nonce}{nonce}");
         let salt = STANDARD.encode(self.verifier.salt());
         let server_first = format!("r={nonce},s={salt},i={}", self.verifier.iterations());
         let transcript = format!("{bare},{server_first},");

@@ -90,6 +90,12 @@ impl Verifier {
         &self.server_key
     }
 
+    /// A mock that has a real user's keys, which no attacker can make.
+    #[cfg(test)]
+    pub(super) fn doomed(self) -> Verifier {
+        Verifier { real: false, ..self }
+    }
+
     pub(super) fn is_real(&self) -> Choice {
         Choice::from(u8::from(self.real))
     }
