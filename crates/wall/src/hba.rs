@@ -1,0 +1,101 @@
+//! Who may open a connection to a site, and the settings that the wall rests on. `pg_hba.conf` cannot name an issuer:
+//! the server's `ssl_ca_file` has to hold the monitor's authority alone, or an operator-signed certificate would do.
+//! Not here: the rest of the server's configuration (`sites`).
+
+use policy::Bundle;
+
+use crate::names::{ADMIN, DATABASE, POOL, WATCH, repl_role};
+
+/// From where gates and sibling sites come: all parts of an enclave folder share one host.
+const NETWORK: &str = "127.0.0.1/32";
+
+/// One line of `pg_hba.conf`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Rule {
+    pub(crate) kind: &'static str,
+    pub(crate) databases: String,
+    pub(crate) user: String,
+    pub(crate) address: Option<&'static str>,
+    pub(crate) method: &'static str,
+    pub(crate) option: Option<&'static str>,
+}
+
+/// The lines for a site, in order; the first that matches decides.
+pub(crate) fn rules(bundle: &Bundle, site: &str) -> Vec<Rule> {
+    let over_tls = |user: String, option| Rule {
+        kind: "hostssl",
+        databases: DATABASE.to_owned(),
+        user,
+        address: Some(NETWORK),
+        method: "scram-sha-256",
+        option,
+    };
+    let reject = |kind, address| Rule {
+        kind,
+        databases: "all".to_owned(),
+        user: "all".to_owned(),
+        address,
+        method: "reject",
+        option: None,
+    };
+    let mut rules = vec![
+        Rule {
+            kind: "local",
+            databases: format!("{DATABASE},postgres"),
+            user: ADMIN.to_owned(),
+            address: None,
+            method: "peer",
+            option: Some("map=trefoil"),
+        },
+        // The two keys: a password that the gate holds, and a certificate of the monitor for exactly this role.
+        over_tls(format!("+{POOL}"), Some("clientcert=verify-full")),
+        over_tls(WATCH.to_owned(), None),
+    ];
+    let siblings = bundle.enclave().sites.iter().filter(|sibling| sibling.name != site);
+    // No `replication` line: a sibling decodes this database's changes and copies no files.
+    rules.extend(siblings.map(|sibling| over_tls(repl_role(&sibling.name), None)));
+    rules.extend([reject("local", None), reject("host", Some("all"))]);
+    rules
+}
+
+/// The text of a site's `pg_hba.conf`.
+pub fn text(bundle: &Bundle, site: &str) -> String {
+    let mut text =
+        "# Written by trefoil from the policy bundle. Anything else in here is drift.\n".to_owned();
+    for rule in rules(bundle, site) {
+        let words = [
+            Some(rule.kind),
+            Some(&rule.databases),
+            Some(&rule.user),
+            rule.address,
+            Some(rule.method),
+            rule.option,
+        ];
+        text.push_str(&words.into_iter().flatten().collect::<Vec<_>>().join(" "));
+        text.push('\n');
+    }
+    text
+}
+
+/// Settings that the wall rests on, as `pg_settings` shows them: drift when a site has another value.
+pub const SETTINGS: &[(&str, &str)] = &[
+    // A client that is gone must not keep its role, nor a cut query its backend.
+    ("client_connection_check_interval", "1000"),
+    ("log_connections", "on"),
+    ("log_disconnections", "on"),
+    // The server's log is not a second copy of the data.
+    ("log_error_verbosity", "terse"),
+    ("log_min_error_statement", "panic"),
+    ("log_parameter_max_length", "0"),
+    ("log_parameter_max_length_on_error", "0"),
+    ("log_statement", "none"),
+    ("password_encryption", "scram-sha-256"),
+    ("row_security", "on"),
+    ("ssl", "on"),
+    ("ssl_ca_file", "monitor-ca.pem"),
+    ("ssl_cert_file", "server.pem"),
+    ("ssl_key_file", "server.key"),
+    ("ssl_min_protocol_version", "TLSv1.3"),
+    // Recycled files of the write-ahead log keep what was erased.
+    ("wal_recycle", "off"),
+];

@@ -1,0 +1,93 @@
+//! The names that the wall gives to roles, schemas and tables. Both keys are bound to them: the gate logs in as a pool
+//! role, the monitor computes the same name by itself and certifies it. Not here: what the roles may do (`apply`).
+
+use policy::{Profile, ProfileHash};
+
+/// The database of every site.
+pub const DATABASE: &str = "trefoil";
+/// The provisioner: a superuser, by Unix socket only.
+pub const ADMIN: &str = "trefoil_admin";
+/// Every pool role is a member: pg_hba admits this group, with a certificate.
+pub const POOL: &str = "trefoil_pool";
+/// Reads catalogs, ends sessions of the pool; sees no data.
+pub const WATCH: &str = "trefoil_watch";
+/// Schema of one table of random tokens per pseudonym scope.
+pub const PSEUDONYM_SCHEMA: &str = "pseudonym";
+/// Schema of masks and trigger functions; nobody may look into it.
+pub const OWN_SCHEMA: &str = "trefoil";
+
+/// Hexadecimal digits of a profile's hash that a role name carries.
+const PROFILE_DIGITS: usize = 16;
+
+/// What a profile's roles are called, whichever bundle made it: the first 16 digits of its hash.
+pub fn short(profile: &ProfileHash) -> String {
+    let mut digits = profile.to_string();
+    digits.truncate(PROFILE_DIGITS);
+    digits
+}
+
+/// The login role of session number `n` (from 1) of a profile at a site.
+pub fn pool_role(profile: &ProfileHash, site: &str, n: u16) -> String {
+    format!("tp_{}_{site}_{n:03}", short(profile))
+}
+
+/// The role that may read a profile's views; pool roles are its members. Cannot log in.
+pub fn profile_role(profile: &ProfileHash) -> String {
+    format!("tr_{}", short(profile))
+}
+
+/// The role that owns a profile's views and for which row-level security is written. Cannot log in, has no members.
+pub fn owner_role(profile: &ProfileHash) -> String {
+    format!("to_{}", short(profile))
+}
+
+/// The schema in which clients find a profile's views.
+pub fn schema_of(profile: &Profile) -> &str {
+    &profile.name
+}
+
+/// The partition of a table that holds the rows whose home is this site.
+pub fn partition(table: &str, site: &str) -> String {
+    format!("{table}_{site}")
+}
+
+/// The publication of a site's own partitions.
+pub fn publication(site: &str) -> String {
+    format!("trefoil_{site}")
+}
+
+/// The subscription, at a sibling, to a site's publication.
+pub fn subscription(publisher: &str) -> String {
+    format!("trefoil_from_{publisher}")
+}
+
+/// The replication slot that a subscriber holds at each publisher; differs per subscriber, as slots are the
+/// publisher's. Slot names know no hyphen, site names no underscore.
+pub fn slot(subscriber: &str) -> String {
+    format!("trefoil_{}", subscriber.replace('-', "_"))
+}
+
+/// The login role by which a sibling site follows this one.
+pub fn repl_role(subscriber: &str) -> String {
+    format!("trefoil_repl_{subscriber}")
+}
+
+/// A name as SQL writes it, always quoted.
+pub fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// A text constant as SQL writes it.
+pub fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+/// A relation's name with its schema, quoted.
+pub(crate) fn relation(schema: &str, name: &str) -> String {
+    format!("{}.{}", quoted(schema), quoted(name))
+}
+
+/// Quoted names, separated by commas.
+pub(crate) fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    names.into_iter().map(quoted).collect::<Vec<_>>().join(", ")
+}

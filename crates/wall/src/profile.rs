@@ -1,0 +1,139 @@
+//! The statements that put a profile into a site, and those that take one out. Run each list in one transaction, as
+//! the administrator: whoever reads sees all of it or nothing. Not here: what the views say (`views`).
+
+use policy::{Bundle, Profile};
+
+use crate::WallError;
+use crate::names::{self, POOL, list, literal, quoted, relation};
+use crate::views::{Compiled, compile};
+
+/// The settings with which a pool role's sessions begin. They are defaults and not a defence: a session may change
+/// them, and finds no privilege behind them.
+pub(crate) fn session_settings(profile: &Profile) -> [(&'static str, String); 2] {
+    [
+        ("default_transaction_read_only", "on".to_owned()),
+        ("search_path", format!("{}, pg_temp", quoted(names::schema_of(profile)))),
+    ]
+}
+
+/// Makes a profile at a site that has nothing of it yet. `verifier` gives the SCRAM verifier of pool role number `n`,
+/// which is all that the site learns of its password.
+///
+/// # Errors
+/// When the profile is not one of this bundle's, or shows what cannot be shown.
+pub fn apply(
+    bundle: &Bundle,
+    profile: &Profile,
+    site: &str,
+    verifier: &dyn Fn(u16) -> String,
+) -> Result<Vec<String>, WallError> {
+    let schema = names::schema_of(profile);
+    if schema == bundle.catalog().schema || schema == names::OWN_SCHEMA {
+        return Err(WallError::SchemaTaken(schema.to_owned()));
+    }
+    let compiled = compile(bundle, profile)?;
+    let owner = names::owner_role(&profile.hash);
+    let readers = names::profile_role(&profile.hash);
+    let mut ddl = vec![
+        format!("CREATE ROLE {} NOLOGIN NOINHERIT", quoted(&owner)),
+        format!("CREATE ROLE {} NOLOGIN", quoted(&readers)),
+        format!("CREATE SCHEMA {} AUTHORIZATION {}", quoted(schema), quoted(&owner)),
+    ];
+    let_owner_read(bundle, &compiled, &owner, &mut ddl);
+    for (name, query) in &compiled.views {
+        let view = relation(schema, name);
+        ddl.push(format!("CREATE VIEW {view} AS {query}"));
+        ddl.push(format!("ALTER VIEW {view} OWNER TO {}", quoted(&owner)));
+        ddl.push(format!("GRANT SELECT ON {view} TO {}", quoted(&readers)));
+    }
+    ddl.push(format!("GRANT USAGE ON SCHEMA {} TO {}", quoted(schema), quoted(&readers)));
+    for mask in compiled.masks.values() {
+        ddl.push(format!("GRANT EXECUTE ON FUNCTION {} TO {}", mask.signature(), quoted(&readers)));
+    }
+    for n in 1..=bundle.enclave().sessions_per_profile {
+        add_pool_role(profile, &names::pool_role(&profile.hash, site, n), &readers, &verifier(n), &mut ddl);
+    }
+    Ok(ddl)
+}
+
+/// Column by column: what no view and no policy reads, the owner cannot read either.
+fn let_owner_read(bundle: &Bundle, compiled: &Compiled, owner: &str, ddl: &mut Vec<String>) {
+    let schemas: std::collections::BTreeSet<_> = compiled.reads.keys().map(|(schema, _)| schema).collect();
+    for schema in schemas {
+        ddl.push(format!("GRANT USAGE ON SCHEMA {} TO {}", quoted(schema), quoted(owner)));
+    }
+    for ((schema, table), columns) in &compiled.reads {
+        let columns = list(columns.iter().map(String::as_str));
+        let table = relation(schema, table);
+        ddl.push(format!("GRANT SELECT ({columns}) ON {table} TO {}", quoted(owner)));
+    }
+    for (table, rows) in &compiled.rows {
+        let table = relation(&bundle.catalog().schema, table);
+        let owner = quoted(owner);
+        ddl.push(format!("CREATE POLICY {owner} ON {table} FOR SELECT TO {owner} USING ({rows})"));
+    }
+}
+
+/// One session, one role, one connection; membership without the right to pass it on.
+fn add_pool_role(profile: &Profile, role: &str, readers: &str, verifier: &str, ddl: &mut Vec<String>) {
+    let role = quoted(role);
+    ddl.push(format!(
+        "CREATE ROLE {role} LOGIN CONNECTION LIMIT 1 PASSWORD {} IN ROLE {}",
+        literal(verifier),
+        list([readers, POOL])
+    ));
+    for (name, value) in session_settings(profile) {
+        ddl.push(format!("ALTER ROLE {role} SET {name} = {}", setting(&value)));
+    }
+}
+
+/// A list of names stays a list; anything else is a constant.
+fn setting(value: &str) -> String {
+    if value.contains(", ") { value.to_owned() } else { literal(value) }
+}
+
+/// Roles of one profile, as found at a site.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LiveProfile {
+    /// The 16 digits that its roles carry.
+    pub short: String,
+    /// Schemas that its owner owns.
+    pub schemas: Vec<String>,
+    /// Its pool roles.
+    pub pool: Vec<String>,
+}
+
+/// Finds every profile at a site, whole or in part: (digits, schemas, pool roles). For the administrator.
+pub const LIVE_PROFILES: &str = "\
+    SELECT substr(rolname, 4, 16), \
+      array_agg(DISTINCT nspname::text) FILTER (WHERE nspname IS NOT NULL), \
+      array_agg(DISTINCT rolname::text) FILTER (WHERE rolcanlogin OR rolname LIKE 'tp\\_%') \
+    FROM pg_roles LEFT JOIN pg_namespace ON nspowner = pg_roles.oid \
+    WHERE rolname ~ '^t[por]_[0-9a-f]{16}($|_)' GROUP BY 1";
+
+/// Closes a profile to new sessions. Commit it, end the sessions with [`END_SESSIONS`], then [`retire`].
+pub fn close(live: &LiveProfile) -> Vec<String> {
+    live.pool.iter().map(|role| format!("ALTER ROLE {} NOLOGIN", quoted(role))).collect()
+}
+
+/// Ends every session of a profile, named by its digits; says how many would not end within 5 s each.
+pub const END_SESSIONS: &str = "\
+    SELECT count(*) FROM pg_stat_activity \
+    WHERE usename LIKE 'tp\\_' || $1 || '\\_%' AND NOT pg_terminate_backend(pid, 5000)";
+
+/// Takes a profile out of a site: its views, its owner's rights and every role.
+pub fn retire(live: &LiveProfile) -> Vec<String> {
+    let mut ddl: Vec<String> =
+        live.schemas.iter().map(|schema| format!("DROP SCHEMA {} CASCADE", quoted(schema))).collect();
+    let groups = [format!("to_{}", live.short), format!("tr_{}", live.short)];
+    for role in live.pool.iter().chain(&groups) {
+        // Written for a profile that may be there in part only.
+        let role = literal(role);
+        ddl.push(format!(
+            "DO $retire$ BEGIN IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = {role}) THEN \
+             EXECUTE pg_catalog.format('DROP OWNED BY %I', {role}); \
+             EXECUTE pg_catalog.format('DROP ROLE %I', {role}); END IF; END $retire$"
+        ));
+    }
+    ddl
+}
