@@ -1,0 +1,107 @@
+//! Files that survive a crash: written beside their name, synced, renamed, and the folder synced. What goes
+//! into them is decided elsewhere.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// Makes a folder and those above it, and syncs each folder that gained a name.
+pub(crate) fn make_dir(dir: &Path) -> io::Result<()> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = dir.parent() {
+        make_dir(parent)?;
+        match fs::create_dir(dir) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => sync_dir(parent)?,
+        }
+    }
+    Ok(())
+}
+
+/// Makes the names in a folder durable.
+pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
+    let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
+    File::open(dir)?.sync_all()
+}
+
+/// Replaces one file: after a crash there is the old content or the new, never a mixture. Writes the new content
+/// at `beside` first, which must be on the same file system.
+pub(crate) fn replace(path: &Path, beside: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut files = Unnamed::default();
+    files.write(path, beside.to_owned(), bytes)?;
+    files.sync()?.name()
+}
+
+/// Removes a file; one that is already gone is no error.
+pub(crate) fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Reads a file; one that does not exist is `None`.
+pub(crate) fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Files written under other names than their final ones. Many are written before the first is synced: the file system then
+/// commits its journal once for all of them instead of once for each.
+#[derive(Default)]
+pub(crate) struct Unnamed {
+    files: Vec<(File, PathBuf, PathBuf)>,
+}
+
+impl Unnamed {
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.files.len()
+    }
+
+    /// Writes at `beside` what will be at `path`.
+    pub(crate) fn write(&mut self, path: &Path, beside: PathBuf, bytes: &[u8]) -> io::Result<()> {
+        if let Some(parent) = path.parent() {
+            make_dir(parent)?;
+        }
+        let mut file = File::create(&beside)?;
+        file.write_all(bytes)?;
+        self.files.push((file, beside, path.to_owned()));
+        Ok(())
+    }
+
+    /// Brings all of them to the disk.
+    pub(crate) fn sync(self) -> io::Result<Synced> {
+        let mut names = Vec::with_capacity(self.files.len());
+        for (file, beside, path) in self.files {
+            file.sync_all()?;
+            names.push((beside, path));
+        }
+        Ok(Synced { names })
+    }
+}
+
+/// Files that are on the disk but not under their final names.
+pub(crate) struct Synced {
+    names: Vec<(PathBuf, PathBuf)>,
+}
+
+impl Synced {
+    /// Gives them their names and makes the names durable.
+    pub(crate) fn name(self) -> io::Result<()> {
+        let mut dirs = BTreeSet::new();
+        for (beside, path) in &self.names {
+            fs::rename(beside, path)?;
+            if let Some(parent) = path.parent() {
+                dirs.insert(parent);
+            }
+        }
+        dirs.into_iter().try_for_each(sync_dir)
+    }
+}

@@ -1,0 +1,104 @@
+//! The handle by which everyone else appends: takes room, queues, waits. The work is done by `writer`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, timeout_at};
+
+use crate::DETAIL_BYTES_MAX;
+use crate::config::{Config, OpenError};
+use crate::draft::{Draft, NotWitnessed, Why, Witnessed};
+use crate::shared::{Lag, Shared};
+use crate::stage::Queued;
+use crate::steps::Steps;
+use crate::ticket::Ticket;
+use crate::writer::Job;
+
+/// What an entry takes beside its detail, roughly.
+const ENTRY_ROOM_BYTES: usize = 1_024;
+
+/// A record, open for appending. Cheap to clone. When the last handle is dropped, what is cosigned is published
+/// and the writer ends; what is not cosigned is sent after the next open.
+#[derive(Clone)]
+pub struct Record {
+    pub(crate) jobs: mpsc::Sender<Job>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) cosign_wait: Duration,
+}
+
+impl Record {
+    /// Opens a record: replays the write-ahead file, cuts a torn tail, and goes on with what is not cosigned.
+    /// Blocks for as long as the disk takes; the monitor need not answer.
+    pub fn open(config: Config) -> Result<Self, OpenError> {
+        crate::open::open(config, Steps::default())
+    }
+
+    /// Appends an entry. It is queued when this returns; the future ends when the entry is witnessed, when it is
+    /// known that it will not be, or when `cosign_wait` has passed since. Dropping the future does not take the
+    /// entry back.
+    pub fn append(
+        &self,
+        draft: Draft,
+    ) -> impl Future<Output = Result<Witnessed, NotWitnessed>> + Send + use<> {
+        let queued = self.queue(draft);
+        let (until, waited_ms) = (Instant::now() + self.cosign_wait, self.cosign_wait.as_millis());
+        let shared = self.shared.clone();
+        async move {
+            let ticket = queued?;
+            match timeout_at(until, ticket.outcome()).await {
+                Ok(outcome) => outcome,
+                Err(_) => ticket.give_up().unwrap_or_else(|index| {
+                    let waited_ms = u64::try_from(waited_ms).unwrap_or(u64::MAX);
+                    Err(Why::Silent { waited_ms, last: shared.last() }.at(index))
+                }),
+            }
+        }
+    }
+
+    /// Finishes: takes no more entries, has what is staged cosigned if the monitor answers within `cosign_wait`,
+    /// and publishes what is cosigned. Answers how far the record came.
+    pub async fn stop(&self) -> Result<Lag, Why> {
+        let (done, wait) = oneshot::channel();
+        let stopped = |_| self.shared.closed().unwrap_or(Why::Stopped);
+        let job = Job::Stop { wait: self.cosign_wait, done };
+        self.jobs.send(job).await.map_err(|_| stopped(()))?;
+        wait.await.map_err(|_| stopped(()))?
+    }
+
+    /// How many entries each stage has reached.
+    pub fn lag(&self) -> Lag {
+        self.shared.lag()
+    }
+
+    fn queue(&self, draft: Draft) -> Result<Arc<Ticket>, NotWitnessed> {
+        // In the caller's task, so that the writer, of which there is one, does less.
+        let detail = draft.detail.as_ref().map(tlog::json::canonical).transpose();
+        let detail = detail.map_err(|error| unfit(error.to_string()))?;
+        let detail_bytes = detail.as_ref().map_or(0, String::len);
+        if detail_bytes > DETAIL_BYTES_MAX {
+            return Err(unfit(format!(
+                "its detail has {detail_bytes} bytes; the most is {DETAIL_BYTES_MAX}"
+            )));
+        }
+        let bytes = ENTRY_ROOM_BYTES + detail_bytes;
+        self.shared.enter(bytes).map_err(|why| why.at(None))?;
+        let ticket = Arc::<Ticket>::default();
+        let job = Job::Append(Queued { draft, detail, ticket: ticket.clone(), bytes });
+        match self.jobs.try_send(job) {
+            Ok(()) => Ok(ticket),
+            Err(error) => {
+                self.shared.leave(1, bytes);
+                let why = match error {
+                    mpsc::error::TrySendError::Full(_) => self.shared.full(),
+                    mpsc::error::TrySendError::Closed(_) => self.shared.closed().unwrap_or(Why::Stopped),
+                };
+                Err(why.at(None))
+            }
+        }
+    }
+}
+
+fn unfit(problem: String) -> NotWitnessed {
+    Why::Unfit(problem.into()).at(None)
+}

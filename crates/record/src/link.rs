@@ -1,0 +1,126 @@
+//! The connection to the monitor: HTTP/1.1, kept alive, one request at a time. What is sent and what an answer
+//! means is in `exchange`.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper::header::{CONTENT_TYPE, HOST};
+use hyper::{Method, Request, StatusCode, Uri};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+/// The longest that connecting, sending and answering may take together. Past it the connection is given up;
+/// what the monitor did with the request is learned from its next answer.
+const ANSWER_WAIT_MS_MAX: u64 = 5_000;
+/// The longest answer: a certificate for each of the entries of the largest batch.
+const ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// A client of one monitor. Connects when first used and after a failure.
+pub(crate) struct Link {
+    base: Uri,
+    host: String,
+    port: u16,
+    open: Option<SendRequest<Full<Bytes>>>,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum LinkError {
+    #[error("{0:?} is not a monitor's address; write it as http://host:port")]
+    Address(String),
+    #[error("{host}:{port}: {error}; see that trefoil-monitor runs there")]
+    Connect { host: String, port: u16, error: std::io::Error },
+    #[error("{host}:{port}: no answer within {waited_ms} ms")]
+    Silent { host: String, port: u16, waited_ms: u64 },
+    #[error("{host}:{port}: {error}")]
+    Broken { host: String, port: u16, error: String },
+}
+
+/// An answer: its status and its body.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) body: Bytes,
+}
+
+impl Link {
+    /// A link to the monitor at `url`, such as `http://127.0.0.1:7380`. Does not connect yet.
+    pub(crate) fn new(url: &str) -> Result<Self, LinkError> {
+        let wrong = || LinkError::Address(url.to_owned());
+        let base: Uri = url.trim_end_matches('/').parse().map_err(|_| wrong())?;
+        if base.scheme_str() != Some("http") {
+            return Err(wrong());
+        }
+        let host = base.host().ok_or_else(wrong)?.trim_matches(['[', ']']).to_owned();
+        let port = base.port_u16().unwrap_or(80);
+        Ok(Self { base, host, port, open: None })
+    }
+
+    /// Gets `path`.
+    pub(crate) async fn get(&mut self, path: &str) -> Result<Answer, LinkError> {
+        self.ask(Method::GET, path, Bytes::new()).await
+    }
+
+    /// Posts `body` to `path`.
+    pub(crate) async fn post(&mut self, path: &str, body: Bytes) -> Result<Answer, LinkError> {
+        self.ask(Method::POST, path, body).await
+    }
+
+    async fn ask(&mut self, method: Method, path: &str, body: Bytes) -> Result<Answer, LinkError> {
+        let reused = self.open.is_some();
+        let wait = Duration::from_millis(ANSWER_WAIT_MS_MAX);
+        let attempts = async {
+            match self.try_ask(method.clone(), path, body.clone()).await {
+                // A monitor that was restarted has closed the connection. Asking twice does no harm: it knows
+                // what it holds.
+                Err(LinkError::Broken { .. }) if reused => self.try_ask(method, path, body).await,
+                other => other,
+            }
+        };
+        let outcome = tokio::time::timeout(wait, attempts).await;
+        outcome.unwrap_or_else(|_| {
+            let (host, port) = (self.host.clone(), self.port);
+            Err(LinkError::Silent { host, port, waited_ms: ANSWER_WAIT_MS_MAX })
+        })
+    }
+
+    async fn try_ask(&mut self, method: Method, path: &str, body: Bytes) -> Result<Answer, LinkError> {
+        let prefix = self.base.path().trim_end_matches('/');
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("{prefix}{path}"))
+            .header(HOST, format!("{}:{}", self.host, self.port))
+            .header(CONTENT_TYPE, "application/octet-stream")
+            .body(Full::new(body))
+            .map_err(|error| self.broken(&error))?;
+        let mut sender = match self.open.take() {
+            Some(sender) if !sender.is_closed() => sender,
+            _ => self.connect().await?,
+        };
+        sender.ready().await.map_err(|error| self.broken(&error))?;
+        let response = sender.send_request(request).await.map_err(|error| self.broken(&error))?;
+        let status = response.status();
+        let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX);
+        let body = body.collect().await.map_err(|error| self.broken(&error))?.to_bytes();
+        self.open = Some(sender);
+        Ok(Answer { status, body })
+    }
+
+    async fn connect(&self) -> Result<SendRequest<Full<Bytes>>, LinkError> {
+        let connect = |error| LinkError::Connect { host: self.host.clone(), port: self.port, error };
+        let stream = TcpStream::connect((self.host.as_str(), self.port)).await.map_err(connect)?;
+        stream.set_nodelay(true).map_err(connect)?;
+        let (sender, connection) =
+            handshake(TokioIo::new(stream)).await.map_err(|error| self.broken(&error))?;
+        // Ends by itself when the sender is dropped or the monitor closes.
+        tokio::spawn(async move {
+            let _ = connection.await;
+        });
+        Ok(sender)
+    }
+
+    pub(crate) fn broken(&self, error: &dyn std::fmt::Display) -> LinkError {
+        LinkError::Broken { host: self.host.clone(), port: self.port, error: error.to_string() }
+    }
+}

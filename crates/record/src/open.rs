@@ -1,0 +1,166 @@
+//! Opening a record: what is published is loaded and checked, the write-ahead file is replayed after it, and the
+//! threads are started. What may be wrong is in `config::OpenError`.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
+use std::thread;
+use std::time::Duration;
+
+use tlog::checkpoint::Checkpoint;
+use tlog::entry::{Entry, Micros};
+use tlog::note::SignedNote;
+use tlog::tile::{Edge, TileId};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::batch::Batch;
+use crate::config::{Config, OpenError};
+use crate::details::Details;
+use crate::durable;
+use crate::exchange::Exchange;
+use crate::handle::Record;
+use crate::history::History;
+use crate::keys::Keys;
+use crate::link::Link;
+use crate::publish::{self, CHECKPOINT, PUBLISH_QUEUE_MAX, Publisher};
+use crate::shared::Shared;
+use crate::stage::{Staged, Stager};
+use crate::steps::Steps;
+use crate::wal::Wal;
+use crate::writer::Writer;
+use crate::{COSIGN_WAIT_MS_MAX, QUEUE_ENTRIES_MAX};
+
+pub(crate) fn open(config: Config, steps: Steps) -> Result<Record, OpenError> {
+    let longest = Duration::from_millis(COSIGN_WAIT_MS_MAX);
+    if config.cosign_wait.is_zero() || config.cosign_wait > longest {
+        return Err(OpenError::CosignWait(config.cosign_wait));
+    }
+    let link = Link::new(&config.monitor_url)?;
+    let mut staged = Vec::new();
+    // First, because it locks the record.
+    let wal = Wal::open(&config.wal_dir, steps.clone(), &mut |batch| staged.push(batch))?;
+    let keys = Keys::open(&config.keys_dir, &config.recipients, steps.clone())?;
+    let edge = load_published(&config)?;
+    let published = edge.size();
+    let history = History { record_dir: config.record_dir.clone(), details_dir: config.details_dir.clone() };
+    let staged = unpublished(staged, published)?;
+    let time = newest_time(&staged, &history, published)
+        .map_err(|error| published_error(&config.record_dir, &error))?;
+    let next = staged.last().map_or(published, Batch::next);
+
+    let shared = Arc::<Shared>::default();
+    shared.set_staged(next);
+    shared.set_cosigned(published);
+    shared.set_published(published);
+    let (asks, to_publish) = sync_channel(PUBLISH_QUEUE_MAX);
+    let (jobs, queue) = mpsc::channel(QUEUE_ENTRIES_MAX);
+    let cosigned = edge.frontier();
+    let publisher = Publisher {
+        beside_dir: make_beside(&config.record_dir)?,
+        details: Details::open(&config.details_dir, published)
+            .map_err(|error| published_error(&config.details_dir, &error))?,
+        record_dir: config.record_dir,
+        wal_dir: config.wal_dir,
+        steps: steps.clone(),
+        shared: shared.clone(),
+        edge,
+    };
+    let stager =
+        Stager { gate: config.gate, clock: config.clock, keys, wal, shared: shared.clone(), next, time };
+    let exchange = Exchange {
+        origin: config.origin,
+        log_key: config.log_key,
+        rule: config.rule,
+        link,
+        steps,
+        shared: shared.clone(),
+        publisher: asks,
+        history,
+        cosigned,
+        held: None,
+        pending: staged.into_iter().map(Staged::new).collect(),
+        refused: None,
+        next_at: Instant::now(),
+        backoff: Duration::ZERO,
+    };
+    start(publisher, to_publish, Writer { jobs: queue, stager, exchange, stop: None })
+        .map_err(OpenError::Thread)?;
+    Ok(Record { jobs, shared, cosign_wait: config.cosign_wait })
+}
+
+fn start(
+    publisher: Publisher,
+    asks: std::sync::mpsc::Receiver<publish::Ask>,
+    writer: Writer,
+) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+    thread::Builder::new().name("record-publish".to_owned()).spawn(move || publisher.run(&asks))?;
+    thread::Builder::new().name("record-write".to_owned()).spawn(move || runtime.block_on(writer.run()))?;
+    Ok(())
+}
+
+/// Loads the right edge of the published log and checks it against the public checkpoint. The checkpoint need only
+/// carry this log's signature: who must cosign may have changed since.
+fn load_published(config: &Config) -> Result<Edge, OpenError> {
+    let dir = &config.record_dir;
+    let path = dir.join(CHECKPOINT);
+    let io_error = |error| OpenError::Io { path: path.clone(), error };
+    durable::make_dir(dir).map_err(io_error)?;
+    let Some(bytes) = durable::read(&path).map_err(io_error)? else { return Ok(Edge::new()) };
+    let wrong = |problem: String| OpenError::Published { path: path.clone(), problem };
+    let note = SignedNote::parse(&bytes).map_err(|error| wrong(error.to_string()))?;
+    note.verify(std::slice::from_ref(config.log_key.verifier())).map_err(|error| wrong(error.to_string()))?;
+    let checkpoint = Checkpoint::parse(&note.text).map_err(|error| wrong(error.to_string()))?;
+    if checkpoint.origin != config.origin {
+        return Err(wrong(format!("its origin is {}, not {}", checkpoint.origin, config.origin)));
+    }
+    let read = |id: TileId| durable::read(&dir.join(id.to_string()));
+    let edge = Edge::resume(checkpoint.size, read).map_err(|error| published_error(dir, &error))?;
+    if edge.root() != checkpoint.root {
+        return Err(wrong("the tiles have another root".to_owned()));
+    }
+    Ok(edge)
+}
+
+/// The staged batches that are not wholly published. They must begin where the published log ends, or before.
+fn unpublished(staged: Vec<Batch>, published: u64) -> Result<Vec<Batch>, OpenError> {
+    if let (Some(first), Some(last)) = (staged.first(), staged.last())
+        && (first.first() > published || last.next() < published)
+    {
+        return Err(OpenError::Missing { published, from: first.first(), to: last.next() });
+    }
+    Ok(staged.into_iter().filter(|batch| batch.next() > published).collect())
+}
+
+/// The newest entry's time: no later entry may have an earlier one.
+fn newest_time(staged: &[Batch], history: &History, published: u64) -> io::Result<Micros> {
+    let entry = match (staged.last(), published.checked_sub(1)) {
+        (Some(batch), _) => {
+            batch.iter(batch.next() - 1, batch.next()).next().map(|(entry, _)| entry.to_vec())
+        }
+        (None, Some(last)) => {
+            history.bundle_from(last, published)?.into_iter().next().map(|(entry, _)| entry)
+        }
+        (None, None) => return Ok(Micros(0)),
+    };
+    let entry = entry.ok_or_else(|| io::Error::other("the newest entry is missing"))?;
+    Ok(Entry::parse(&entry).map_err(io::Error::other)?.time)
+}
+
+/// Makes the folder in which files are written before they are named, and empties it of what a crash left.
+fn make_beside(record_dir: &Path) -> Result<std::path::PathBuf, OpenError> {
+    let dir = publish::beside(record_dir);
+    let empty = || {
+        durable::make_dir(&dir)?;
+        fs::read_dir(&dir)?.try_for_each(|item| durable::remove(&item?.path()))
+    };
+    empty().map_err(|error| OpenError::Io { path: dir.clone(), error })?;
+    Ok(dir)
+}
+
+fn published_error(path: &Path, problem: &dyn std::fmt::Display) -> OpenError {
+    OpenError::Published { path: path.to_owned(), problem: problem.to_string() }
+}

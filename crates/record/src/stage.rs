@@ -1,0 +1,201 @@
+//! Staging: drafts become entries with time, index and key, and entries become durable. The first half of the
+//! commit order; the second, which makes them witnessed, is in `exchange`.
+
+use std::io;
+use std::sync::Arc;
+
+use rand::TryRngCore as _;
+use rand::rngs::OsRng;
+use tlog::detail::{self, NONCE_BYTES, SALT_BYTES};
+use tlog::entry::{ENTRY_BYTES_MAX, Entry, Kind, Micros};
+use tlog::hash::{Hash, hex, leaf_hash};
+
+use crate::batch::{Batch, Building, record_bytes};
+use crate::config::Clock;
+use crate::draft::{Draft, Why};
+use crate::keys::Keys;
+use crate::shared::Shared;
+use crate::ticket::Ticket;
+use crate::wal::Wal;
+use crate::{BLOB_BYTES_MAX, ENTRIES_PER_BATCH_MAX};
+
+/// A draft on its way to the writer, with the waiter and the room it took.
+pub(crate) struct Queued {
+    pub(crate) draft: Draft,
+    /// The canonical text of the draft's detail.
+    pub(crate) detail: Option<String>,
+    pub(crate) ticket: Arc<Ticket>,
+    pub(crate) bytes: usize,
+}
+
+/// A staged batch with what is needed to sign, send and answer for it.
+pub(crate) struct Staged {
+    pub(crate) batch: Batch,
+    pub(crate) leaves: Vec<Hash>,
+    /// One for each entry; none for the record's own and for those of before a restart.
+    pub(crate) tickets: Vec<Option<Arc<Ticket>>>,
+    /// Entries and bytes of room that are given back when the batch is cosigned.
+    pub(crate) room: (usize, usize),
+}
+
+impl Staged {
+    pub(crate) fn new(batch: Batch) -> Self {
+        let leaves = batch.iter(batch.first(), batch.next()).map(|(entry, _)| leaf_hash(entry)).collect();
+        Self { batch, leaves, tickets: Vec::new(), room: (0, 0) }
+    }
+}
+
+/// Turns drafts into staged batches.
+pub(crate) struct Stager {
+    pub(crate) gate: String,
+    pub(crate) clock: Clock,
+    pub(crate) keys: Keys,
+    pub(crate) wal: Wal,
+    pub(crate) shared: Arc<Shared>,
+    /// The index that the next entry gets.
+    pub(crate) next: u64,
+    /// The newest entry's time: no later entry gets an earlier one.
+    pub(crate) time: Micros,
+}
+
+impl Stager {
+    /// Stages all of `queue`, in as many batches as it takes.
+    ///
+    /// After an error the record must take no more entries: the write-ahead file may or may not hold the last
+    /// batch. The tickets of all that were not staged are resolved with the error.
+    pub(crate) fn stage(&mut self, queue: Vec<Queued>) -> Result<Vec<Staged>, Why> {
+        let mut done = Vec::new();
+        let mut queue = queue.into_iter().peekable();
+        while queue.peek().is_some() {
+            match self.stage_one(&mut queue) {
+                Ok(staged) => done.extend(staged),
+                Err(why) => {
+                    queue.for_each(|queued| queued.ticket.resolve(Err(why.clone().at(None))));
+                    return Err(why);
+                }
+            }
+        }
+        Ok(done)
+    }
+
+    fn stage_one(
+        &mut self,
+        queue: &mut std::iter::Peekable<impl Iterator<Item = Queued>>,
+    ) -> Result<Option<Staged>, Why> {
+        let mut making = Making { building: Building::new(self.next), tickets: Vec::new(), room: (0, 0) };
+        // A key.made entry may come in front of a draft, so one place is left for it.
+        while making.building.len() + 1 < ENTRIES_PER_BATCH_MAX
+            && making.building.room_bytes() > 2 * record_bytes(ENTRY_BYTES_MAX, BLOB_BYTES_MAX)
+        {
+            let Some(queued) = queue.next() else { break };
+            if let Err(error) = self.add(&mut making, queued) {
+                return Err(making.fail(&error));
+            }
+        }
+        if making.building.len() == 0 {
+            self.shared.leave(making.room.0, making.room.1);
+            return Ok(None);
+        }
+        let Making { building, tickets, room } = making;
+        let batch = building.finish();
+        if let Err(error) = self.wal.stage(&batch) {
+            return Err(fail(batch.first(), &tickets, &error));
+        }
+        // Crash from here on: the batch is sent after the restart.
+        self.next = batch.next();
+        self.shared.set_staged(self.next);
+        Ok(Some(Staged { tickets, room, ..Staged::new(batch) }))
+    }
+
+    /// Adds one draft, and before it the key that it needs. A draft that is unfit is answered and left out; an
+    /// error means that a key could not be stored.
+    fn add(&mut self, making: &mut Making, queued: Queued) -> io::Result<()> {
+        let Queued { draft, detail, ticket, bytes } = queued;
+        making.room.0 += 1;
+        making.room.1 += bytes;
+        self.time = self.time.max((self.clock)());
+        if self.keys.at(self.time).is_none()
+            && let Err(error) = self.add_key(making)
+        {
+            ticket.resolve(Err(Why::Storage(error.to_string().into()).at(None)));
+            return Err(error);
+        }
+        match self.encode(draft, detail.as_deref()) {
+            Ok((entry, blob)) => {
+                if ticket.take_index(making.building.next()) {
+                    making.building.push(&entry, &blob);
+                    making.tickets.push(Some(ticket));
+                }
+            }
+            Err(problem) => ticket.resolve(Err(Why::Unfit(problem.into()).at(None))),
+        }
+        Ok(())
+    }
+
+    fn add_key(&mut self, making: &mut Making) -> io::Result<()> {
+        let made = self.keys.make(self.time)?;
+        let mut entry = Entry::new(self.time, Kind::KeyMade, &self.gate);
+        entry.key = Some(made.id);
+        entry.detail = Some(made.commitment);
+        making.building.push(&entry.encode().map_err(io::Error::other)?, &made.wrapped);
+        making.tickets.push(None);
+        Ok(())
+    }
+
+    fn encode(&self, draft: Draft, canonical: Option<&str>) -> Result<(Vec<u8>, Vec<u8>), String> {
+        let key = self.keys.at(self.time).ok_or("there is no key for the day")?;
+        let request = draft.request.as_ref().map(|request| key.request(request)).transpose();
+        let mut entry = Entry {
+            session: draft.session,
+            principal: draft.principal.map(|name| key.principal(&name)),
+            request: request.map_err(|error| error.to_string())?,
+            place: draft.place,
+            decision: draft.decision,
+            policy: draft.policy,
+            profile: draft.profile,
+            classes: draft.classes,
+            count: draft.count,
+            ..Entry::new(self.time, draft.kind, &self.gate)
+        };
+        let mut blob = Vec::new();
+        if let (Some(detail), Some(canonical)) = (&draft.detail, canonical) {
+            let (mut salt, mut nonce) = ([0; SALT_BYTES], [0; NONCE_BYTES]);
+            OsRng.try_fill_bytes(&mut salt).map_err(|error| error.to_string())?;
+            OsRng.try_fill_bytes(&mut nonce).map_err(|error| error.to_string())?;
+            blob = detail::seal(key, &salt, &nonce, detail).map_err(|error| error.to_string())?;
+            entry.detail = Some(hex(&detail::commitment(&salt, canonical)));
+        }
+        if entry.principal.is_some() || entry.request.is_some() || entry.detail.is_some() {
+            entry.key = Some(key.id.clone());
+        }
+        if blob.len() > BLOB_BYTES_MAX {
+            return Err(format!("its sealed detail has {} bytes; the most is {BLOB_BYTES_MAX}", blob.len()));
+        }
+        Ok((entry.encode().map_err(|error| error.to_string())?, blob))
+    }
+}
+
+/// A batch being put together, with its waiters.
+struct Making {
+    building: Building,
+    tickets: Vec<Option<Arc<Ticket>>>,
+    room: (usize, usize),
+}
+
+impl Making {
+    fn fail(self, error: &io::Error) -> Why {
+        let first = self.building.next() - self.tickets.len() as u64;
+        fail(first, &self.tickets, error)
+    }
+}
+
+/// Tells the waiters of a batch that it could not be staged.
+fn fail(first: u64, tickets: &[Option<Arc<Ticket>>], error: &io::Error) -> Why {
+    let why = Why::Storage(error.to_string().into());
+    for (index, ticket) in (first..).zip(tickets) {
+        if let Some(ticket) = ticket {
+            ticket.resolve(Err(why.clone().at(Some(index))));
+        }
+    }
+    why
+}

@@ -1,0 +1,161 @@
+//! The writer: one thread that stages what is queued and exchanges it with the monitor, batch after batch. What
+//! arrives while a checkpoint is in flight is the next batch. It waits for events and never polls.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep_until};
+
+use crate::QUEUE_ENTRIES_MAX;
+use crate::draft::Why;
+use crate::exchange::Exchange;
+use crate::publish::Ask;
+use crate::shared::Lag;
+use crate::stage::{Queued, Stager};
+
+/// While the monitor takes longer than this to answer, what is queued is staged without waiting for it, once in
+/// this long: it becomes durable and gets its index, and goes out when the monitor answers.
+const STAGE_EVERY_MS: u64 = 50;
+
+/// What the writer is asked.
+pub(crate) enum Job {
+    Append(Queued),
+    /// Finish: have everything cosigned within the wait, publish, and answer how far it came.
+    Stop {
+        wait: Duration,
+        done: oneshot::Sender<Result<Lag, Why>>,
+    },
+}
+
+pub(crate) struct Writer {
+    pub(crate) jobs: mpsc::Receiver<Job>,
+    pub(crate) stager: Stager,
+    pub(crate) exchange: Exchange,
+    pub(crate) stop: Option<Stop>,
+}
+
+/// A stop that was asked for.
+pub(crate) struct Stop {
+    until: Instant,
+    done: Option<oneshot::Sender<Result<Lag, Why>>>,
+}
+
+impl Writer {
+    /// Runs until a stop, an error, or the end of all handles.
+    pub(crate) async fn run(mut self) {
+        let outcome = self.work().await;
+        let shared = self.stager.shared.clone();
+        shared.close(outcome.clone().err().unwrap_or(Why::Stopped));
+        if let Err(why) = &outcome {
+            tracing::error!(%why, "the record stops");
+        }
+        self.jobs.close();
+        self.fail_waiters(&shared.closed().unwrap_or(Why::Stopped)).await;
+        let flushed = self.flush().await;
+        let done = self.stop.take().and_then(|stop| stop.done);
+        // Unlocks the write-ahead file, so that whoever was waiting may open it again.
+        drop(self);
+        if let Some(done) = done {
+            let _ = done.send(outcome.and(flushed).map(|()| shared.lag()));
+        }
+    }
+
+    async fn work(&mut self) -> Result<(), Why> {
+        let mut jobs = Vec::new();
+        let mut ended = false;
+        loop {
+            if let Some(why @ Why::Storage(_)) = self.stager.shared.closed() {
+                return Err(why);
+            }
+            if let Some(stop) = &self.stop
+                && (!self.exchange.is_behind() || Instant::now() >= stop.until)
+            {
+                return Ok(());
+            }
+            let due = [self.exchange.due_at(), self.stop.as_ref().map(|stop| stop.until)];
+            let due = due.into_iter().flatten().min();
+            tokio::select! {
+                biased;
+                count = self.jobs.recv_many(&mut jobs, QUEUE_ENTRIES_MAX), if !ended => {
+                    ended = count == 0;
+                    if ended {
+                        self.stop.get_or_insert(Stop { until: Instant::now(), done: None });
+                    }
+                }
+                () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {}
+            }
+            let staged = stage(&mut self.stager, &mut self.stop, jobs.drain(..))?;
+            self.exchange.add(staged);
+            if self.exchange.due_at().is_some_and(|at| at <= Instant::now()) {
+                self.round(&mut jobs).await?;
+            }
+        }
+    }
+
+    /// One round with the monitor, during which staging goes on if the monitor is slow.
+    async fn round(&mut self, jobs: &mut Vec<Job>) -> Result<(), Why> {
+        let Self { jobs: queue, stager, exchange, stop } = self;
+        let every = Duration::from_millis(STAGE_EVERY_MS);
+        let mut stage_at = Instant::now() + every;
+        let mut arrived = Vec::new();
+        let outcome = {
+            let mut round = pin!(exchange.round());
+            loop {
+                tokio::select! {
+                    biased;
+                    outcome = &mut round => break outcome,
+                    () = sleep_until(stage_at) => {
+                        while let Ok(job) = queue.try_recv() {
+                            jobs.push(job);
+                        }
+                        match stage(stager, stop, jobs.drain(..)) {
+                            Ok(staged) => arrived.extend(staged),
+                            Err(why) => break Err(why),
+                        }
+                        stage_at = Instant::now() + every;
+                    }
+                }
+            }
+        };
+        self.exchange.add(arrived);
+        outcome
+    }
+
+    /// Tells everyone who still waits why nothing will come.
+    async fn fail_waiters(&mut self, why: &Why) {
+        self.exchange.fail_waiters(why);
+        while let Some(job) = self.jobs.recv().await {
+            match job {
+                Job::Append(queued) => queued.ticket.resolve(Err(why.clone().at(None))),
+                Job::Stop { done, .. } => drop(done.send(Err(why.clone()))),
+            }
+        }
+    }
+
+    async fn flush(&self) -> Result<(), Why> {
+        let (flushed, wait) = oneshot::channel();
+        let gone = |_| self.stager.shared.closed().unwrap_or(Why::Stopped);
+        self.exchange.publisher.send(Ask::Flush(flushed)).map_err(|_| gone(()))?;
+        wait.await.map_err(|_| gone(()))
+    }
+}
+
+/// Stages the drafts among some jobs, and notes a stop.
+fn stage(
+    stager: &mut Stager,
+    stop: &mut Option<Stop>,
+    jobs: impl Iterator<Item = Job>,
+) -> Result<Vec<crate::stage::Staged>, Why> {
+    let mut queue = Vec::with_capacity(jobs.size_hint().0);
+    for job in jobs {
+        match job {
+            Job::Append(queued) => queue.push(queued),
+            Job::Stop { wait, done } => {
+                stager.shared.close(Why::Stopped);
+                *stop = Some(Stop { until: Instant::now() + wait, done: Some(done) });
+            }
+        }
+    }
+    stager.stage(queue)
+}
