@@ -1,1 +1,24 @@
-//! To be written.
+//! The monitor: the independent third party's program. It holds a copy of everything the gate recorded, decides every
+//! session and every statement again from its own copy of the policy, and cosigns only what it would have decided the
+//! same. It issues the second key to the wall. It can stop, never grant: it has no password of any site, and no other
+//! part's code beyond the pure crates.
+//!
+//! `monitor` is one batch from bytes to answer; `entries` are the rules; `state` is the fold; `copy` is the disk.
+//! Absent: the gate's clients, the sites, the published record (outsiders read that through `tlog`).
+
+pub mod batch;
+pub mod bundle;
+pub mod ca;
+pub mod clock;
+pub mod config;
+pub mod copy;
+pub mod decide;
+pub mod entries;
+pub mod folder;
+pub mod incident;
+pub mod init;
+mod memo;
+pub mod monitor;
+pub mod replay;
+pub mod serve;
+pub mod state;

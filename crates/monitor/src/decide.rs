@@ -1,0 +1,58 @@
+//! The monitor's own decisions and verdicts, remembered. A decision depends on the policy and the question alone, a
+//! verdict on the profile and the text alone, so each is worked out once. Both come from the policy and sql crates.
+
+use std::sync::Arc;
+
+use policy::{Ask, Bundle, Denial, Permit};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    bundle::{BundleError, Shelf},
+    memo::Memo,
+    state::Question,
+};
+
+/// Decisions remembered, in each of two generations.
+pub const DECISIONS_MAX: usize = 16_384;
+/// Verdicts remembered, in each of two generations.
+pub const VERDICTS_MAX: usize = 65_536;
+
+/// What policy says to a question.
+pub type Decision = Arc<Result<Permit, Denial>>;
+/// Nothing when the statement is cleared, or the rule that refuses it.
+pub type Verdict = Result<(), &'static str>;
+
+/// Decides as the gate should have.
+pub struct Judge {
+    pub shelf: Shelf,
+    decisions: Memo<Question, Decision>,
+    verdicts: Memo<(String, [u8; 32]), Verdict>,
+}
+
+impl Judge {
+    pub fn new(shelf: Shelf) -> Judge {
+        Judge { shelf, decisions: Memo::new(DECISIONS_MAX), verdicts: Memo::new(VERDICTS_MAX) }
+    }
+
+    /// The decision under the policy that the question names.
+    pub fn decide(&mut self, question: &Question) -> Result<Decision, BundleError> {
+        let bundle = self.shelf.get(&question.policy)?;
+        Ok(self.decisions.get_or(question.clone(), || Arc::new(bundle.decide(&ask(&bundle, question)))))
+    }
+
+    /// The verdict on a statement under a permit.
+    pub fn verdict(&mut self, permit: &Permit, text: &str) -> Verdict {
+        let key = (permit.profile().hash.to_string(), Sha256::digest(text.as_bytes()).into());
+        self.verdicts.get_or(key, || sql::judge(permit, text).map(drop).map_err(|refusal| refusal.rule))
+    }
+}
+
+/// The question as policy takes it: the listener becomes the country that the monitor's own place map gives it.
+pub fn ask<'a>(bundle: &Bundle, question: &'a Question) -> Ask<'a> {
+    Ask {
+        principal: &question.principal,
+        place: bundle.place_of(&question.listener),
+        purpose: question.purpose.as_deref(),
+        ticket: question.ticket.as_deref(),
+    }
+}

@@ -1,0 +1,273 @@
+//! The second decision: every entry of a batch is taken apart, opened, and decided again, before it is cosigned. Here
+//! are the rules that hold for all kinds; those of each kind are in the modules below. Nothing here writes or answers.
+
+mod gate;
+mod refused;
+mod release;
+mod session;
+
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tlog::{
+    detail::{self, DayKey},
+    entry::{Entry, Kind, Micros},
+    hash::{hex, unhex},
+};
+
+use crate::{
+    batch::Item,
+    bundle::BundleError,
+    decide::{Decision, Judge},
+    incident::{Breach, Fault},
+    state::{Draft, Question, Session, SessionId},
+};
+
+/// How far a gate's clock may be from the monitor's.
+pub const CLOCK_SKEW_S_MAX: i64 = 300;
+const CLOCK_SKEW_US_MAX: i64 = CLOCK_SKEW_S_MAX * 1_000_000;
+
+/// Decides entries again, for one batch.
+pub struct Examiner<'a, 'b> {
+    pub judge: &'a mut Judge,
+    /// Unwraps day keys: `AGE-SECRET-KEY-1…`.
+    pub identity: &'a str,
+    pub now: Micros,
+    pub draft: Draft<'b>,
+}
+
+/// An entry with what belongs to it.
+struct Subject<'e> {
+    index: u64,
+    entry: &'e Entry,
+    blob: Option<&'e [u8]>,
+}
+
+impl Examiner<'_, '_> {
+    /// Checks one entry and folds it into the draft. After an error the draft is of no use.
+    pub fn examine(&mut self, index: u64, item: Item<'_>) -> Result<(), Fault> {
+        let entry = parse(item.entry)?;
+        self.check_time(entry.time)?;
+        self.check_gate(&entry)?;
+        let subject = Subject { index, entry: &entry, blob: item.blob };
+        match entry.kind {
+            Kind::KeyMade => self.key_made(&subject),
+            Kind::GateStart => self.gate_start(&subject),
+            Kind::GateStop => self.gate_stop(&subject),
+            Kind::SessionOpen => self.session_open(&subject),
+            Kind::SessionClose => self.session_close(&subject),
+            Kind::AccessDecision => self.access_decision(&subject),
+            Kind::LoginJudged => self.login_judged(&subject),
+            Kind::AccessRelease => self.access_release(&subject),
+            Kind::AccessCut => self.access_cut(&subject),
+            Kind::AccessWrite
+            | Kind::AccessCommit
+            | Kind::KeyForgotten
+            | Kind::PolicyApplied
+            | Kind::DirectoryChanged
+            | Kind::LoginResponded
+            | Kind::BrakeApplied
+            | Kind::BrakeLifted
+            | Kind::SitesFailover
+            | Kind::SitesFailback
+            | Kind::ResidencyEvidence => {
+                let reason = format!("{} is not expected from an access gate", entry.kind.as_str());
+                Err(Fault::new(Breach::Unexpected, reason))
+            }
+        }
+    }
+
+    /// Times never run backwards and stay near the monitor's clock. What a gate staged while this monitor was away is
+    /// older than that: it may be as old as the last time the monitor heard from it.
+    fn check_time(&mut self, time: Micros) -> Result<(), Fault> {
+        let clock = |reason: String| Err(Fault::new(Breach::Clock, reason));
+        if let Some(before) = self.draft.time.filter(|before| time < *before) {
+            return clock(format!("the time {time} is before that of the entry before it, {before}"));
+        }
+        if time.0 > self.now.0.saturating_add(CLOCK_SKEW_US_MAX) {
+            return clock(format!("the time {time} is ahead of the monitor's clock, {}", self.now));
+        }
+        let oldest = self.draft.heard().map(|heard| heard.min(self.now).0.saturating_sub(CLOCK_SKEW_US_MAX));
+        if oldest.is_some_and(|oldest| time.0 < oldest) {
+            return clock(format!("the time {time} is behind the monitor's clock, {}", self.now));
+        }
+        self.draft.time = Some(time);
+        Ok(())
+    }
+
+    /// One log, one gate, which says that it started before it says anything else.
+    fn check_gate(&mut self, entry: &Entry) -> Result<(), Fault> {
+        let gate = self.draft.gate.get_or_insert_with(|| entry.gate.clone());
+        if *gate != entry.gate {
+            let reason = format!("gate {:?} writes into the log of gate {gate:?}", entry.gate);
+            return Err(Fault::new(Breach::Unexpected, reason));
+        }
+        if !self.draft.running && !matches!(entry.kind, Kind::KeyMade | Kind::GateStart | Kind::GateStop) {
+            return Err(Fault::new(Breach::Unexpected, "the gate has not said that it started"));
+        }
+        Ok(())
+    }
+
+    /// Opens a detail that this kind always has.
+    fn open_as<T: DeserializeOwned>(&self, subject: &Subject<'_>) -> Result<T, Fault> {
+        let value = open_detail(&self.draft, subject)?;
+        typed(value.ok_or_else(|| fault_detail(format!("{} without a detail", subject.entry.kind.as_str())))?)
+    }
+
+    /// The keyed hash of the principal must be that of this name.
+    fn check_principal(&self, entry: &Entry, name: &str) -> Result<(), Fault> {
+        let Some(found) = &entry.principal else { return Ok(()) };
+        let expected = day_key(&self.draft, entry)?.principal(name);
+        if *found == expected {
+            Ok(())
+        } else {
+            Err(identity("the principal's hash is not that of the detail"))
+        }
+    }
+
+    /// The keyed hash of the request must be that of this request.
+    fn check_request(&self, entry: &Entry, request: &Value) -> Result<(), Fault> {
+        let Some(found) = &entry.request else { return Ok(()) };
+        let expected = day_key(&self.draft, entry)?.request(request).map_err(|e| identity(&e.to_string()))?;
+        if *found == expected {
+            Ok(())
+        } else {
+            Err(identity("the request's hash is not that of the request"))
+        }
+    }
+
+    fn decide(&mut self, question: &Question) -> Result<Decision, Fault> {
+        self.judge.decide(question).map_err(|e| decision(describe(&e)))
+    }
+
+    /// The live session that the entry names. What the entry repeats of it must be as it was at the open.
+    fn named_session(&mut self, subject: &Subject<'_>) -> Result<(SessionId, Session), Fault> {
+        let id = session_id(subject.entry)?;
+        let session = self.draft.live_session(&id)?;
+        self.check_same(subject.entry, &session)?;
+        Ok((id, session))
+    }
+
+    fn check_same(&mut self, entry: &Entry, session: &Session) -> Result<(), Fault> {
+        let same = [
+            ("policy", &entry.policy, &session.question.policy),
+            ("profile", &entry.profile, &session.profile),
+            ("place", &entry.place, &session.place),
+        ];
+        for (what, found, opened) in same {
+            if let Some(found) = found.as_ref().filter(|found| *found != opened) {
+                return Err(decision(format!(
+                    "the {what} is {found}, but the session was opened with {opened}"
+                )));
+            }
+        }
+        self.check_principal(entry, &session.question.principal)?;
+        if entry.request.is_some() || !entry.classes.is_empty() {
+            let decided = self.decide(&session.question)?;
+            let permit = decided.as_ref().as_ref().map_err(|denial| decision(denial.sentence.clone()))?;
+            self.check_request(entry, &permit.request())?;
+            check_classes(entry, permit)?;
+        }
+        Ok(())
+    }
+}
+
+fn parse(line: &[u8]) -> Result<Entry, Fault> {
+    Entry::parse(line).map_err(|e| Fault::new(Breach::Malformed, e.to_string()))
+}
+
+/// The classes an entry shows are among those its profile discloses.
+fn check_classes(entry: &Entry, permit: &policy::Permit) -> Result<(), Fault> {
+    let disclosed = permit.profile().classes();
+    let unknown = entry.classes.iter().find(|class| !disclosed.iter().any(|known| known.as_str() == *class));
+    match unknown {
+        None => Ok(()),
+        Some(class) => Err(decision(format!("the profile discloses no class {class:?}"))),
+    }
+}
+
+/// Opens the detail, which must be the one committed to, sealed with the key that the entry names.
+fn open_detail(draft: &Draft<'_>, subject: &Subject<'_>) -> Result<Option<Value>, Fault> {
+    match (&subject.entry.detail, subject.blob) {
+        (None, None) => Ok(None),
+        (None, Some(_)) => Err(fault_detail("a sealed detail that the entry does not commit to")),
+        (Some(_), None) => Err(fault_detail("the sealed detail is missing")),
+        (Some(commitment), Some(blob)) => {
+            let key = day_key(draft, subject.entry)?;
+            let opened = detail::open(&key, blob).map_err(|e| fault_detail(e.to_string()))?;
+            check_commitment(commitment, &opened.commitment)?;
+            Ok(Some(opened.value))
+        }
+    }
+}
+
+fn day_key(draft: &Draft<'_>, entry: &Entry) -> Result<Arc<DayKey>, Fault> {
+    let id = entry.key.as_deref().ok_or_else(|| Fault::new(Breach::Key, "the entry names no day key"))?;
+    draft.key(id).ok_or_else(|| Fault::new(Breach::Key, format!("no key {id} was ever made")))
+}
+
+fn check_commitment(said: &str, found: &[u8; 32]) -> Result<(), Fault> {
+    if hex(found) == said { Ok(()) } else { Err(fault_detail("not the detail committed to")) }
+}
+
+fn typed<T: DeserializeOwned>(value: Value) -> Result<T, Fault> {
+    serde_json::from_value(value).map_err(|e| fault_detail(format!("not a detail of this kind: {e}")))
+}
+
+fn session_id(entry: &Entry) -> Result<SessionId, Fault> {
+    let id =
+        entry.session.as_deref().ok_or_else(|| Fault::new(Breach::Session, "the entry names no session"))?;
+    unhex(id).ok_or_else(|| Fault::new(Breach::Session, format!("{id:?} is not a session id")))
+}
+
+fn describe(error: &BundleError) -> String {
+    error.to_string()
+}
+
+fn fault_detail(reason: impl Into<String>) -> Fault {
+    Fault::new(Breach::Detail, reason)
+}
+
+fn identity(reason: &str) -> Fault {
+    Fault::new(Breach::Identity, reason)
+}
+
+fn decision(reason: impl Into<String>) -> Fault {
+    Fault::new(Breach::Decision, reason)
+}
+
+/// Folds an entry that was checked and stored before. What is done here is what `examine` does after its checks.
+pub fn recall(
+    draft: &mut Draft<'_>,
+    identity: &str,
+    index: u64,
+    entry: &Entry,
+    item: Item<'_>,
+) -> Result<(), Fault> {
+    let subject = Subject { index, entry, blob: item.blob };
+    match entry.kind {
+        Kind::KeyMade => gate::make_key(draft, identity, &subject),
+        Kind::GateStart => {
+            draft.gate_runs(true);
+            Ok(())
+        }
+        Kind::GateStop => {
+            draft.gate_runs(false);
+            Ok(())
+        }
+        Kind::SessionOpen => session::recall_open(draft, &subject),
+        Kind::SessionClose => draft.close_session(session_id(entry)?),
+        Kind::AccessRelease => match &entry.count {
+            Some(count) => draft.release(session_id(entry)?, count),
+            None => Err(Fault::new(Breach::Count, "access.release without a count")),
+        },
+        // These leave the state as it is.
+        _ => Ok(()),
+    }
+}
+
+/// The detail of a stored entry is still the one committed to.
+pub fn check_detail(draft: &Draft<'_>, entry: &Entry, blob: Option<&[u8]>) -> Result<(), Fault> {
+    open_detail(draft, &Subject { index: 0, entry, blob }).map(drop)
+}

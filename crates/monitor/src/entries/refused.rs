@@ -1,0 +1,108 @@
+//! Refusals: access.decision and login.judged. A refusal releases nothing, but a false one is a lie about policy, so
+//! what can be decided again is.
+
+use tlog::{
+    detail::{Refused, Stage},
+    entry::{Decision, Entry},
+};
+
+use super::{Examiner, Subject, decision, fault_detail};
+use crate::{
+    decide::ask,
+    incident::{Breach, Fault},
+    state::Question,
+};
+
+impl Examiner<'_, '_> {
+    pub(super) fn access_decision(&mut self, subject: &Subject<'_>) -> Result<(), Fault> {
+        check_denies(subject.entry)?;
+        let refused: Refused = self.open_as(subject)?;
+        match refused.stage {
+            Stage::Connect => self.refused_connect(subject, &refused),
+            Stage::Statement => self.refused_statement(subject, &refused),
+            // PostgreSQL refused; the wall's reasons are its own.
+            Stage::Wall => self.same_principal(subject, &refused),
+            Stage::Login => Err(fault_detail("access.decision at the stage login")),
+        }
+    }
+
+    /// Who failed to prove who they are. The proof itself is not in the record, so this is taken as said.
+    pub(super) fn login_judged(&mut self, subject: &Subject<'_>) -> Result<(), Fault> {
+        check_denies(subject.entry)?;
+        let refused: Refused = self.open_as(subject)?;
+        if refused.stage != Stage::Login {
+            return Err(fault_detail("login.judged at another stage than login"));
+        }
+        self.check_place(subject.entry, &refused.listener)?;
+        self.check_principal(subject.entry, &refused.principal)
+    }
+
+    fn refused_connect(&mut self, subject: &Subject<'_>, refused: &Refused) -> Result<(), Fault> {
+        let entry = subject.entry;
+        self.check_principal(entry, &refused.principal)?;
+        let policy = entry.policy.clone().ok_or_else(|| decision("access.decision without a policy"))?;
+        self.check_in_force(&policy, entry.time)?;
+        self.check_place(entry, &refused.listener)?;
+        let Refused { principal, listener, purpose, ticket, .. } = refused.clone();
+        let question = Question { policy, principal, listener, purpose, ticket };
+        let bundle = self.judge.shelf.get(&question.policy).map_err(|e| decision(e.to_string()))?;
+        self.check_request(entry, &bundle.request(&ask(&bundle, &question)))?;
+        match self.decide(&question)?.as_ref() {
+            Ok(permit) => {
+                let reason =
+                    format!("refused at connect, but the decision is profile {}", permit.profile().name);
+                Err(decision(reason))
+            }
+            Err(denial) if denial.rule != refused.rule => {
+                Err(decision(format!("refused by {:?}, but the decision is {:?}", refused.rule, denial.rule)))
+            }
+            Err(_) => Ok(()),
+        }
+    }
+
+    fn refused_statement(&mut self, subject: &Subject<'_>, refused: &Refused) -> Result<(), Fault> {
+        self.same_principal(subject, refused)?;
+        let (_, session) = self.named_session(subject)?;
+        let text = refused
+            .statement
+            .as_deref()
+            .ok_or_else(|| fault_detail("a refused statement without its text"))?;
+        let decided = self.decide(&session.question)?;
+        let permit = decided.as_ref().as_ref().map_err(|denial| decision(denial.sentence.clone()))?;
+        let verdict = |reason: String| Err(Fault::new(Breach::Verdict, reason));
+        match self.judge.verdict(permit, text) {
+            Ok(()) => verdict(format!("a statement was refused by {:?} that is cleared", refused.rule)),
+            Err(rule) if rule != refused.rule => {
+                verdict(format!("a statement was refused by {:?}, the verdict is {rule:?}", refused.rule))
+            }
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// A refusal within a session tells of the session's own principal.
+    fn same_principal(&mut self, subject: &Subject<'_>, refused: &Refused) -> Result<(), Fault> {
+        let (_, session) = self.named_session(subject)?;
+        let asked = &session.question;
+        if (&asked.principal, &asked.listener) == (&refused.principal, &refused.listener) {
+            return Ok(());
+        }
+        Err(fault_detail("the refusal names another principal or listener than the session"))
+    }
+
+    fn check_place(&self, entry: &Entry, listener: &str) -> Result<(), Fault> {
+        let place = self.judge.shelf.current().place_of(listener).to_string();
+        match entry.place.as_deref() {
+            Some(claimed) if claimed != place => {
+                Err(decision(format!("the place is {place}, not {claimed}")))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn check_denies(entry: &Entry) -> Result<(), Fault> {
+    match entry.decision {
+        Some(Decision::Deny) => Ok(()),
+        _ => Err(decision("an entry that refuses must carry the decision deny")),
+    }
+}

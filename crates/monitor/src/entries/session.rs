@@ -1,0 +1,150 @@
+//! Entries that open and close sessions. A session.open is the request for the second key: the monitor decides by
+//! itself, and only what it decided the same way is certified.
+
+use policy::Permit;
+use tlog::{
+    detail::{SessionClose, SessionOpen},
+    entry::Decision,
+};
+
+use super::{Examiner, Subject, check_classes, decision, fault_detail, open_detail, session_id, typed};
+use crate::{
+    ca::Request,
+    incident::{Breach, Fault},
+    state::{Amount, Draft, Opening, Question, Session, SessionId},
+};
+
+impl Examiner<'_, '_> {
+    pub(super) fn session_open(&mut self, subject: &Subject<'_>) -> Result<(), Fault> {
+        let entry = subject.entry;
+        let id = session_id(entry)?;
+        let detail: SessionOpen = self.open_as(subject)?;
+        if entry.decision == Some(Decision::Deny) {
+            return Err(decision("a session opened by a denial"));
+        }
+        let policy = entry.policy.clone().ok_or_else(|| decision("session.open without a policy"))?;
+        self.check_in_force(&policy, entry.time)?;
+        let question = question(policy, &detail);
+        let decided = self.decide(&question)?;
+        let permit = decided.as_ref().as_ref().map_err(|denial| {
+            decision(format!("{} is denied by {}: {}", detail.principal, denial.rule, denial.sentence))
+        })?;
+        self.check_identity(subject, permit, &detail)?;
+        check_profile(subject, permit, &detail)?;
+        let bundle = self.judge.shelf.get(&question.policy).map_err(|e| decision(e.to_string()))?;
+        check_role(&bundle, permit, &detail)?;
+        let request = Request::read(&detail.csr, &detail.role)
+            .map_err(|e| fault_detail(format!("the certificate request: {e}")))?;
+        let current = question.policy == self.judge.shelf.current().hash().to_string();
+        let session = Session::new(question, permit.profile().hash.to_string(), permit.place().to_string());
+        self.draft.open_session(id, session)?;
+        if current {
+            self.draft.certify(Opening { index: subject.index, session: id, role: detail.role, request });
+        }
+        Ok(())
+    }
+
+    /// A session's entry says who asked and for what, as keyed hashes: without them nobody could be held to it.
+    fn check_identity(
+        &self,
+        subject: &Subject<'_>,
+        permit: &Permit,
+        detail: &SessionOpen,
+    ) -> Result<(), Fault> {
+        let entry = subject.entry;
+        if entry.principal.is_none() || entry.request.is_none() {
+            return Err(Fault::new(
+                Breach::Identity,
+                "session.open without the hashes of principal and request",
+            ));
+        }
+        self.check_principal(entry, &detail.principal)?;
+        self.check_request(entry, &permit.request())
+    }
+
+    pub(super) fn session_close(&mut self, subject: &Subject<'_>) -> Result<(), Fault> {
+        let id = session_id(subject.entry)?;
+        let session = self.draft.session(&id)?;
+        self.check_same(subject.entry, &session)?;
+        let detail: SessionClose = self.open_as(subject)?;
+        let said = Amount { rows: detail.rows, bytes: detail.bytes };
+        if !session.released().covers(said) {
+            let (rows, bytes) = (session.released().rows, session.released().bytes);
+            let reason = format!(
+                "the session closes with {} rows, {} bytes, but {rows} rows, {bytes} bytes were recorded",
+                said.rows, said.bytes
+            );
+            return Err(Fault::new(Breach::Count, reason));
+        }
+        self.draft.close_session(id)
+    }
+
+    /// A result that ended early. The windows authorised until then are its upper bound.
+    pub(super) fn access_cut(&mut self, subject: &Subject<'_>) -> Result<(), Fault> {
+        let (_, _) = self.named_session(subject)?;
+        open_detail(&self.draft, subject).map(drop)
+    }
+}
+
+pub(super) fn question(policy: String, detail: &SessionOpen) -> Question {
+    let SessionOpen { principal, listener, purpose, ticket, .. } = detail.clone();
+    Question { policy, principal, listener, purpose, ticket }
+}
+
+/// The profile and the place are those that the monitor decided.
+fn check_profile(subject: &Subject<'_>, permit: &Permit, detail: &SessionOpen) -> Result<(), Fault> {
+    let entry = subject.entry;
+    let profile = permit.profile();
+    let hash = profile.hash.to_string();
+    if detail.profile != profile.name || entry.profile.as_deref() != Some(hash.as_str()) {
+        let claimed = entry.profile.as_deref().unwrap_or("none");
+        let reason = format!(
+            "the gate gave profile {} ({claimed}), the decision is {} ({hash})",
+            detail.profile, profile.name
+        );
+        return Err(decision(reason));
+    }
+    let place = permit.place().to_string();
+    if entry.place.as_deref() != Some(place.as_str()) {
+        let claimed = entry.place.as_deref().unwrap_or("none");
+        return Err(decision(format!("the place is {place}, not {claimed}")));
+    }
+    check_classes(entry, permit)
+}
+
+/// The role is one of the pool that this profile has at that site: the certificate opens nothing else.
+fn check_role(bundle: &policy::Bundle, permit: &Permit, detail: &SessionOpen) -> Result<(), Fault> {
+    let enclave = bundle.enclave();
+    if !enclave.sites.iter().any(|site| site.name == detail.site) {
+        return Err(decision(format!("the enclave has no site {:?}", detail.site)));
+    }
+    let number = detail.role.rsplit('_').next().and_then(|digits| digits.parse::<u16>().ok()).unwrap_or(0);
+    let expected = wall::names::pool_role(&permit.profile().hash, &detail.site, number);
+    if !(1..=enclave.sessions_per_profile).contains(&number) || detail.role != expected {
+        let reason = format!(
+            "{:?} is not one of the {} roles of profile {} at {}",
+            detail.role,
+            enclave.sessions_per_profile,
+            permit.profile().name,
+            detail.site
+        );
+        return Err(decision(reason));
+    }
+    Ok(())
+}
+
+/// Folds a session.open that was checked and stored before.
+pub(super) fn recall_open(draft: &mut Draft<'_>, subject: &Subject<'_>) -> Result<(), Fault> {
+    let id: SessionId = session_id(subject.entry)?;
+    let value = open_detail(draft, subject)?.ok_or_else(|| fault_detail("session.open without a detail"))?;
+    let detail: SessionOpen = typed(value)?;
+    let entry = subject.entry.clone();
+    let (policy, profile, place) = (entry.policy, entry.profile, entry.place);
+    let (Some(policy), Some(profile), Some(place)) = (policy, profile, place) else {
+        return Err(decision("session.open without policy, profile or place"));
+    };
+    let request = Request::read(&detail.csr, &detail.role).map_err(|e| fault_detail(e.to_string()))?;
+    draft.open_session(id, Session::new(question(policy, &detail), profile, place))?;
+    draft.certify(Opening { index: subject.index, session: id, role: detail.role, request });
+    Ok(())
+}

@@ -1,0 +1,294 @@
+//! One batch, from bytes to answer: the witness rule, the second decision, the copy, the two cosignatures, the
+//! certificates. HTTP is in `serve`; the time is an argument.
+
+use std::{collections::BTreeMap, fs::File};
+
+use serde::Serialize;
+use thiserror::Error;
+use tlog::{
+    checkpoint::Checkpoint,
+    entry::Micros,
+    hash::{Hash, leaf_hash},
+    note::{NoteError, SignedNote},
+    tree::Frontier,
+};
+
+use crate::{
+    batch::Batch,
+    bundle::{BundleError, Shelf},
+    ca::CERTIFICATE_S_MAX,
+    config::{Config, ConfigError, Keys},
+    copy::{self, Copy, CopyError},
+    decide::Judge,
+    entries::Examiner,
+    folder::{Folder, FolderError},
+    incident::{Breach, Evidence, Fault, Incident, Incidents},
+    replay::{Depth, Replayer},
+    state::{Changes, Opening, State},
+};
+
+const SECOND_US: i64 = 1_000_000;
+
+/// Why the monitor does not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
+    #[error("the copy of the record: {0}")]
+    Copy(#[from] CopyError),
+}
+
+/// What the gate is told.
+#[derive(Debug, PartialEq)]
+pub enum Answer {
+    /// 200: stored and cosigned, or asked again about what is.
+    Cosigned(Cosigned),
+    /// 400: not a batch.
+    Malformed(String),
+    /// 403: not signed by the log.
+    Unsigned(String),
+    /// 404: not the log that is followed.
+    UnknownOrigin(String),
+    /// 409: the batch does not begin where the copy ends, at this size.
+    Elsewhere(u64),
+    /// 422: the monitor would not have decided this.
+    Refused(Refused),
+    /// 503: the copy cannot be written; nothing is cosigned until it can.
+    Storage(String),
+}
+
+/// The body of a 200.
+#[derive(Debug, PartialEq, Serialize)]
+pub struct Cosigned {
+    /// Signature lines, each with its newline: witness, then redecided.
+    pub cosignatures: Vec<String>,
+    /// PEM by entry index, for each session.open.
+    pub certificates: BTreeMap<u64, String>,
+}
+
+/// The body of a 422.
+#[derive(Debug, PartialEq, Serialize)]
+pub struct Refused {
+    pub index: u64,
+    pub reason: String,
+}
+
+/// The monitor, with its folder locked.
+pub struct Monitor {
+    config: Config,
+    keys: Keys,
+    judge: Judge,
+    state: State,
+    copy: Copy,
+    incidents: Incidents,
+    _lock: File,
+}
+
+impl Monitor {
+    /// Checks configuration, keys, policy and copy, and rebuilds the state. Anything missing refuses the start.
+    pub fn open(folder: &Folder, now: Micros) -> Result<Monitor, StartError> {
+        let config = Config::read(folder)?;
+        let lock = folder.lock()?;
+        let keys = Keys::read(folder, now)?;
+        let shelf = Shelf::open(&folder.bundles(), config.bundle.clone())?;
+        let mut replayer = Replayer::new(&config.log, &keys.identity, Depth::Start);
+        let copy = Copy::open(&folder.copy(), &mut replayer)?;
+        let state = replayer.state;
+        let incidents = Incidents::new(folder.incidents());
+        Ok(Monitor { config, keys, judge: Judge::new(shelf), state, copy, incidents, _lock: lock })
+    }
+
+    /// Reads everything and changes nothing.
+    pub fn check(folder: &Folder, now: Micros) -> Result<Checked, StartError> {
+        let config = Config::read(folder)?;
+        let keys = Keys::read(folder, now)?;
+        let mut shelf = Shelf::open(&folder.bundles(), config.bundle.clone())?;
+        let bundles = shelf.check_all()?;
+        let mut replayer = Replayer::new(&config.log, &keys.identity, Depth::Full);
+        copy::verify(&folder.copy(), &mut replayer)?;
+        let (size, root) = (replayer.state.size(), replayer.state.root());
+        let policy = shelf.current().hash().to_string();
+        Ok(Checked { origin: config.origin, size, root: root.to_base64(), policy, bundles })
+    }
+
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Number of entries held and cosigned.
+    pub fn size(&self) -> u64 {
+        self.state.size()
+    }
+
+    pub fn root(&self) -> Hash {
+        self.state.root()
+    }
+
+    /// Hash of the policy in force, hexadecimal.
+    pub fn policy(&self) -> String {
+        self.judge.shelf.current().hash().to_string()
+    }
+
+    /// For a clean stop.
+    pub fn stop(&self) -> Result<(), CopyError> {
+        self.copy.sync_mark()
+    }
+
+    /// One posted batch. Unless the answer is `Cosigned`, nothing has changed.
+    pub fn submit(&mut self, body: &[u8], now: Micros) -> Answer {
+        self.try_submit(body, now).unwrap_or_else(|answer| answer)
+    }
+
+    fn try_submit(&mut self, body: &[u8], now: Micros) -> Result<Answer, Answer> {
+        let batch = Batch::parse(body).map_err(|e| Answer::Malformed(e.to_string()))?;
+        let next = self.checkpoint(batch.note)?;
+        let size = self.state.size();
+        if next.size == size && next.root != self.state.root() {
+            return Err(self.forked(&batch, now, "another root of the size that was cosigned"));
+        }
+        if batch.first != size {
+            return Err(Answer::Elsewhere(size));
+        }
+        if u64::try_from(batch.items.len()).ok().and_then(|count| size.checked_add(count)) != Some(next.size)
+        {
+            let reason =
+                format!("{} entries from {size} do not reach the size {}", batch.items.len(), next.size);
+            return Err(Answer::Malformed(reason));
+        }
+        if batch.items.is_empty() {
+            self.state.heard = Some(now);
+            self.state.note = batch.note.to_owned();
+            return self.cosign(&next, now);
+        }
+        // The tree first: only entries under the log's signature can be held against it.
+        let mut tree = self.state.tree.clone();
+        batch.items.iter().for_each(|item| tree.push(leaf_hash(item.entry)));
+        if tree.root() != next.root {
+            return Err(self.forked(
+                &batch,
+                now,
+                "the entries held and these do not make the tree that was signed",
+            ));
+        }
+        let changes = self.examine(&batch, now)?;
+        self.store(body, &batch, changes, tree, now)?;
+        self.cosign(&next, now)
+    }
+
+    /// The statuses of the witness rule, in its order.
+    fn checkpoint(&self, note: &str) -> Result<Checkpoint, Answer> {
+        let malformed = |e: &dyn std::fmt::Display| Answer::Malformed(e.to_string());
+        let note = SignedNote::parse(note).map_err(|e| malformed(&e))?;
+        let next = Checkpoint::parse(&note.text).map_err(|e| malformed(&e))?;
+        if next.to_string() != note.text {
+            return Err(malformed(&"the checkpoint has extension lines"));
+        }
+        if next.origin != self.config.origin {
+            return Err(Answer::UnknownOrigin(format!("{} is not followed here", next.origin)));
+        }
+        let log = std::slice::from_ref(&self.config.log);
+        note.verify(log).map_err(|e| Answer::Unsigned(e.to_string()))?;
+        Ok(next)
+    }
+
+    fn examine(&mut self, batch: &Batch<'_>, now: Micros) -> Result<Changes, Answer> {
+        let mut examiner = Examiner {
+            judge: &mut self.judge,
+            identity: &self.keys.identity,
+            now,
+            draft: self.state.draft(),
+        };
+        for (item, index) in batch.items.iter().zip(batch.first..) {
+            if let Err(fault) = examiner.examine(index, *item) {
+                let entry = Some(String::from_utf8_lossy(item.entry).into_owned());
+                let evidence = Evidence { entry, checkpoint: batch.note.to_owned(), held: None };
+                return Err(self.refuse(index, fault, evidence, now));
+            }
+        }
+        Ok(examiner.draft.changes())
+    }
+
+    /// Commit order: copy and checkpoint in one durable write, then the state, then (the caller) the cosignatures. A
+    /// crash or a lost answer after the write leaves the gate to ask again: it gets 409, then a heartbeat's answer.
+    fn store(
+        &mut self,
+        body: &[u8],
+        batch: &Batch<'_>,
+        changes: Changes,
+        tree: Frontier,
+        now: Micros,
+    ) -> Result<(), Answer> {
+        let stored = self.copy.append(now, body, batch.first, tree.size());
+        stored.map_err(|e| {
+            eprintln!("the copy of the record: {e}");
+            Answer::Storage(e.to_string())
+        })?;
+        self.state.absorb(changes, tree, batch.note.to_owned(), now);
+        Ok(())
+    }
+
+    fn cosign(&self, next: &Checkpoint, now: Micros) -> Result<Answer, Answer> {
+        let text = next.to_string();
+        let seconds = u64::try_from(now.0.div_euclid(SECOND_US)).unwrap_or(0);
+        let keys = [&self.keys.witness, &self.keys.redecided];
+        let lines = keys.iter().map(|key| key.cosign(&text, seconds).map(|line| line.to_string()));
+        let cosignatures = lines
+            .collect::<Result<Vec<_>, NoteError>>()
+            .map_err(|e| Answer::Storage(format!("cannot cosign: {e}; check the monitor's clock")))?;
+        Ok(Answer::Cosigned(Cosigned { cosignatures, certificates: self.certificates(now) }))
+    }
+
+    /// Certificates for the sessions that the last batch opened, as long as they are fresh. Asked again, they expire
+    /// when they would have the first time.
+    fn certificates(&self, now: Micros) -> BTreeMap<u64, String> {
+        let Some(received) = self.state.received else { return BTreeMap::new() };
+        let fresh_us = CERTIFICATE_S_MAX * SECOND_US;
+        if !(0..=fresh_us).contains(&now.0.saturating_sub(received.0)) {
+            return BTreeMap::new();
+        }
+        let issue = |opening: &Opening| {
+            let Opening { index, session, role, request } = opening;
+            match self.keys.ca.issue(request, role, *session, received) {
+                Ok(pem) => Some((*index, pem)),
+                Err(e) => {
+                    eprintln!("entry {index}: no certificate: {e}");
+                    None
+                }
+            }
+        };
+        self.state.openings.iter().filter_map(issue).collect()
+    }
+
+    fn forked(&mut self, batch: &Batch<'_>, now: Micros, reason: &str) -> Answer {
+        let held = Some(self.state.note.clone()).filter(|note| !note.is_empty());
+        let evidence = Evidence { entry: None, checkpoint: batch.note.to_owned(), held };
+        self.refuse(self.state.size(), Fault::new(Breach::Fork, reason), evidence, now)
+    }
+
+    fn refuse(&mut self, index: u64, fault: Fault, evidence: Evidence, now: Micros) -> Answer {
+        let incident = Incident::new(index, fault, evidence, now);
+        if let Err(e) = self.incidents.report(&incident) {
+            // The refusal stands whether or not the file can be written; it was printed.
+            eprintln!("the incident could not be kept: {e}");
+        }
+        Answer::Refused(Refused { index, reason: incident.reason })
+    }
+}
+
+/// What `check` found in order.
+#[derive(Debug, Serialize)]
+pub struct Checked {
+    pub origin: String,
+    /// Entries held.
+    pub size: u64,
+    /// Base 64.
+    pub root: String,
+    /// Hash of the policy in force, hexadecimal.
+    pub policy: String,
+    /// Bundles ever accepted.
+    pub bundles: usize,
+}

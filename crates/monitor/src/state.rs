@@ -1,0 +1,309 @@
+//! What the monitor knows of a log: a fold over its copy. Sessions, day keys, the gate's run, the tree. A batch is
+//! folded into a `Draft` first and absorbed whole, so that a refused batch leaves nothing behind. Whether an entry may
+//! be folded is decided in `entries`; here each transition only keeps the state consistent.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::Arc,
+};
+
+use tlog::{
+    detail::DayKey,
+    entry::{Count, CountState, Micros},
+    hash::Hash,
+    tree::Frontier,
+};
+
+use crate::{
+    ca,
+    incident::{Breach, Fault},
+};
+
+/// A session id: 16 bytes, 32 lower-case hexadecimal digits in entries.
+pub type SessionId = [u8; 16];
+
+/// The fold.
+#[derive(Default)]
+pub struct State {
+    pub tree: Frontier,
+    /// The log's note for this tree, as posted; evidence when the log forks. Empty for the empty tree.
+    pub note: String,
+    /// Time of the last entry.
+    pub time: Option<Micros>,
+    /// When a batch or heartbeat was last received.
+    pub heard: Option<Micros>,
+    /// Name of the gate that writes this log.
+    pub gate: Option<String>,
+    pub running: bool,
+    sessions: HashMap<SessionId, Session>,
+    /// Every id ever used: 16 bytes a session, for as long as the log lives.
+    used: HashSet<SessionId>,
+    keys: BTreeMap<String, Arc<DayKey>>,
+    /// Sessions opened by the last batch, and when it was received.
+    pub openings: Vec<Opening>,
+    pub received: Option<Micros>,
+}
+
+/// A session between its open and its close.
+#[derive(Debug, Clone)]
+pub struct Session {
+    pub question: Question,
+    /// Hash of its profile, hexadecimal.
+    pub profile: String,
+    pub place: String,
+    /// Whether the gate that opened it still runs. If not, it can only be closed.
+    pub live: bool,
+    /// Sum of the windows authorised since the last total; none when no result is being released in windows.
+    window: Option<Amount>,
+    /// Upper bound of everything released.
+    released: Amount,
+}
+
+/// What a decision is about, under which policy: also the key by which decisions are remembered.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Question {
+    /// Hash of the policy bundle, hexadecimal.
+    pub policy: String,
+    pub principal: String,
+    pub listener: String,
+    pub purpose: Option<String>,
+    pub ticket: Option<String>,
+}
+
+/// Rows and bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Amount {
+    pub rows: u64,
+    pub bytes: u64,
+}
+
+impl Amount {
+    pub fn covers(self, other: Amount) -> bool {
+        other.rows <= self.rows && other.bytes <= self.bytes
+    }
+
+    fn plus(self, other: Amount) -> Result<Amount, Fault> {
+        let sum = |a: u64, b: u64| a.checked_add(b).ok_or_else(|| count("counts overflow".to_owned()));
+        Ok(Amount { rows: sum(self.rows, other.rows)?, bytes: sum(self.bytes, other.bytes)? })
+    }
+
+    fn minus(self, other: Amount) -> Amount {
+        Amount { rows: self.rows.saturating_sub(other.rows), bytes: self.bytes.saturating_sub(other.bytes) }
+    }
+}
+
+impl From<&Count> for Amount {
+    fn from(count: &Count) -> Amount {
+        Amount { rows: count.rows, bytes: count.bytes }
+    }
+}
+
+/// A session that deserves a certificate.
+#[derive(Debug, Clone)]
+pub struct Opening {
+    pub index: u64,
+    pub session: SessionId,
+    /// The pool role that the certificate names.
+    pub role: String,
+    pub request: ca::Request,
+}
+
+impl Session {
+    pub fn new(question: Question, profile: String, place: String) -> Session {
+        let released = Amount::default();
+        Session { question, profile, place, live: true, window: None, released }
+    }
+
+    /// Whether a result is being released in windows.
+    pub fn windowed(&self) -> bool {
+        self.window.is_some()
+    }
+
+    /// Upper bound of everything released so far.
+    pub fn released(&self) -> Amount {
+        self.released
+    }
+
+    /// Accounts for a release. A total replaces the windows before it and never exceeds them.
+    fn account(&mut self, count: &Count) -> Result<(), Fault> {
+        let amount = Amount::from(count);
+        match count.state {
+            CountState::Exact => self.released = self.released.plus(amount)?,
+            CountState::Window => {
+                self.window = Some(self.window.unwrap_or_default().plus(amount)?);
+                self.released = self.released.plus(amount)?;
+            }
+            CountState::Total => {
+                let authorised = self
+                    .window
+                    .take()
+                    .ok_or_else(|| self::count("a total without a window before it".to_owned()))?;
+                if !authorised.covers(amount) {
+                    let (r, b, ar, ab) = (amount.rows, amount.bytes, authorised.rows, authorised.bytes);
+                    let reason =
+                        format!("a total of {r} rows, {b} bytes after windows of {ar} rows, {ab} bytes");
+                    return Err(self::count(reason));
+                }
+                self.released = self.released.minus(authorised).plus(amount)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn count(reason: String) -> Fault {
+    Fault::new(Breach::Count, reason)
+}
+
+fn session(reason: &str) -> Fault {
+    Fault::new(Breach::Session, reason)
+}
+
+impl State {
+    /// The size of the copy: the number of entries held.
+    pub fn size(&self) -> u64 {
+        self.tree.size()
+    }
+
+    pub fn root(&self) -> Hash {
+        self.tree.root()
+    }
+
+    /// Starts folding a batch.
+    pub fn draft(&self) -> Draft<'_> {
+        Draft {
+            base: self,
+            time: self.time,
+            gate: self.gate.clone(),
+            running: self.running,
+            all_ended: false,
+            sessions: HashMap::new(),
+            keys: BTreeMap::new(),
+            openings: Vec::new(),
+        }
+    }
+
+    /// Takes over a batch that was stored.
+    pub fn absorb(&mut self, changes: Changes, tree: Frontier, note: String, received: Micros) {
+        let Changes { time, gate, running, all_ended, sessions, keys, openings } = changes;
+        if all_ended {
+            self.sessions.values_mut().for_each(|session| session.live = false);
+        }
+        for (id, session) in sessions {
+            self.used.insert(id);
+            match session {
+                Some(session) => self.sessions.insert(id, session),
+                None => self.sessions.remove(&id),
+            };
+        }
+        self.keys.extend(keys);
+        (self.time, self.gate, self.running, self.openings) = (time, gate, running, openings);
+        (self.tree, self.note) = (tree, note);
+        (self.received, self.heard) = (Some(received), Some(received));
+    }
+}
+
+/// A batch on its way into the state.
+pub struct Draft<'a> {
+    base: &'a State,
+    pub time: Option<Micros>,
+    pub gate: Option<String>,
+    pub running: bool,
+    /// The gate started or stopped in this batch: sessions of the base can only be closed.
+    all_ended: bool,
+    /// Sessions opened or changed, and `None` for those closed.
+    sessions: HashMap<SessionId, Option<Session>>,
+    keys: BTreeMap<String, Arc<DayKey>>,
+    openings: Vec<Opening>,
+}
+
+/// What a draft changes; owns everything, so that the state can be changed.
+pub struct Changes {
+    time: Option<Micros>,
+    gate: Option<String>,
+    running: bool,
+    all_ended: bool,
+    sessions: HashMap<SessionId, Option<Session>>,
+    keys: BTreeMap<String, Arc<DayKey>>,
+    openings: Vec<Opening>,
+}
+
+impl Draft<'_> {
+    pub fn changes(self) -> Changes {
+        let Draft { base: _, time, gate, running, all_ended, sessions, keys, openings } = self;
+        Changes { time, gate, running, all_ended, sessions, keys, openings }
+    }
+
+    /// When the monitor last heard from this gate.
+    pub fn heard(&self) -> Option<Micros> {
+        self.base.heard
+    }
+
+    pub fn key(&self, id: &str) -> Option<Arc<DayKey>> {
+        self.keys.get(id).or_else(|| self.base.keys.get(id)).cloned()
+    }
+
+    pub fn add_key(&mut self, key: DayKey) -> Result<(), Fault> {
+        if self.key(&key.id).is_some() {
+            return Err(Fault::new(Breach::Key, format!("a second key with the id {}", key.id)));
+        }
+        self.keys.insert(key.id.clone(), Arc::new(key));
+        Ok(())
+    }
+
+    /// The session, if it is open.
+    pub fn session(&self, id: &SessionId) -> Result<Session, Fault> {
+        let found = match self.sessions.get(id) {
+            Some(changed) => changed.clone(),
+            None => self.base.sessions.get(id).cloned().map(|mut session| {
+                session.live &= !self.all_ended;
+                session
+            }),
+        };
+        let used = || self.sessions.contains_key(id) || self.base.used.contains(id);
+        found.ok_or_else(|| {
+            session(if used() { "the session is closed" } else { "the session was never opened" })
+        })
+    }
+
+    /// The session, if entries other than its close may still name it.
+    pub fn live_session(&self, id: &SessionId) -> Result<Session, Fault> {
+        let found = self.session(id)?;
+        if found.live { Ok(found) } else { Err(session("the gate ended after it opened the session")) }
+    }
+
+    pub fn open_session(&mut self, id: SessionId, opened: Session) -> Result<(), Fault> {
+        if self.sessions.contains_key(&id) || self.base.used.contains(&id) {
+            return Err(session("the session id was used before"));
+        }
+        self.sessions.insert(id, Some(opened));
+        Ok(())
+    }
+
+    /// Notes that the session deserves a certificate.
+    pub fn certify(&mut self, opening: Opening) {
+        self.openings.push(opening);
+    }
+
+    pub fn release(&mut self, id: SessionId, count: &Count) -> Result<(), Fault> {
+        let mut session = self.live_session(&id)?;
+        session.account(count)?;
+        self.sessions.insert(id, Some(session));
+        Ok(())
+    }
+
+    pub fn close_session(&mut self, id: SessionId) -> Result<(), Fault> {
+        self.session(&id)?;
+        self.sessions.insert(id, None);
+        self.openings.retain(|opening| opening.session != id);
+        Ok(())
+    }
+
+    /// The gate started or stopped: what it had open can only be closed.
+    pub fn gate_runs(&mut self, running: bool) {
+        self.running = running;
+        self.all_ended = true;
+        self.sessions.values_mut().flatten().for_each(|session| session.live = false);
+        self.openings.clear();
+    }
+}
