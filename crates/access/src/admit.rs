@@ -1,0 +1,214 @@
+//! From an authenticated principal to a session that may ask: decide, record, obtain the monitor's certificate, and
+//! open the site with both keys. Not here: authentication (`client`), what the session says (`session`).
+
+use policy::{Ask, Denial, Permit};
+use rand::RngCore;
+use rcgen::{CertificateParams, DnType, KeyPair};
+use record::Draft;
+use serde_json::json;
+use tlog::detail::{Refused, SessionOpen, Stage};
+use tlog::entry::{Decision, Kind};
+use tokio::net::TcpStream;
+use tokio::time::{Duration, timeout};
+
+use crate::config::Site;
+use crate::fault::Fault;
+use crate::gate::Gate;
+use crate::pool::Lease;
+use crate::upstream::{self, Backend, TwoKeys};
+
+/// How long a site may take to accept a connection before the next one is tried.
+const SITE_CONNECT_MS_MAX: u64 = 1_000;
+/// How long a site may take from the first byte until it is ready for a statement.
+const SITE_READY_MS_MAX: u64 = 5_000;
+
+/// Who asks, as far as the gate has established it.
+#[derive(Debug, Clone)]
+pub struct Asker {
+    /// The authenticated principal.
+    pub principal: String,
+    /// The listener it came through.
+    pub listener: String,
+    /// From the startup options.
+    pub purpose: Option<String>,
+    /// From the startup options.
+    pub ticket: Option<String>,
+    /// Settings that go on to the site.
+    pub settings: Vec<(String, String)>,
+}
+
+/// A session that policy permits, the record holds and the site has let in.
+#[derive(Debug)]
+pub struct Admitted {
+    /// 32 hexadecimal digits; also the serial number of the certificate.
+    pub id: String,
+    /// Who asks.
+    pub asker: Asker,
+    /// What the decision was.
+    pub permit: Permit,
+    /// The pool role, until the backend has ended.
+    pub lease: Lease,
+    /// Where.
+    pub site: Site,
+    /// The open backend.
+    pub backend: Backend,
+}
+
+/// Decides, records and connects.
+pub async fn admit(gate: &Gate, asker: Asker) -> Result<Admitted, Fault> {
+    let permit = match decide(gate, &asker) {
+        Ok(permit) => permit,
+        Err(denial) => return Err(refuse(gate, &asker, &denial).await),
+    };
+    let site = reachable(gate).await?;
+    let lease = gate.pool.lease(&permit.profile().hash, &site.name).ok_or_else(|| {
+        let message = format!(
+            "all {} sessions of profile \"{}\" at site {} are taken",
+            gate.config.bundle.enclave().sessions_per_profile,
+            permit.profile().name,
+            site.name
+        );
+        Fault::client(
+            "53300",
+            message,
+            Some("Close a session, or raise sessions_per_profile in enclave.toml."),
+        )
+    })?;
+    let id = session_id();
+    let (csr, private_key) = certificate_request(lease.role())?;
+    let detail = SessionOpen {
+        principal: asker.principal.clone(),
+        listener: asker.listener.clone(),
+        purpose: asker.purpose.clone(),
+        ticket: asker.ticket.clone(),
+        profile: permit.profile().name.clone(),
+        site: site.name.clone(),
+        role: lease.role().to_owned(),
+        csr,
+    };
+    let mut draft = gate.draft(Kind::SessionOpen, &asker.principal, &asker.listener);
+    draft.session = Some(id.clone());
+    draft.decision = Some(Decision::Permit);
+    draft.request = Some(permit.request());
+    draft.profile = Some(permit.profile().hash.to_string());
+    draft.classes = permit.profile().classes().iter().map(ToString::to_string).collect();
+    draft.detail = Some(to_value(&detail)?);
+    let witnessed = gate.append(draft).await?;
+    let certificate = witnessed
+        .certificate()
+        .ok_or_else(|| Fault::not_witnessed("the monitor issued no certificate", Some(witnessed.index())))?;
+    let password = gate.config.secrets.pool.get(lease.role());
+    let password = password.ok_or_else(|| {
+        Fault::ours(format!("no password for role {}: run `trefoil policy apply`", lease.role()))
+    })?;
+    let keys = TwoKeys { role: lease.role(), password, certificate, private_key: &private_key };
+    let ready = upstream::connect(&site, &gate.roots, &keys, &asker.settings);
+    let backend = timeout(Duration::from_millis(SITE_READY_MS_MAX), ready)
+        .await
+        .map_err(|_| Fault::site(&site.name, "not ready in time"))?
+        .map_err(|e| Fault::site(&site.name, e.to_string()))?;
+    Ok(Admitted { id, asker, permit, lease, site, backend })
+}
+
+fn decide(gate: &Gate, asker: &Asker) -> Result<Permit, Denial> {
+    let bundle = &gate.config.bundle;
+    bundle.decide(&Ask {
+        principal: &asker.principal,
+        place: bundle.place_of(&asker.listener),
+        purpose: asker.purpose.as_deref(),
+        ticket: asker.ticket.as_deref(),
+    })
+}
+
+/// Records a denial at connect, and says it with the entry's number.
+async fn refuse(gate: &Gate, asker: &Asker, denial: &Denial) -> Fault {
+    let detail = Refused {
+        principal: asker.principal.clone(),
+        listener: asker.listener.clone(),
+        purpose: asker.purpose.clone(),
+        ticket: asker.ticket.clone(),
+        stage: Stage::Connect,
+        statement: None,
+        rule: denial.rule.clone(),
+        sentence: denial.sentence.clone(),
+    };
+    let entry = gate.append_refusal(Kind::AccessDecision, &detail, None).await;
+    Fault::policy(
+        format!("refused: {} (rule {}; {entry})", denial.sentence, denial.rule),
+        denial.needs.clone(),
+    )
+}
+
+/// The first site, in configured order, that takes a connection.
+async fn reachable(gate: &Gate) -> Result<Site, Fault> {
+    for site in &gate.sites {
+        let attempt = TcpStream::connect((site.host.as_str(), site.port));
+        match timeout(Duration::from_millis(SITE_CONNECT_MS_MAX), attempt).await {
+            Ok(Ok(_)) => return Ok(site.clone()),
+            Ok(Err(error)) => tracing::warn!(site = site.name, %error, "site does not answer"),
+            Err(_) => tracing::warn!(site = site.name, "site does not answer in time"),
+        }
+    }
+    Err(Fault::site("any", "none of the configured sites answers"))
+}
+
+/// 16 random bytes in hexadecimal, of which the first makes a positive serial number that keeps all its digits.
+fn session_id() -> String {
+    let mut bytes = [0_u8; 16];
+    rand::rng().fill_bytes(&mut bytes);
+    bytes[0] = (bytes[0] & 0x3f) | 0x40;
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A fresh key for one session, and the request that names the role (PEM both).
+fn certificate_request(role: &str) -> Result<(String, String), Fault> {
+    let failed = |e: rcgen::Error| Fault::ours(format!("certificate request: {e}"));
+    let key = KeyPair::generate().map_err(failed)?;
+    let mut params = CertificateParams::new(Vec::new()).map_err(failed)?;
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, role);
+    let request = params.serialize_request(&key).map_err(failed)?;
+    Ok((request.pem().map_err(failed)?, key.serialize_pem()))
+}
+
+/// A detail as the record takes it.
+pub fn to_value(detail: &impl serde::Serialize) -> Result<serde_json::Value, Fault> {
+    serde_json::to_value(detail).map_err(|e| Fault::ours(format!("a detail cannot be written: {e}")))
+}
+
+impl Gate {
+    /// An entry with what every entry of a principal's session says.
+    pub(crate) fn draft(&self, kind: Kind, principal: &str, listener: &str) -> Draft {
+        let mut draft = Draft::new(kind);
+        draft.principal = Some(principal.to_owned());
+        draft.place = Some(self.config.bundle.place_of(listener).to_string());
+        draft.policy = Some(self.config.bundle.hash().to_string());
+        draft
+    }
+
+    /// Appends a refusal, and says under which number: `entry 12`, or that it could not be recorded.
+    pub(crate) async fn append_refusal(
+        &self,
+        kind: Kind,
+        refused: &Refused,
+        session: Option<&str>,
+    ) -> String {
+        let mut draft = self.draft(kind, &refused.principal, &refused.listener);
+        draft.session = session.map(str::to_owned);
+        draft.decision = Some(Decision::Deny);
+        draft.request = Some(
+            json!({ "listener": refused.listener, "purpose": refused.purpose, "ticket": refused.ticket }),
+        );
+        draft.detail = match to_value(refused) {
+            Ok(detail) => Some(detail),
+            Err(fault) => return fault.internal,
+        };
+        match self.record.append(draft).await {
+            Ok(witnessed) => format!("entry {}", witnessed.index()),
+            Err(why) => match why.index {
+                Some(index) => format!("entry {index}, not yet cosigned"),
+                None => "not recorded: the monitor does not answer".into(),
+            },
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Compares the wall at each site with the signed policy, as `trefoil_watch`, which sees catalogs and no data.
+//! Drift refuses the start. Not here: what the wall should be (`wall`).
+
+use std::sync::Arc;
+
+use policy::Bundle;
+use rustls::{ClientConfig, RootCertStore};
+use tokio::time::{Duration, timeout};
+use tokio_postgres::config::SslMode;
+use tokio_postgres_rustls::MakeRustlsConnect;
+use wall::{Drift, Facts};
+
+use crate::config::{Config, Site};
+
+/// How long one site may take to say what it holds.
+const SITE_FACTS_MS_MAX: u64 = 20_000;
+/// The oldest minor versions without known leaks through views: CVE-2025-8713, CVE-2026-14666, CVE-2026-116327.
+const LEAST_VERSIONS: [(u32, u32); 4] = [(15, 20), (16, 16), (17, 12), (18, 6)];
+
+/// How a site compares.
+#[derive(Debug)]
+pub struct SiteDrift {
+    /// The site's name.
+    pub site: String,
+    /// What differs from policy.
+    pub drift: Vec<Drift>,
+    /// Columns that the catalog does not know; nobody is shown them.
+    pub unknown_columns: Vec<String>,
+    /// Set when the server's version is known to leak through views.
+    pub outdated: Option<String>,
+}
+
+/// Why the gate does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum DriftError {
+    /// What is live is not what policy compiled to.
+    #[error(
+        "site {site} differs from policy:\n{}\nrun `trefoil policy apply`, and find out who changed it",
+        .drift.iter().map(|d| format!("  {d}")).collect::<Vec<_>>().join("\n")
+    )]
+    Drift {
+        /// The site's name.
+        site: String,
+        /// What differs.
+        drift: Vec<Drift>,
+    },
+    /// No site could be compared.
+    #[error("no site could be compared with policy: {0}")]
+    NoSite(String),
+    /// The bundle cannot be compiled.
+    #[error(transparent)]
+    Wall(#[from] wall::WallError),
+    /// A site did not answer.
+    #[error("site {site}: {problem}")]
+    Site {
+        /// The site's name.
+        site: String,
+        /// What happened.
+        problem: String,
+    },
+}
+
+/// The configured sites that are as policy says. A site that does not answer is left out until the next start; one
+/// that differs refuses the start.
+pub async fn check(config: &Config, roots: &Arc<RootCertStore>) -> Result<Vec<Site>, DriftError> {
+    let mut good = Vec::new();
+    let mut problems = Vec::new();
+    for site in &config.sites {
+        let password = config.secrets.watch.get(&site.name).map(String::as_str).unwrap_or_default();
+        match drift_at(site, &config.bundle, roots, password).await {
+            Ok(found) if found.drift.is_empty() => {
+                for column in &found.unknown_columns {
+                    tracing::warn!(
+                        site = site.name,
+                        column,
+                        "the catalog does not know this column; it is withheld"
+                    );
+                }
+                if let Some(version) = found.outdated {
+                    tracing::warn!(
+                        site = site.name,
+                        version,
+                        "this PostgreSQL leaks through views; update it"
+                    );
+                }
+                good.push(site.clone());
+            }
+            Ok(found) => return Err(DriftError::Drift { site: found.site, drift: found.drift }),
+            Err(DriftError::Site { site, problem }) => {
+                tracing::error!(site, problem, "site is left out until the next start");
+                problems.push(format!("{site}: {problem}"));
+            }
+            Err(other) => return Err(other),
+        }
+    }
+    if good.is_empty() { Err(DriftError::NoSite(problems.join("; "))) } else { Ok(good) }
+}
+
+/// Compares one site with a bundle.
+pub async fn drift_at(
+    site: &Site,
+    bundle: &Bundle,
+    roots: &Arc<RootCertStore>,
+    password: &str,
+) -> Result<SiteDrift, DriftError> {
+    let expected = wall::expected(bundle, &site.name)?;
+    let limit = Duration::from_millis(SITE_FACTS_MS_MAX);
+    let (live, version) = timeout(limit, live(site, roots, password))
+        .await
+        .map_err(|_| "no answer in time".to_owned())
+        .and_then(|facts| facts.map_err(|e| describe(&e)))
+        .map_err(|problem| DriftError::Site { site: site.name.clone(), problem })?;
+    Ok(SiteDrift {
+        site: site.name.clone(),
+        drift: wall::compare(&live, &expected),
+        unknown_columns: wall::unknown_columns(&live, &expected),
+        outdated: outdated(version),
+    })
+}
+
+async fn live(
+    site: &Site,
+    roots: &Arc<RootCertStore>,
+    password: &str,
+) -> Result<(Facts, u32), tokio_postgres::Error> {
+    let tls = ClientConfig::builder().with_root_certificates(Arc::clone(roots)).with_no_client_auth();
+    let (client, connection) = tokio_postgres::Config::new()
+        .host(&site.host)
+        .port(site.port)
+        .dbname(&site.database)
+        .user(wall::names::WATCH)
+        .password(password)
+        .ssl_mode(SslMode::Require)
+        .application_name("trefoil drift")
+        .connect(MakeRustlsConnect::new(tls))
+        .await?;
+    // It ends when `client` is dropped; an error shows in the queries.
+    let connection = tokio::spawn(connection);
+    let mut facts = Facts::new();
+    for query in wall::drift::queries() {
+        for row in client.query(&query, &[]).await? {
+            facts.insert(row.try_get(0)?, row.try_get::<_, Option<String>>(1)?.unwrap_or_default());
+        }
+    }
+    let version: i32 =
+        client.query_one("SELECT current_setting('server_version_num')::int", &[]).await?.try_get(0)?;
+    drop(client);
+    let _ = connection.await;
+    Ok((facts, u32::try_from(version).unwrap_or_default()))
+}
+
+fn outdated(version: u32) -> Option<String> {
+    let (major, minor) = (version / 10_000, version % 10_000);
+    let least = LEAST_VERSIONS.iter().find(|(known, _)| *known == major);
+    least.is_some_and(|(_, least)| minor < *least).then(|| format!("{major}.{minor}"))
+}
+
+fn describe(error: &tokio_postgres::Error) -> String {
+    match std::error::Error::source(error) {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    }
+}

@@ -1,0 +1,136 @@
+//! What goes wrong in a session: whose fault it is, what we log, and separately what the client may see.
+//! Not here: refusals of a single statement (those are `relay::Refused`), which end nothing.
+
+use std::fmt;
+
+/// Who has to act. Also the label under which a session's end is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose {
+    /// The peer broke the protocol, or asked for something no gate offers.
+    Client,
+    /// Policy denies it.
+    Policy,
+    /// A site, or the monitor, failed.
+    Upstream,
+    /// The gate itself failed.
+    Ours,
+}
+
+/// What the client is shown: the fields of a PostgreSQL ErrorResponse.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shown {
+    /// Five characters, PostgreSQL appendix A.
+    pub sqlstate: &'static str,
+    /// One sentence.
+    pub message: String,
+    /// What to do, where there is something.
+    pub hint: Option<String>,
+}
+
+/// Why a session ends before the client ends it.
+#[derive(Debug, Clone)]
+pub struct Fault {
+    /// Who has to act.
+    pub whose: Whose,
+    /// For the gate's own log; may name what the client must not see.
+    pub internal: String,
+    /// For the client.
+    pub shown: Shown,
+}
+
+impl Fault {
+    /// The peer broke the protocol.
+    pub fn protocol(internal: impl Into<String>) -> Self {
+        let internal = internal.into();
+        let message = format!("protocol violation: {internal}");
+        Self::client("08P01", message, None).logged(internal)
+    }
+
+    /// The peer asked for what no gate offers.
+    pub fn client(sqlstate: &'static str, message: impl Into<String>, hint: Option<&str>) -> Self {
+        let message = message.into();
+        Self {
+            whose: Whose::Client,
+            internal: message.clone(),
+            shown: Shown { sqlstate, message, hint: hint.map(str::to_owned) },
+        }
+    }
+
+    /// Policy denies it; always SQLSTATE 42501.
+    pub fn policy(message: impl Into<String>, needs: impl Into<String>) -> Self {
+        let message = message.into();
+        Self {
+            whose: Whose::Policy,
+            internal: message.clone(),
+            shown: Shown { sqlstate: "42501", message, hint: Some(needs.into()) },
+        }
+    }
+
+    /// A site failed; the client learns that, and not how.
+    pub fn site(site: &str, internal: impl Into<String>) -> Self {
+        Self {
+            whose: Whose::Upstream,
+            internal: format!("site {site}: {}", internal.into()),
+            shown: Shown {
+                sqlstate: "08006",
+                message: format!("site {site} failed; this session is over"),
+                hint: Some("Connect again; the gate picks a site that answers.".into()),
+            },
+        }
+    }
+
+    /// The record could not be witnessed: nothing was released.
+    pub fn not_witnessed(why: &str, index: Option<u64>) -> Self {
+        let entry = index.map_or_else(|| "no entry was made".into(), |index| format!("entry {index}"));
+        Self {
+            whose: Whose::Upstream,
+            internal: format!("not witnessed: {why}; {entry}"),
+            shown: Shown {
+                sqlstate: "57P03",
+                message: format!(
+                    "refused: the monitor has not cosigned the record of this, so nothing is released ({why}; {entry})"
+                ),
+                hint: Some("Try again when the monitor answers; its operator and `trefoil status` know why it does not.".into()),
+            },
+        }
+    }
+
+    /// The gate itself failed; the client learns no more than that.
+    pub fn ours(internal: impl Into<String>) -> Self {
+        Self {
+            whose: Whose::Ours,
+            internal: internal.into(),
+            shown: Shown {
+                sqlstate: "58000",
+                message: "the gate failed; nothing was released".into(),
+                hint: None,
+            },
+        }
+    }
+
+    /// The gate is stopping.
+    pub fn stopping() -> Self {
+        Self {
+            whose: Whose::Ours,
+            internal: "the gate stops".into(),
+            shown: Shown {
+                sqlstate: "57P01",
+                message: "the gate is stopping; connect again later".into(),
+                hint: None,
+            },
+        }
+    }
+
+    fn logged(mut self, internal: String) -> Self {
+        self.internal = internal;
+        self
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: {}", self.whose, self.internal)
+    }
+}
+
+impl std::error::Error for Fault {}

@@ -1,0 +1,302 @@
+//! The relay of one session, without I/O: what the client and the site say goes in, what may go on comes out.
+//! Statements go to the site only with a verdict ([`sql::Cleared`]); a site's answers go to the client only with a
+//! witness ([`record::Witnessed`]). Not here: sockets and waiting (`session`), held bytes (`outlet`).
+
+mod asking;
+mod client_side;
+mod outlet;
+mod shown;
+mod site_side;
+mod spool;
+mod statements;
+
+use policy::Permit;
+use record::Witnessed;
+use tlog::detail::{Stage, Statement};
+use tokio::time::Instant;
+use wire::backend::{self, Report, Severity, TransactionStatus};
+use wire::pipeline::Expected;
+
+pub use asking::Asking;
+pub use client_side::CLIENT_MESSAGE_BYTES_MAX;
+pub use outlet::Tally;
+
+use crate::fault::{Fault, Shown};
+use outlet::{Due, Outlet};
+use spool::Spool;
+use statements::Names;
+
+/// Statement texts and parameters that one entry's detail takes; more of them are released with an entry of their
+/// own before the client is listened to again.
+const UNIT_DETAIL_BYTES_MAX: usize = 262_144;
+
+/// What every entry of a session says.
+#[derive(Debug, Clone)]
+pub struct SessionFacts {
+    /// 32 hexadecimal digits.
+    pub id: String,
+    /// Who asks.
+    pub principal: String,
+    /// Through which listener.
+    pub listener: String,
+}
+
+/// A statement that does not run, and why.
+#[derive(Debug, Clone)]
+pub struct Refused {
+    /// Statement (our verdict) or wall (PostgreSQL, or a name that nobody prepared).
+    stage: Stage,
+    text: Option<String>,
+    rule: String,
+    sentence: String,
+    needs: String,
+}
+
+/// What an expected reply belongs to.
+#[derive(Debug)]
+enum Token {
+    /// Nothing that is accounted: Bind, Close, Sync.
+    Silent,
+    /// A Parse, accounted only when it fails.
+    Parsed(Statement),
+    /// An execution, or a description of a statement.
+    Statement(Statement),
+    /// A statement that was replaced by one that cannot be parsed; its error becomes ours.
+    Refused(Refused),
+}
+
+/// Where the present release stands.
+#[derive(Debug, Clone, Copy)]
+enum Phase {
+    /// Answers are taken in.
+    Running,
+    /// A release is due, and its entries are not appended yet.
+    Due(Due),
+    /// The entries are appended; nothing more is taken in until they are witnessed.
+    Asked(Due),
+}
+
+/// One session's relay.
+#[derive(Debug)]
+pub struct Relay {
+    permit: Permit,
+    facts: SessionFacts,
+    names: Names,
+    owed: Expected<Token>,
+    outlet: Outlet,
+    to_site: Spool,
+    phase: Phase,
+    /// Statements that have answered since the last entry.
+    done: Vec<Statement>,
+    /// Refusals whose errors are held, in the order of their gaps.
+    refusals: Vec<Refused>,
+    /// Bytes of texts and parameters that the next entry's detail will hold.
+    detail_bytes: usize,
+    /// Whether the site was asked to send what it has, because the detail is full.
+    flushed: bool,
+    /// What the site said last.
+    transaction: TransactionStatus,
+    /// Whether a failed release can be told as an error of this unit, with the session going on.
+    soft: Softness,
+    /// Bytes of the next message from the site, when it is larger than what is usually read ahead.
+    site_needs: usize,
+    released: Tally,
+    over: bool,
+}
+
+/// Since the last ReadyForQuery: has the client learnt, or the site kept, what an error could not take back?
+#[derive(Debug, Default)]
+struct Softness {
+    released_in_the_middle: bool,
+    named_statement_prepared: bool,
+    at_ready: bool,
+}
+
+impl Relay {
+    /// A relay under a permit.
+    pub fn new(permit: Permit, facts: SessionFacts) -> Self {
+        Self {
+            permit,
+            facts,
+            names: Names::default(),
+            owed: Expected::new(),
+            outlet: Outlet::default(),
+            to_site: Spool::default(),
+            phase: Phase::Running,
+            done: Vec::new(),
+            refusals: Vec::new(),
+            detail_bytes: 0,
+            flushed: false,
+            transaction: TransactionStatus::Idle,
+            soft: Softness::default(),
+            site_needs: 0,
+            released: Tally::default(),
+            over: false,
+        }
+    }
+
+    /// Tells the client that it may begin: the site's settings, the gate's own cancel key. The session's opening
+    /// was witnessed, and none of this is data.
+    pub fn greet(&mut self, settings: &[(String, String)], pid: i32, secret: i32) {
+        let principal = self.facts.principal.clone();
+        self.outlet.say(|out| {
+            for (name, value) in settings {
+                // The pool role's name is the gate's business.
+                let value = if name == "session_authorization" { &principal } else { value };
+                // PostgreSQL's settings hold no NUL; one that did would be left out.
+                let _ = backend::parameter_status(out, name, value);
+            }
+            backend::backend_key_data(out, pid, secret.to_be_bytes());
+            backend::ready(out, TransactionStatus::Idle);
+        });
+    }
+
+    /// What the driver must have witnessed before anything more happens, if a release is due.
+    pub fn ask(&mut self, now: Instant) -> Option<Asking> {
+        if let Phase::Running = self.phase
+            && self.outlet.holds_something()
+            && (self.outlet.deadline().is_some_and(|deadline| deadline <= now) || self.detail_is_full())
+        {
+            self.phase = Phase::Due(self.outlet.due_in_the_middle(0));
+        }
+        let Phase::Due(due) = self.phase else {
+            return None;
+        };
+        self.phase = Phase::Asked(due);
+        Some(self.asking(due))
+    }
+
+    /// The record's answer to what [`Relay::ask`] asked.
+    pub fn answered(&mut self, outcome: Result<Vec<Witnessed>, Fault>) -> Result<(), Fault> {
+        let Phase::Asked(due) = self.phase else {
+            return Err(Fault::ours("the record answered what nobody asked"));
+        };
+        self.phase = Phase::Running;
+        match outcome {
+            Ok(witnessed) => self.release(due, &witnessed),
+            Err(fault) => self.give_up(fault),
+        }
+    }
+
+    fn release(&mut self, due: Due, witnessed: &[Witnessed]) -> Result<(), Fault> {
+        let last = witnessed.last().ok_or_else(|| Fault::ours("a release without an entry"))?;
+        let refusals = std::mem::take(&mut self.refusals);
+        let profile = &self.permit.profile().name;
+        self.outlet.release(due, last, |gap, out| {
+            let said = refusals.get(gap.refusal).zip(witnessed.get(gap.refusal));
+            if let Some((refused, entry)) = said {
+                refused.say(out, profile, entry.index());
+            }
+        });
+        if let Due::Exact(tally) | Due::Total(tally) = due {
+            self.released = self.released.plus(tally);
+        }
+        self.soft.released_in_the_middle |= !self.soft.at_ready;
+        if self.soft.at_ready {
+            self.soft = Softness::default();
+        }
+        Ok(())
+    }
+
+    /// Nothing of what is held may go. If an error can still say so truthfully, the session goes on.
+    fn give_up(&mut self, fault: Fault) -> Result<(), Fault> {
+        let soft = self.soft.at_ready
+            && !self.soft.released_in_the_middle
+            && !self.soft.named_statement_prepared
+            && !self.outlet.has_run()
+            && self.transaction == TransactionStatus::Idle;
+        self.outlet.forget_held();
+        self.refusals.clear();
+        if !soft {
+            return Err(fault);
+        }
+        self.soft = Softness::default();
+        self.outlet.say(|out| {
+            say_error(out, Severity::Error, &fault.shown);
+            backend::ready(out, TransactionStatus::Idle);
+        });
+        Ok(())
+    }
+
+    /// Says why the session ends, unless the client is in the middle of a row.
+    pub fn say_goodbye(&mut self, shown: &Shown) {
+        if !self.outlet.is_passing() {
+            self.outlet.say(|out| say_error(out, Severity::Fatal, shown));
+        }
+    }
+
+    /// Rows and bytes of results that were released whole.
+    pub fn released(&self) -> Tally {
+        self.released
+    }
+
+    /// Whether the site owes an answer.
+    pub fn is_busy(&self) -> bool {
+        !self.owed.is_empty()
+    }
+
+    /// Whether the client has said goodbye.
+    pub fn is_over(&self) -> bool {
+        self.over
+    }
+
+    /// When what is held is due although more may come.
+    pub fn deadline(&self) -> Option<Instant> {
+        match self.phase {
+            Phase::Running => self.outlet.deadline(),
+            Phase::Due(_) | Phase::Asked(_) => None,
+        }
+    }
+
+    /// What may go to the client.
+    pub fn to_client(&self) -> &[u8] {
+        self.outlet.to_client()
+    }
+
+    /// Notes what was sent; whether it may still have to be flushed.
+    pub fn sent_to_client(&mut self, count: usize) -> bool {
+        self.outlet.sent(count);
+        count > 0
+    }
+
+    /// What goes to the site.
+    pub fn to_site(&self) -> &[u8] {
+        self.to_site.rest()
+    }
+
+    /// Notes what was sent; whether it may still have to be flushed.
+    pub fn sent_to_site(&mut self, count: usize) -> bool {
+        self.to_site.advance(count);
+        count > 0
+    }
+
+    fn detail_is_full(&self) -> bool {
+        self.detail_bytes > UNIT_DETAIL_BYTES_MAX
+    }
+}
+
+impl Refused {
+    fn say(&self, out: &mut Vec<u8>, profile: &str, entry: u64) {
+        let message =
+            format!("refused: {} (rule {}; profile \"{profile}\"; entry {entry})", self.sentence, self.rule);
+        let report = Report {
+            severity: Severity::Error,
+            sqlstate: "42501",
+            message: &message,
+            detail: None,
+            hint: Some(&self.needs),
+        };
+        backend::error_response(out, &report);
+    }
+}
+
+fn say_error(out: &mut Vec<u8>, severity: Severity, shown: &Shown) {
+    let report = Report {
+        severity,
+        sqlstate: shown.sqlstate,
+        message: &shown.message,
+        detail: None,
+        hint: shown.hint.as_deref(),
+    };
+    backend::error_response(out, &report);
+}

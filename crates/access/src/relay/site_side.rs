@@ -1,0 +1,236 @@
+//! What the site answers: each message is matched with what it answers, counted, and held or passed under a window.
+//! Nothing is taken in while a release waits for its witness. Not here: what goes out (`outlet`).
+
+use bytes::{Buf, BytesMut};
+use tlog::detail::{Stage, Statement};
+use tokio::time::Instant;
+use wire::backend::{self, CommandTag, Fields, ParameterStatus, Tag};
+use wire::codec::{self, HEADER_BYTES, Peek};
+use wire::pipeline::{Ended, Step};
+
+use super::shown::{self, Meaning};
+use super::{Phase, Refused, Relay, Token};
+use crate::fault::Fault;
+
+/// No message but a row may be larger than this.
+const SITE_MESSAGE_BYTES_MAX: usize = 1_048_576;
+
+impl Relay {
+    /// Takes in what the site has sent, as far as the client keeps up and nothing waits for a witness.
+    pub fn from_site(&mut self, input: &mut BytesMut, now: Instant) -> Result<(), Fault> {
+        while self.wants_site() && !input.is_empty() {
+            if self.outlet.is_passing() {
+                let taken = self.outlet.pass(input);
+                input.advance(taken);
+                continue;
+            }
+            let (tag, total) = match codec::peek::<Tag>(input).map_err(|v| broken(&v))? {
+                Peek::Need(_) => break,
+                Peek::Header { tag, body_bytes } => (tag, body_bytes.saturating_add(HEADER_BYTES)),
+            };
+            let used = if tag == Tag::DataRow {
+                self.on_row(input, total, now)?
+            } else {
+                self.on_other(tag, input, total, now)?
+            };
+            match used {
+                Some(used) => input.advance(used),
+                None => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether more may be taken in from the site.
+    pub fn wants_site(&self) -> bool {
+        matches!(self.phase, Phase::Running) && self.outlet.client_keeps_up()
+    }
+
+    /// How many bytes have to be there before the next message can be taken in; 0 when any will do.
+    pub fn site_needs(&self) -> usize {
+        self.site_needs
+    }
+
+    /// A row: passed under the window, held, or the reason to ask for a window. `Some(bytes used)`, or `None` when
+    /// it has to wait.
+    fn on_row(&mut self, input: &[u8], total: usize, now: Instant) -> Result<Option<usize>, Fault> {
+        if self.outlet.admit_row(total) {
+            self.count_row(total)?;
+            return Ok(Some(0));
+        }
+        if !self.outlet.has_room(total) {
+            self.phase = Phase::Due(self.outlet.due_in_the_middle(total));
+            return Ok(None);
+        }
+        let Some(whole) = input.get(..total) else {
+            return Ok(None);
+        };
+        self.outlet.hold_row(whole, now);
+        self.count_row(total)?;
+        Ok(Some(total))
+    }
+
+    fn count_row(&mut self, total: usize) -> Result<(), Fault> {
+        match self.owed.on_reply(Tag::DataRow).map_err(|v| broken(&v))? {
+            Step::Part { token: Token::Statement(statement), .. } => {
+                statement.rows = statement.rows.saturating_add(1);
+                statement.bytes = statement.bytes.saturating_add(u64::try_from(total).unwrap_or(u64::MAX));
+                Ok(())
+            }
+            _ => Err(Fault::site("upstream", "sends rows that no statement asked for")),
+        }
+    }
+
+    fn on_other(
+        &mut self,
+        tag: Tag,
+        input: &[u8],
+        total: usize,
+        now: Instant,
+    ) -> Result<Option<usize>, Fault> {
+        if total > SITE_MESSAGE_BYTES_MAX {
+            return Err(Fault::site("upstream", format!("sends a {tag:?} of {total} bytes")));
+        }
+        let Some(whole) = input.get(..total) else {
+            self.site_needs = total;
+            return Ok(None);
+        };
+        self.site_needs = 0;
+        self.on_reply(tag, whole, now)?;
+        Ok(Some(total))
+    }
+
+    fn on_reply(&mut self, tag: Tag, whole: &[u8], now: Instant) -> Result<(), Fault> {
+        let body = whole.get(HEADER_BYTES..).unwrap_or_default();
+        match self.owed.on_reply(tag).map_err(|v| broken(&v))? {
+            Step::Asynchronous => self.on_asynchronous(tag, whole, body, now),
+            Step::Unasked => Err(ended_by_site(body)),
+            Step::Copy { .. } => Err(Fault::site("upstream", "begins a COPY that was not cleared")),
+            Step::Part { token, .. } if tag == Tag::ErrorResponse => {
+                let token = std::mem::replace(token, Token::Silent);
+                self.on_error(token, whole, now)
+            }
+            Step::Part { token, .. } => {
+                if let (Token::Statement(statement), Tag::CommandComplete) = (token, tag) {
+                    statement.tag = Some(command_tag(body)?);
+                }
+                self.outlet.hold(whole, now);
+                Ok(())
+            }
+            Step::End(ended) => self.on_end(ended, tag, whole, now),
+        }
+    }
+
+    fn on_end(&mut self, ended: Ended<Token>, tag: Tag, whole: &[u8], now: Instant) -> Result<(), Fault> {
+        let body = whole.get(HEADER_BYTES..).unwrap_or_default();
+        let due = tag == Tag::ReadyForQuery || ended.flush_reached;
+        for (_, token) in &ended.skipped {
+            self.detail_bytes = self.detail_bytes.saturating_sub(token.detail_bytes());
+        }
+        match ended.token {
+            token if tag == Tag::ErrorResponse => self.on_error(token, whole, now)?,
+            Token::Refused(_) if tag != Tag::ReadyForQuery => {
+                return Err(Fault::site("upstream", "understood what cannot be parsed"));
+            }
+            Token::Statement(mut statement) => {
+                if tag == Tag::CommandComplete {
+                    statement.tag = Some(command_tag(body)?);
+                }
+                self.done.push(statement);
+                self.outlet.hold(whole, now);
+            }
+            Token::Silent | Token::Parsed(_) | Token::Refused(_) => self.outlet.hold(whole, now),
+        }
+        if tag == Tag::ReadyForQuery {
+            self.transaction = backend::ready_for_query(body).map_err(|v| broken(&v))?;
+            self.soft.at_ready = true;
+        }
+        if due {
+            self.phase = Phase::Due(self.outlet.due_at_end());
+        }
+        Ok(())
+    }
+
+    /// An error: a refusal's becomes ours, one about what is not shown becomes a refusal, any other is reduced.
+    fn on_error(&mut self, token: Token, whole: &[u8], now: Instant) -> Result<(), Fault> {
+        let body = whole.get(HEADER_BYTES..).unwrap_or_default();
+        let fields = Fields::read(body).map_err(|v| broken(&v))?;
+        if fields.is_fatal() {
+            return Err(ended_by_site(body));
+        }
+        let sqlstate = fields.sqlstate().unwrap_or("XX000");
+        let statement = match token {
+            Token::Refused(refused) => {
+                self.refuse(refused, now);
+                return Ok(());
+            }
+            Token::Statement(statement) | Token::Parsed(statement) => Some(statement),
+            Token::Silent => None,
+        };
+        let profile = self.permit.profile();
+        if shown::meaning(sqlstate) == Meaning::NotShown {
+            let text = statement.map(|statement| statement.text);
+            let refused = Refused::by_the_wall(text, sqlstate, &profile.name);
+            self.refuse(refused, now);
+            return Ok(());
+        }
+        if profile.all_clear() {
+            self.outlet.hold(whole, now);
+        } else {
+            let mut message = Vec::new();
+            shown::reduced(&mut message, fields, &profile.name);
+            self.outlet.hold(&message, now);
+        }
+        self.done.extend(statement.map(|statement| Statement {
+            error: Some(sqlstate.to_owned()),
+            tag: None,
+            ..statement
+        }));
+        Ok(())
+    }
+
+    fn refuse(&mut self, refused: Refused, now: Instant) {
+        self.outlet.hold_gap(self.refusals.len(), now);
+        self.refusals.push(refused);
+    }
+
+    /// Notices can quote values and plans, notifications are a channel between sessions: neither is passed on.
+    fn on_asynchronous(&mut self, tag: Tag, whole: &[u8], body: &[u8], now: Instant) -> Result<(), Fault> {
+        if tag == Tag::ParameterStatus {
+            let status = ParameterStatus::read(body).map_err(|v| broken(&v))?;
+            if status.name != "session_authorization" {
+                self.outlet.hold(whole, now);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Refused {
+    fn by_the_wall(text: Option<String>, sqlstate: &str, profile: &str) -> Self {
+        Self {
+            stage: Stage::Wall,
+            text,
+            rule: "not-shown".into(),
+            sentence: format!(
+                "the statement names something that profile \"{profile}\" does not show (PostgreSQL {sqlstate})"
+            ),
+            needs: "Name only what this profile shows (\\d lists it), or ask for another purpose; policy decides \
+                    what each shows."
+                .into(),
+        }
+    }
+}
+
+fn command_tag(body: &[u8]) -> Result<String, Fault> {
+    CommandTag::read(body).map(|tag| tag.text.to_owned()).map_err(|v| broken(&v))
+}
+
+fn broken(violation: &wire::Violation) -> Fault {
+    Fault::site("upstream", violation.to_string())
+}
+
+fn ended_by_site(body: &[u8]) -> Fault {
+    let sqlstate = Fields::read(body).ok().and_then(|fields| fields.sqlstate().map(str::to_owned));
+    Fault::site("upstream", format!("ended the session: {}", sqlstate.as_deref().unwrap_or("no SQLSTATE")))
+}

@@ -1,0 +1,34 @@
+//! Bytes on their way out: appended at the end, sent from the front. Not here: who may append.
+
+/// A queue of bytes whose front can be sent in parts without moving the rest.
+#[derive(Debug, Default)]
+pub struct Spool {
+    bytes: Vec<u8>,
+    sent: usize,
+}
+
+impl Spool {
+    /// What is still to be sent.
+    pub fn rest(&self) -> &[u8] {
+        self.bytes.get(self.sent..).unwrap_or_default()
+    }
+
+    /// How much is still to be sent.
+    pub fn len(&self) -> usize {
+        self.bytes.len().saturating_sub(self.sent)
+    }
+
+    /// Where to append.
+    pub fn tail(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+
+    /// Notes that so many bytes of the front were sent.
+    pub fn advance(&mut self, count: usize) {
+        self.sent = self.sent.saturating_add(count).min(self.bytes.len());
+        if self.sent == self.bytes.len() {
+            self.bytes.clear();
+            self.sent = 0;
+        }
+    }
+}
