@@ -229,10 +229,10 @@ fn read_segment(path: &Path, replay: &mut impl Replay) -> Result<End, CopyError>
         }
         reader.read_exact(&mut header).map_err(at(path))?;
         let Some((length, sum)) = read_header(&header) else {
-            // A file that grew before its bytes arrived reads as zeros.
+            // A file that grew before its bytes arrived reads as zeros from some byte on.
             let mut rest = Vec::new();
             reader.take(FRAME_BYTES_MAX).read_to_end(&mut rest).map_err(at(path))?;
-            let zeros = header.iter().chain(&rest).all(|byte| *byte == 0);
+            let zeros = rest.iter().all(|byte| *byte == 0);
             return if zeros { Ok(End::Torn(offset)) } else { Err(damaged("not a frame")) };
         };
         let frame = header.len() as u64 + length;

@@ -59,7 +59,8 @@ pub struct Who {
 pub const AOIFE: Who =
     Who { principal: "aoife", listener: "ireland", purpose: Some("support"), ticket: Some("SUP-1") };
 pub const AOIFE_WITHOUT: Who = Who { purpose: None, ticket: None, ..AOIFE };
-pub const LUKAS: Who = Who { principal: "lukas", listener: "germany", purpose: Some("analytics"), ticket: None };
+pub const LUKAS: Who =
+    Who { principal: "lukas", listener: "germany", purpose: Some("analytics"), ticket: None };
 pub const NOWHERE: Who = Who { listener: "unmapped", ..AOIFE };
 
 pub struct Gate {
@@ -186,15 +187,22 @@ impl Gate {
         piece
     }
 
-    pub fn refusal(&mut self, who: &Who, session: Option<&str>, stage: Stage, statement: Option<&str>) -> Piece {
+    pub fn refusal(
+        &mut self,
+        who: &Who,
+        session: Option<&str>,
+        stage: Stage,
+        statement: Option<&str>,
+    ) -> Piece {
         let rule = match (stage, statement) {
             (Stage::Statement, Some(text)) => {
                 let permit = self.bundle.decide(&self.ask(who)).unwrap();
                 sql::judge(&permit, text).map_or_else(|refusal| refusal.rule.to_owned(), |_| "ddl".to_owned())
             }
-            (Stage::Connect, _) => {
-                self.bundle.decide(&self.ask(who)).map_or_else(|denial| denial.rule, |_| "no-permit".to_owned())
-            }
+            (Stage::Connect, _) => self
+                .bundle
+                .decide(&self.ask(who))
+                .map_or_else(|denial| denial.rule, |_| "no-permit".to_owned()),
             _ => "wall".to_owned(),
         };
         let detail = Refused {
@@ -314,8 +322,9 @@ impl Lab {
     /// A lab whose gate has started.
     pub fn started() -> Lab {
         let mut lab = Lab::new();
+        let key = lab.gate.key_made();
         let start = lab.gate.start();
-        let items = [lab.gate.key_made(), lab.gate.seal(start)];
+        let items = [key, lab.gate.seal(start)];
         lab.accept(&items);
         lab
     }
