@@ -39,8 +39,15 @@ struct Node {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Part {
-    Witness { key: VerifierKey, url: Option<String> },
-    Group { threshold: usize, members: Vec<usize> },
+    /// Boxed, because a key is much larger than the rest.
+    Witness {
+        key: Box<VerifierKey>,
+        url: Option<String>,
+    },
+    Group {
+        threshold: usize,
+        members: Vec<usize>,
+    },
 }
 
 /// Why a checkpoint does not satisfy the rule.
@@ -107,7 +114,7 @@ impl ReleaseRule {
     /// The witnesses by their name in the rule, whether or not the quorum needs them.
     pub fn witnesses(&self) -> impl Iterator<Item = (&str, &VerifierKey)> {
         self.nodes.iter().filter_map(|node| match &node.part {
-            Part::Witness { key, .. } => Some((node.name.as_str(), key)),
+            Part::Witness { key, .. } => Some((node.name.as_str(), key.as_ref())),
             Part::Group { .. } => None,
         })
     }

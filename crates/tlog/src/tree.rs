@@ -110,3 +110,6 @@ impl Hashes for Levels {
         self.levels.get(usize::from(level))?.get(usize::try_from(index).ok()?).copied()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -38,7 +38,7 @@ impl Micros {
         let [micros] = numbers(micros, '.')?;
         let days = days_of(year, month, day);
         let secs = days * SECS_PER_DAY + hour * 3600 + minute * 60 + second;
-        let parsed = Micros(secs * MICROS_PER_SEC + micros);
+        let parsed = Micros(secs.checked_mul(MICROS_PER_SEC)?.checked_add(micros)?);
         // Out-of-range parts (a 30 February, a second 60) and other spellings come back as a different text.
         (parsed.to_rfc3339().as_deref() == Some(text)).then_some(parsed)
     }
@@ -132,6 +132,7 @@ mod tests {
             "2026-13-10T00:00:00.000000Z",
             "+026-01-31T00:00:00.000000Z",
             "999999-99-99T99:99:99.999999Z",
+            "999999-9-9T99:99:99.999999Z",
             "2026-1-31T00:00:00.000000Z",
         ] {
             assert_eq!(Micros::parse_rfc3339(text), None, "{text}");

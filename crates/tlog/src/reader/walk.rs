@@ -4,9 +4,7 @@ use super::order::Order;
 use super::{Report, Source, read_file};
 use crate::entry::Entry;
 use crate::hash::{Hash, leaf_hash};
-use crate::tile::{
-    Content, HashEdge, TILE_WIDTH, TileError, TileId, decode_bundle, decode_hashes, partial_tiles,
-};
+use crate::tile::{Content, HashEdge, TILE_WIDTH, TileId, decode_bundle, decode_hashes, partial_tiles};
 
 /// Returns the root that the published entries have; `None` when so much is missing that they have none.
 pub(super) fn walk<S: Source>(source: &S, report: &mut Report) -> Option<Hash> {
@@ -112,7 +110,7 @@ impl<S: Source> Walk<'_, S> {
                 hashes.truncate(usize::from(id.width()));
                 Some(hashes)
             }
-            Err(error @ (TileError::TileLength { .. } | _)) => {
+            Err(error) => {
                 self.report.find(found.to_string(), error.to_string());
                 None
             }

@@ -102,7 +102,7 @@ impl Draft {
         key: &str,
         url: Option<&str>,
     ) -> Result<(), RuleTextError> {
-        let key = self.key(line, key, KeyType::CosignatureV1)?;
+        let key = Box::new(self.key(line, key, KeyType::CosignatureV1)?);
         self.define(line, name, Part::Witness { key, url: url.map(str::to_owned) })
     }
 
@@ -154,7 +154,7 @@ impl Draft {
 
     fn keys(&self) -> impl Iterator<Item = &VerifierKey> {
         let witnesses = self.nodes.iter().filter_map(|node| match &node.part {
-            Part::Witness { key, .. } => Some(key),
+            Part::Witness { key, .. } => Some(key.as_ref()),
             Part::Group { .. } => None,
         });
         self.logs.iter().map(|log| &log.key).chain(witnesses)
