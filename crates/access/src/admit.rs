@@ -5,7 +5,6 @@ use policy::{Ask, Denial, Permit};
 use rand::RngCore;
 use rcgen::{CertificateParams, DnType, KeyPair};
 use record::Draft;
-use serde_json::json;
 use tlog::detail::{Refused, SessionOpen, Stage};
 use tlog::entry::{Decision, Kind};
 use tokio::net::TcpStream;
@@ -196,9 +195,12 @@ impl Gate {
         let mut draft = self.draft(kind, &refused.principal, &refused.listener);
         draft.session = session.map(str::to_owned);
         draft.decision = Some(Decision::Deny);
-        draft.request = Some(
-            json!({ "listener": refused.listener, "purpose": refused.purpose, "ticket": refused.ticket }),
-        );
+        draft.request = Some(self.config.bundle.request(&Ask {
+            principal: &refused.principal,
+            place: self.config.bundle.place_of(&refused.listener),
+            purpose: refused.purpose.as_deref(),
+            ticket: refused.ticket.as_deref(),
+        }));
         draft.detail = match to_value(refused) {
             Ok(detail) => Some(detail),
             Err(fault) => return fault.internal,

@@ -162,9 +162,9 @@ impl<'a> Link<'a> {
     /// Hands the relay what was read.
     fn pump(&mut self, relay: &mut Relay, cancelling: bool, now: Instant) -> Result<(), Fault> {
         if !cancelling {
-            relay.from_client(&mut self.client_bytes)?;
+            relay.on_client(&mut self.client_bytes)?;
         }
-        relay.from_site(&mut self.site_bytes, now)
+        relay.on_site(&mut self.site_bytes, now)
     }
 
     async fn wait(

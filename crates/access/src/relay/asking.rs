@@ -34,8 +34,8 @@ impl Relay {
             statements.iter().map(statement_bytes).chain(self.refusals.iter().map(Refused::detail_bytes));
         self.detail_bytes = self.detail_bytes.saturating_sub(taken.sum());
         if let (Due::Window(_), Some((_, Token::Statement(running)))) = (due, self.owed.front()) {
-            // It goes on: this entry says what it is and what it gave so far, the last one says all.
-            statements.push(running.clone());
+            // It goes on: this entry says what it is, the last one says what it gave.
+            statements.push(Statement { rows: 0, bytes: 0, ..running.clone() });
         }
         let refused_only =
             statements.is_empty() && !self.refusals.is_empty() && matches!(due, Due::Exact(t) if t.rows == 0);

@@ -17,7 +17,7 @@ const SITE_MESSAGE_BYTES_MAX: usize = 1_048_576;
 
 impl Relay {
     /// Takes in what the site has sent, as far as the client keeps up and nothing waits for a witness.
-    pub fn from_site(&mut self, input: &mut BytesMut, now: Instant) -> Result<(), Fault> {
+    pub fn on_site(&mut self, input: &mut BytesMut, now: Instant) -> Result<(), Fault> {
         while self.wants_site() && !input.is_empty() {
             if self.outlet.is_passing() {
                 let taken = self.outlet.pass(input);
