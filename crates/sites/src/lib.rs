@@ -1,1 +1,43 @@
-//! To be written.
+//! The sites of an enclave: PostgreSQL clusters that this part starts, provisions, joins by replication and keeps as
+//! the compiled policy says. The only part with the owner's rights, and it runs offline: a running gate can grant
+//! nothing. Not here: what the wall is made of (`wall`), and who may ask for what (`policy`).
+
+use std::sync::Arc;
+
+pub mod apply;
+pub mod ca;
+pub mod cluster;
+mod conf;
+mod copy;
+pub mod drift;
+pub mod error;
+mod folder;
+pub mod host;
+mod load;
+pub mod mesh;
+pub mod people;
+pub mod provision;
+pub mod secrets;
+
+pub use apply::{Applied, apply};
+pub use cluster::Cluster;
+pub use drift::{Found, check};
+pub use error::SitesError;
+pub use host::Host;
+pub use load::Generate;
+pub use provision::provision;
+pub use secrets::Secrets;
+
+/// What provisioning has come to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// Subjects generated so far, for all sites together.
+    Loading { subjects: u64, of: u64 },
+    /// Tables of siblings that a site has still to copy.
+    Copying { site: String, tables_left: i64 },
+    /// A profile is about to be made at a site.
+    Applying { site: String, profile: String },
+}
+
+/// Whoever wants to know, such as a progress bar. Called from several threads.
+pub type Watcher = Arc<dyn Fn(Event) + Send + Sync>;

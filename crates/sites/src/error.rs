@@ -1,0 +1,83 @@
+//! What can go wrong at the sites, and what to do about it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A failure of this part. Nothing is half applied: what failed can be repeated.
+#[derive(Debug, thiserror::Error)]
+pub enum SitesError {
+    /// No server programs.
+    #[error(
+        "no PostgreSQL {oldest} or newer under {folder}; install the distribution's `postgresql` package"
+    )]
+    NoPostgres { folder: &'static str, oldest: u32 },
+    /// As root, PostgreSQL is run by somebody else, who has to exist.
+    #[error(
+        "running as root, but there is no user `{0}` to run PostgreSQL; install the `postgresql` package"
+    )]
+    NoUser(&'static str),
+    /// A file or folder.
+    #[error("{}: cannot {doing}: {source}", path.display())]
+    File { path: PathBuf, doing: &'static str, source: io::Error },
+    /// A program that we run ended badly.
+    #[error("`{program}` failed: {said}")]
+    Program { program: String, said: String },
+    /// Somebody else runs a server on the same folder.
+    #[error("{} is in use by process {pid}; stop that server (`trefoil down`) first", folder.display())]
+    InUse { folder: PathBuf, pid: u32 },
+    /// The server did not come up.
+    #[error("site {site} did not answer within {seconds} s: {why}; its log says more")]
+    NotReady { site: String, seconds: u64, why: String },
+    /// PostgreSQL refused, or the connection broke.
+    #[error("site {site}: cannot {doing}: {}", told(source))]
+    Database { site: String, doing: String, source: tokio_postgres::Error },
+    /// Keys or certificates.
+    #[error("cannot {doing}: {source}")]
+    Certificate { doing: &'static str, source: rcgen::Error },
+    /// A secret that apply needs was not passed in.
+    #[error("no password for {0}; make the secrets again with the bundle that is being applied")]
+    NoPassword(String),
+    /// A password that cannot be turned into a verifier.
+    #[error("no verifier for {role}: {source}")]
+    Verifier { role: String, source: wire::scram::VerifierError },
+    /// Sessions that do not end.
+    #[error("site {site}: {left} sessions of profile {short} do not end; end them by hand and apply again")]
+    Sessions { site: String, short: String, left: i64 },
+    /// The catalog has tables that the generator does not know.
+    #[error("generated subjects need {0}; load this catalog's data by other means and use `--subjects 0`")]
+    Catalog(String),
+    /// The policy cannot be compiled.
+    #[error(transparent)]
+    Wall(#[from] wall::WallError),
+    /// The siblings have not caught up.
+    #[error("site {site} still copies {tables} tables of its siblings after {seconds} s; its log says why")]
+    NotSynchronised { site: String, tables: i64, seconds: u64 },
+    /// One of our own tasks ended without an answer.
+    #[error("a task ended early: {0}")]
+    Task(#[from] tokio::task::JoinError),
+}
+
+impl SitesError {
+    /// For `map_err` after a call on a file.
+    pub(crate) fn file(path: &Path, doing: &'static str) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_path_buf();
+        move |source| Self::File { path, doing, source }
+    }
+
+    /// For `map_err` after a call on a database.
+    pub(crate) fn database(
+        site: &str,
+        doing: impl Into<String>,
+    ) -> impl FnOnce(tokio_postgres::Error) -> Self {
+        let (site, doing) = (site.to_owned(), doing.into());
+        move |source| Self::Database { site, doing, source }
+    }
+}
+
+/// The server's own words; `tokio_postgres` alone would say only "db error".
+fn told(error: &tokio_postgres::Error) -> String {
+    match error.as_db_error() {
+        Some(server) => format!("{} ({})", server.message(), server.code().code()),
+        None => error.to_string(),
+    }
+}

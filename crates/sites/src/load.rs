@@ -1,0 +1,197 @@
+//! Loads generated subjects: one pass over the population fans out into a binary COPY per table and site, each into
+//! the partition whose home it is. Not here: what the subjects are like (`people`).
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use futures_util::SinkExt;
+use futures_util::future::{try_join, try_join_all};
+use policy::Bundle;
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio_postgres::Client;
+use wall::names::{partition, quoted};
+
+use crate::copy::{Batch, PAYMENTS, USERS, payment, user};
+use crate::people::Population;
+use crate::{Cluster, Event, SitesError, Watcher};
+
+/// What to generate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Generate {
+    /// The same seed makes the same subjects.
+    pub seed: u64,
+    /// At all sites together; 0 leaves the tables as they are.
+    pub subjects: u64,
+}
+
+/// Batches of about 64 KiB that may wait for one table.
+const BATCHES_WAITING_MAX: usize = 16;
+/// Subjects between two reports.
+const REPORT_EVERY: u64 = 1_000;
+
+/// Where the rows of one site go.
+struct Feeds {
+    users: Feed,
+    payments: Feed,
+}
+
+struct Feed {
+    batch: Batch,
+    to: Sender<Bytes>,
+}
+
+/// Loads the sites that have no subjects yet. Says whether there were any.
+///
+/// # Errors
+/// When the catalog has not the tables that are generated, or a site refuses.
+pub(crate) async fn load(
+    bundle: &Bundle,
+    clusters: &[Cluster],
+    generate: Generate,
+    watcher: &Watcher,
+) -> Result<bool, SitesError> {
+    if generate.subjects == 0 {
+        return Ok(false);
+    }
+    check_catalog(bundle)?;
+    let mut feeds = BTreeMap::new();
+    let mut loads = Vec::new();
+    for cluster in clusters {
+        if !is_empty(bundle, cluster).await? {
+            continue;
+        }
+        let (users, users_from) = channel(BATCHES_WAITING_MAX);
+        let (payments, payments_from) = channel(BATCHES_WAITING_MAX);
+        let feed = |to| Feed { batch: Batch::first(), to };
+        feeds.insert(cluster.site().to_owned(), Feeds { users: feed(users), payments: feed(payments) });
+        loads.push(load_site(bundle, cluster, users_from, payments_from));
+    }
+    if loads.is_empty() {
+        return Ok(false);
+    }
+    let sites: Vec<String> = bundle.enclave().sites.iter().map(|site| site.name.clone()).collect();
+    let watcher = watcher.clone();
+    // Ends when it is done, or when a site's load has failed and nobody takes its rows.
+    let generated = tokio::task::spawn_blocking(move || fan_out(&sites, generate, feeds, &watcher));
+    try_join_all(loads).await?;
+    generated.await?;
+    Ok(true)
+}
+
+async fn is_empty(bundle: &Bundle, cluster: &Cluster) -> Result<bool, SitesError> {
+    let client = cluster.admin().await?;
+    let users = own(bundle, "users", cluster.site());
+    let row = client.query_one(&format!("SELECT NOT EXISTS (SELECT FROM {users})"), &[]).await;
+    row.and_then(|row| row.try_get(0)).map_err(SitesError::database(cluster.site(), "look for subjects"))
+}
+
+/// The generator knows two tables; the catalog may have more, and more columns, which stay empty.
+fn check_catalog(bundle: &Bundle) -> Result<(), SitesError> {
+    for (table, columns) in [("users", USERS), ("payments", PAYMENTS)] {
+        let known =
+            bundle.catalog().table(table).ok_or_else(|| SitesError::Catalog(format!("a table `{table}`")))?;
+        for (column, data_type) in columns {
+            if known.column(column).is_none_or(|known| known.data_type != *data_type) {
+                return Err(SitesError::Catalog(format!("a column `{table}.{column}` of type {data_type}")));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Runs on a thread of its own: generating is all computation.
+fn fan_out(sites: &[String], generate: Generate, mut feeds: BTreeMap<String, Feeds>, watcher: &Watcher) {
+    let mut done = 0;
+    for (person, payments) in Population::new(generate.seed, generate.subjects, sites) {
+        done += 1;
+        if let Some(feeds) = feeds.get_mut(person.home_site.as_str()) {
+            user(&mut feeds.users.batch, &person);
+            for one in &payments {
+                payment(&mut feeds.payments.batch, one);
+            }
+            if !feeds.users.flush_full() || !feeds.payments.flush_full() {
+                return;
+            }
+        }
+        if done % REPORT_EVERY == 0 || done == generate.subjects {
+            watcher(Event::Loading { subjects: done, of: generate.subjects });
+        }
+    }
+    for feeds in feeds.into_values() {
+        feeds.users.finish();
+        feeds.payments.finish();
+    }
+}
+
+impl Feed {
+    /// False when nobody listens any more.
+    fn flush_full(&mut self) -> bool {
+        match self.batch.take_full() {
+            Some(bytes) => self.to.blocking_send(bytes).is_ok(),
+            None => true,
+        }
+    }
+
+    fn finish(self) {
+        // Nobody listens when the load has failed, and that is reported by the load.
+        drop(self.to.blocking_send(self.batch.take_last()));
+    }
+}
+
+/// Both tables of a site. The subjects are committed last, with their tokens: a site that has subjects has all.
+async fn load_site(
+    bundle: &Bundle,
+    cluster: &Cluster,
+    users: Receiver<Bytes>,
+    payments: Receiver<Bytes>,
+) -> Result<(), SitesError> {
+    let site = cluster.site();
+    let (users_client, payments_client) = try_join(cluster.admin(), cluster.admin()).await?;
+    let (users_table, payments_table) = (own(bundle, "users", site), own(bundle, "payments", site));
+    let copies = try_join(
+        copy(&users_client, &users_table, USERS, users),
+        copy(&payments_client, &payments_table, PAYMENTS, payments),
+    );
+    copies.await.map_err(SitesError::database(site, "load subjects"))?;
+    let failed = || SitesError::database(site, "finish loading");
+    payments_client.batch_execute("COMMIT").await.map_err(failed())?;
+    let mut rest = wall::baseline::fill_pseudonyms(bundle, site);
+    rest.push("COMMIT".to_owned());
+    users_client.batch_execute(&rest.join(";\n")).await.map_err(failed())
+}
+
+/// Begins a transaction and copies into an emptied partition. As `replica`: the trigger that gives a new subject its
+/// tokens would give them in the order of the subjects.
+async fn copy(
+    client: &Client,
+    table: &str,
+    columns: &[(&str, policy::ColumnType)],
+    mut from: Receiver<Bytes>,
+) -> Result<(), tokio_postgres::Error> {
+    let columns: Vec<String> = columns.iter().map(|(name, _)| quoted(name)).collect();
+    let begin = format!("BEGIN; SET LOCAL session_replication_role = replica; TRUNCATE {table}");
+    client.batch_execute(&begin).await?;
+    let statement = format!("COPY {table} ({}) FROM STDIN (FORMAT binary)", columns.join(", "));
+    let sink = client.copy_in(&statement).await?;
+    let mut sink = std::pin::pin!(sink);
+    while let Some(bytes) = from.recv().await {
+        sink.send(bytes).await?;
+    }
+    sink.finish().await.map(|_| ())
+}
+
+fn own(bundle: &Bundle, table: &str, site: &str) -> String {
+    format!("{}.{}", quoted(&bundle.catalog().schema), quoted(&partition(table, site)))
+}
+
+/// Statistics of whole tables: PostgreSQL keeps those of partitions by itself, and not those of their parents.
+pub(crate) async fn analyze(bundle: &Bundle, cluster: &Cluster) -> Result<(), SitesError> {
+    let client = cluster.admin().await?;
+    let catalog = bundle.catalog();
+    let tables = catalog.tables.iter().map(|table| (catalog.schema.as_str(), table.name.as_str()));
+    let tokens = catalog.pseudonym_scopes.iter().map(|scope| (wall::names::PSEUDONYM_SCHEMA, scope.as_str()));
+    let names: Vec<_> =
+        tables.chain(tokens).map(|(schema, name)| format!("{}.{}", quoted(schema), quoted(name))).collect();
+    let done = client.batch_execute(&format!("ANALYZE {}", names.join(", "))).await;
+    done.map_err(SitesError::database(cluster.site(), "gather statistics"))
+}

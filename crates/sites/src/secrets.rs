@@ -1,0 +1,83 @@
+//! Passwords of the roles that log in over the network. A site keeps only their SCRAM verifiers; the gate holds the
+//! pool's and the watch's. Not here: principals' passwords, keys of certificates.
+
+use std::collections::BTreeMap;
+
+use policy::Bundle;
+use wire::scram::{ITERATIONS_DEFAULT, SALT_BYTES, Verifier};
+
+use crate::SitesError;
+
+/// Passwords, by role name and by site.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Secrets {
+    /// Pool role → its password.
+    pub pool: BTreeMap<String, String>,
+    /// Site → the password of `trefoil_watch` there.
+    pub watch: BTreeMap<String, String>,
+}
+
+impl Secrets {
+    /// Makes what a bundle needs and these do not have yet, and forgets what it does not need any more. Says whether
+    /// anything changed, so that the caller keeps it.
+    pub fn complete(&mut self, bundle: &Bundle) -> bool {
+        let before = self.clone();
+        let sites = || bundle.enclave().sites.iter().map(|site| site.name.as_str());
+        let mut pool = BTreeMap::new();
+        for profile in bundle.profiles() {
+            for site in sites() {
+                for n in 1..=bundle.enclave().sessions_per_profile {
+                    let role = wall::names::pool_role(&profile.hash, site, n);
+                    let password = self.pool.remove(&role).unwrap_or_else(password);
+                    pool.insert(role, password);
+                }
+            }
+        }
+        self.pool = pool;
+        self.watch =
+            sites().map(|site| (site.to_owned(), self.watch.remove(site).unwrap_or_else(password))).collect();
+        *self != before
+    }
+}
+
+/// Passwords are not for logs.
+impl std::fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Secrets({} of the pool, {} of the watch)", self.pool.len(), self.watch.len())
+    }
+}
+
+/// A new password: 256 random bits.
+pub(crate) fn password() -> String {
+    let bytes: [u8; 32] = rand::random();
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What a site stores of a password.
+pub(crate) fn verifier(role: &str, password: &str) -> Result<String, SitesError> {
+    let salt: [u8; SALT_BYTES] = rand::random();
+    let made = Verifier::from_password(password, &salt, ITERATIONS_DEFAULT);
+    Ok(made.map_err(|source| SitesError::Verifier { role: role.to_owned(), source })?.to_string())
+}
+
+/// Whether a stored verifier is this password's.
+pub(crate) fn verifies(stored: Option<&str>, password: &str) -> bool {
+    let Some(stored) = stored.and_then(|text| text.parse::<Verifier>().ok()) else { return false };
+    let again = Verifier::from_password(password, stored.salt(), stored.iterations());
+    again.is_ok_and(|again| again.to_string() == stored.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{password, verifier, verifies};
+
+    #[test]
+    fn a_verifier_knows_its_password_and_no_other() {
+        let one = password();
+        let stored = verifier("role", &one).unwrap();
+        assert!(verifies(Some(&stored), &one));
+        assert!(!verifies(Some(&stored), &password()));
+        assert!(!verifies(Some("md5"), &one));
+        assert!(!verifies(None, &one));
+    }
+}
