@@ -5,42 +5,23 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
-use sha2::{Digest, Sha256};
-use toml::Spanned;
-
 use crate::catalog::{self, Catalog};
 use crate::decide::Asking;
 use crate::directory::{self, Directory, Principal};
 use crate::enclave::{self, Enclave, NamedProfile, TICKET_BYTES_MAX, is_ticket};
 use crate::error::{ConfigError, Problems};
+use crate::files::{CATALOG, DIRECTORY, ENCLAVE, check_file, check_files, hash};
 use crate::names::Place;
 use crate::permit::{
     self, Ask, Denial, GroupAnswer, Permit, RULE_MALFORMED_TICKET, RULE_NOT_PROVISIONED,
     RULE_NOTHING_DISCLOSED, RULE_UNKNOWN_PLACE, RULE_UNKNOWN_PRINCIPAL, RULE_UNKNOWN_PURPOSE,
 };
-use crate::profile::{PolicyHash, Profile, lint};
-use crate::rules::{Rules, schema};
+use crate::profile::{Disclosed, PolicyHash, Profile, lint};
+use crate::rules::{self, Rules};
 use crate::world::World;
 
-/// Largest file of a bundle, in bytes.
-pub const FILE_BYTES_MAX: usize = 1_048_576;
-/// Most files of a bundle.
-pub const FILES_MAX: usize = 256;
 /// Most decisions that are remembered; then all are forgotten and made again.
 const REMEMBERED_MAX: usize = 4_096;
-
-const ENCLAVE: &str = "enclave.toml";
-const CATALOG: &str = "catalog.toml";
-const DIRECTORY: &str = "directory.toml";
-
-/// Whether a file at this path (relative, with `/`) belongs to a bundle. Others must not be handed to
-/// [`Bundle::read`], which refuses them.
-pub fn is_bundle_path(path: &str) -> bool {
-    let policy = path.strip_prefix("policy/").and_then(|name| name.strip_suffix(".cedar"));
-    let plain = |name: &str| name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
-    [ENCLAVE, CATALOG, DIRECTORY].contains(&path)
-        || policy.is_some_and(|name| !name.is_empty() && plain(name))
-}
 
 /// A checked bundle.
 pub struct Bundle {
@@ -52,15 +33,16 @@ pub struct Bundle {
     world: World,
     profiles: Vec<Arc<Profile>>,
     /// Decisions are pure, so remembering one changes nothing but the time it takes.
-    remembered: Mutex<HashMap<Request, Result<Arc<Profile>, Denial>>>,
+    remembered: Mutex<HashMap<Seen, Result<Arc<Profile>, Denial>>>,
 }
 
+/// All of a request that policy can see.
 #[derive(Clone, PartialEq, Eq, Hash)]
-struct Request {
+struct Seen {
     principal: String,
     place: Place,
     purpose: Option<String>,
-    ticket: Option<String>,
+    ticket: bool,
 }
 
 impl fmt::Debug for Bundle {
@@ -80,21 +62,20 @@ impl Bundle {
         let places = enclave.as_ref().map(|enclave| enclave.places.as_slice());
         let directory =
             check_file(&texts, DIRECTORY, &mut errors, |raw, found| directory::check(raw, places, found));
+        if let (Some(enclave), Some(catalog)) = (&enclave, &catalog) {
+            errors.extend(check_together(enclave, catalog));
+        }
+        let placed = rules::parse(&texts, &mut errors);
         let (Some(enclave), Some(catalog), Some(directory)) = (enclave, catalog, directory) else {
             return Err(errors);
         };
         if !errors.is_empty() {
             return Err(errors);
         }
-        let unforeseen = |fault: crate::world::CedarFault| {
-            let remedy = "report this: the checks before should have found it".to_owned();
-            vec![ConfigError { file: ENCLAVE.into(), line: None, key: None, problem: fault.0, remedy }]
-        };
-        let schema = schema().map_err(unforeseen)?;
+        let unforeseen = |fault: crate::world::CedarFault| vec![fault.into_error(ENCLAVE)];
+        let schema = rules::schema().map_err(unforeseen)?;
         let world = World::new(&schema, &enclave, &catalog, &directory).map_err(unforeseen)?;
-        let policies: Vec<_> =
-            texts.iter().filter(|(path, _)| path.starts_with("policy/")).map(|(p, t)| (*p, *t)).collect();
-        let rules = Rules::read(&policies, schema, &world)?;
+        let rules = Rules::check(placed, schema, &world)?;
         let remembered = Mutex::new(HashMap::new());
         let (hash, profiles) = (hash(files), Vec::new());
         let mut bundle = Self { hash, enclave, catalog, directory, rules, world, profiles, remembered };
@@ -135,20 +116,20 @@ impl Bundle {
     /// Decides whether somebody may connect, and as which profile. Deterministic.
     pub fn decide(&self, ask: &Ask<'_>) -> Result<Permit, Denial> {
         let principal = self.check_ask(ask)?;
-        let request = Request {
+        let seen = Seen {
             principal: principal.name.clone(),
             place: ask.place,
             purpose: ask.purpose.map(str::to_owned),
-            ticket: ask.ticket.map(str::to_owned),
+            ticket: ask.ticket.is_some(),
         };
-        let before = self.remembered.lock().ok().and_then(|known| known.get(&request).cloned());
+        let before = self.remembered.lock().ok().and_then(|known| known.get(&seen).cloned());
         let answer = before.unwrap_or_else(|| {
             let answer = self.profile_for(principal, ask);
             if let Ok(mut known) = self.remembered.lock() {
                 if known.len() >= REMEMBERED_MAX {
                     known.clear();
                 }
-                known.insert(request, answer.clone());
+                known.insert(seen, answer.clone());
             }
             answer
         });
@@ -221,7 +202,7 @@ impl Bundle {
         })
     }
 
-    fn disclosed(&self, principal: &Principal, ask: &Ask<'_>) -> Result<crate::profile::Disclosed, Denial> {
+    fn disclosed(&self, principal: &Principal, ask: &Ask<'_>) -> Result<Disclosed, Denial> {
         let asking = self.asking(principal, ask);
         asking.connect()?;
         // Promise 7 does not depend on a policy having been written.
@@ -280,8 +261,8 @@ impl Bundle {
             ticket: exemplar.ticket.as_deref(),
         };
         let refused = |denial: Denial| {
-            let problem = format!("the exemplar of profile `{}` is refused: {}", named.name, denial.sentence);
-            (problem, format!("choose one that is permitted (needed: {})", denial.needs))
+            let problem = format!("its exemplar is refused by `{}`: {}", denial.rule, denial.sentence);
+            (problem, format!("choose one that is permitted; needed: {}", denial.needs))
         };
         let principal = self.check_ask(&ask).map_err(refused)?;
         let disclosed = self.disclosed(principal, &ask).map_err(refused)?;
@@ -289,82 +270,24 @@ impl Bundle {
     }
 }
 
-fn hash(files: &BTreeMap<String, Vec<u8>>) -> PolicyHash {
-    let mut digest = Sha256::new();
-    for (path, bytes) in files {
-        digest.update(path.as_bytes());
-        digest.update([0]);
-        digest.update(bytes.len().to_string().as_bytes());
-        digest.update([0]);
-        digest.update(bytes);
-    }
-    PolicyHash(digest.finalize().into())
-}
-
-/// Which files there are, and that each is text.
-fn check_files<'a>(
-    files: &'a BTreeMap<String, Vec<u8>>,
-    errors: &mut Vec<ConfigError>,
-) -> BTreeMap<&'a str, &'a str> {
-    let mut whole = |file: &str, problem: String, remedy: String| {
-        errors.push(ConfigError { file: file.to_owned(), line: None, key: None, problem, remedy });
+/// Names that would be the same in PostgreSQL: a profile's schema and the catalog's, a table and another's partition.
+fn check_together(enclave: &Enclave, catalog: &Catalog) -> Vec<ConfigError> {
+    let mut errors = Vec::new();
+    let mut taken = |file: &str, name: &str, by: String| {
+        let (file, key) = (file.to_owned(), Some(name.to_owned()));
+        let problem = format!("the name is taken by {by}");
+        errors.push(ConfigError { file, line: None, key, problem, remedy: "choose another name".into() });
     };
-    let mut texts = BTreeMap::new();
-    if files.len() > FILES_MAX {
-        whole("policy", format!("there are {} files", files.len()), format!("use at most {FILES_MAX}"));
+    if enclave.profiles.iter().any(|profile| profile.name == catalog.schema) {
+        taken(ENCLAVE, &catalog.schema, format!("the schema of the base tables in {CATALOG}"));
     }
-    for (path, bytes) in files {
-        if !is_bundle_path(path) {
-            let remedy =
-                format!("remove it: a bundle is {ENCLAVE}, {CATALOG}, {DIRECTORY} and policy/*.cedar");
-            whole(path, "this file does not belong to a bundle".into(), remedy);
-        } else if bytes.len() > FILE_BYTES_MAX {
-            whole(
-                path,
-                format!("the file has {} bytes", bytes.len()),
-                format!("use at most {FILE_BYTES_MAX}"),
-            );
-        } else {
-            match std::str::from_utf8(bytes) {
-                Ok(text) => {
-                    texts.insert(path.as_str(), text);
-                }
-                Err(error) => whole(path, error.to_string(), "save the file as UTF-8".into()),
+    for table in &catalog.tables {
+        for site in &enclave.sites {
+            let partition = format!("{}_{}", table.name, site.name);
+            if catalog.table(&partition).is_some() {
+                taken(CATALOG, &partition, format!("the partition of `{}` at `{}`", table.name, site.name));
             }
         }
     }
-    for path in [ENCLAVE, CATALOG, DIRECTORY] {
-        if !files.contains_key(path) {
-            whole(path, "the file is missing".into(), "add it to the bundle".into());
-        }
-    }
-    if !files.keys().any(|path| path.starts_with("policy/")) {
-        whole("policy", "there is no policy".into(), "add at least one policy/*.cedar file".into());
-    }
-    texts
-}
-
-/// One TOML file, from text to its checked form; none when the text is missing or has another shape.
-fn check_file<R: serde::de::DeserializeOwned, C>(
-    texts: &BTreeMap<&str, &str>,
-    path: &str,
-    errors: &mut Vec<ConfigError>,
-    check: impl FnOnce(R, &mut Problems<'_>) -> C,
-) -> Option<C> {
-    let text = texts.get(path)?;
-    let mut found = Problems::new(path, text);
-    let checked = match toml::from_str::<Spanned<R>>(text) {
-        Ok(raw) => Some(check(raw.into_inner(), &mut found)),
-        Err(error) => {
-            let key = error.message().split('`').nth(1).unwrap_or_default().to_owned();
-            let remedy = "correct it; the example enclave shows every key";
-            match error.span() {
-                Some(span) => found.at(span, &key, error.message().to_owned(), remedy),
-                None => found.whole(error.message().to_owned(), remedy),
-            }
-            None
-        }
-    };
-    errors.append(&mut found.into_found());
-    checked
+    errors
 }

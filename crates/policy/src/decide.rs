@@ -31,8 +31,6 @@ enum Answer {
     Permitted(Vec<String>),
     /// The forbids that matched, in order; none: no permit matched.
     Refused(Vec<String>),
-    /// A policy failed, so that a forbid may have been skipped.
-    Fault { id: String, why: String },
 }
 
 impl Answer {
@@ -42,36 +40,21 @@ impl Answer {
 
     /// The first determining policy, or the rule that stands in for one.
     fn rule(&self) -> &str {
-        match self {
-            Self::Permitted(ids) | Self::Refused(ids) => ids.first().map_or(RULE_NO_PERMIT, String::as_str),
-            Self::Fault { .. } => RULE_POLICY_FAULT,
-        }
+        let (Self::Permitted(ids) | Self::Refused(ids)) = self;
+        ids.first().map_or(RULE_NO_PERMIT, String::as_str)
     }
-}
-
-/// The part of a request's context that is not the same for all.
-#[derive(Clone, Copy, Default)]
-struct Subject<'a> {
-    scope: Option<&'a str>,
-    pseudonyms: Option<&'a str>,
 }
 
 impl Asking<'_> {
     /// Whether a session may be opened at all.
     pub(crate) fn connect(&self) -> Result<(), Denial> {
-        let answer = self.connect_answer().map_err(|fault| fault_denial(&fault))?;
-        match answer {
+        match self.connect_answer().map_err(|fault| fault_denial(&fault))? {
             Answer::Permitted(_) => Ok(()),
-            Answer::Fault { id, why } => Err(Denial {
-                rule: RULE_POLICY_FAULT.into(),
-                sentence: format!("policy `{id}` could not be evaluated: {why}"),
-                needs: "a corrected policy".into(),
-            }),
             Answer::Refused(ids) => match ids.first() {
                 Some(first) => Err(Denial {
                     rule: first.clone(),
-                    sentence: format!("policy `{}` forbids that {}", ids.join("` and `"), self.sentence()),
-                    needs: join(ids.iter().map(|id| self.rules.needs(id))),
+                    sentence: self.forbidden(&ids),
+                    needs: ids.iter().map(|id| self.rules.needs(id)).collect::<Vec<_>>().join("; and "),
                 }),
                 None => Err(self.no_permit()),
             },
@@ -80,8 +63,7 @@ impl Asking<'_> {
 
     /// What may be seen by whoever may connect.
     pub(crate) fn disclosed(&self) -> Result<Disclosed, Denial> {
-        let answers = self.groups().map_err(|fault| fault_denial(&fault))?;
-        let (answers, pseudonym_scope) = answers;
+        let (answers, pseudonym_scope) = self.groups().map_err(|fault| fault_denial(&fault))?;
         let mut tables = Vec::new();
         for table in &self.catalog.tables {
             let of_table: Vec<_> = answers.iter().filter(|answer| answer.table == table.name).collect();
@@ -108,8 +90,25 @@ impl Asking<'_> {
         let mut answers = Vec::new();
         for table in &self.catalog.tables {
             let scope = self.widest(table)?;
+            let context = self.context(scope, None)?;
             for group in self.world.groups.iter().filter(|group| group.table == table.name) {
-                answers.push(self.open(table, scope, group)?);
+                let (disclosure, rule) = match scope {
+                    Some(_) => self.open(group, &context)?,
+                    None => (None, RULE_NO_PERMIT.to_owned()),
+                };
+                let columns = table
+                    .columns
+                    .iter()
+                    .filter(|column| column.class == group.class && column.identifier == group.identifier);
+                answers.push(GroupAnswer {
+                    table: table.name.clone(),
+                    scope: scope.map(str::to_owned),
+                    class: group.class,
+                    identifier: group.identifier,
+                    columns: columns.map(|column| column.name.clone()).collect(),
+                    disclosure,
+                    rule,
+                });
             }
         }
         let pseudonyms = self.pseudonymise(&mut answers)?;
@@ -119,8 +118,8 @@ impl Asking<'_> {
     fn widest<'t>(&self, table: &'t Table) -> Result<Option<&'t str>, CedarFault> {
         let resource = self.world.uid(Type::Table, &table.name)?;
         for scope in &table.scopes {
-            let about = Subject { scope: Some(&scope.name), pseudonyms: None };
-            if self.answer(Action::Rows, resource.clone(), about)?.permits() {
+            let context = self.context(Some(&scope.name), None)?;
+            if self.answer(Action::Rows, resource.clone(), context)?.permits() {
                 return Ok(Some(&scope.name));
             }
         }
@@ -130,40 +129,19 @@ impl Asking<'_> {
     /// Clear, masked or withheld: pseudonyms are looked at when all other disclosures are known.
     fn open(
         &self,
-        table: &Table,
-        scope: Option<&str>,
         group: &ColumnGroup,
-    ) -> Result<GroupAnswer, CedarFault> {
-        let here = |column: &&crate::catalog::Column| {
-            column.class == group.class && column.identifier == group.identifier
-        };
-        let mut answer = GroupAnswer {
-            table: table.name.clone(),
-            scope: scope.map(str::to_owned),
-            class: group.class,
-            identifier: group.identifier,
-            columns: table.columns.iter().filter(here).map(|column| column.name.clone()).collect(),
-            disclosure: None,
-            rule: RULE_NO_PERMIT.to_owned(),
-        };
-        if scope.is_none() {
-            return Ok(answer);
-        }
-        let about = Subject { scope, pseudonyms: None };
+        context: &Context,
+    ) -> Result<(Option<Disclosure>, String), CedarFault> {
         let resource = self.world.group(group)?;
-        for (action, disclosure) in [(Action::Clear, Disclosure::Clear), (Action::Masked, Disclosure::Masked)]
-        {
-            let said = self.answer(action, resource.clone(), about)?;
-            if said.permits() {
-                answer.disclosure = Some(disclosure);
-                answer.rule = said.rule().to_owned();
-                return Ok(answer);
-            }
-            if action == Action::Clear {
-                answer.rule = said.rule().to_owned();
-            }
+        let clear = self.answer(Action::Clear, resource.clone(), context.clone())?;
+        if clear.permits() {
+            return Ok((Some(Disclosure::Clear), clear.rule().to_owned()));
         }
-        Ok(answer)
+        let masked = self.answer(Action::Masked, resource, context.clone())?;
+        if masked.permits() {
+            return Ok((Some(Disclosure::Masked), masked.rule().to_owned()));
+        }
+        Ok((None, clear.rule().to_owned()))
     }
 
     /// The first pseudonym scope that is permitted for any withheld group is the profile's only one.
@@ -173,8 +151,8 @@ impl Asking<'_> {
             for answer in answers.iter_mut().filter(|one| one.scope.is_some() && one.disclosure.is_none()) {
                 let (table, class, identifier) = (answer.table.clone(), answer.class, answer.identifier);
                 let resource = self.world.group(&ColumnGroup { table, class, identifier })?;
-                let about = Subject { scope: answer.scope.as_deref(), pseudonyms: Some(pseudonyms) };
-                let said = self.answer(Action::Pseudonym, resource, about)?;
+                let context = self.context(answer.scope.as_deref(), Some(pseudonyms))?;
+                let said = self.answer(Action::Pseudonym, resource, context)?;
                 if said.permits() {
                     answer.disclosure = Some(Disclosure::Pseudonym);
                     answer.rule = said.rule().to_owned();
@@ -190,24 +168,21 @@ impl Asking<'_> {
 
     fn connect_answer(&self) -> Result<Answer, CedarFault> {
         let resource = self.world.uid(Type::Enclave, &self.enclave.name)?;
-        self.answer(Action::Connect, resource, Subject::default())
+        self.answer(Action::Connect, resource, self.context(None, None)?)
     }
 
-    fn answer(&self, action: Action, resource: EntityUid, about: Subject<'_>) -> Result<Answer, CedarFault> {
-        let request = Request::new(
-            self.world.principal(self.principal)?,
-            self.world.uid(Type::Action, action.as_str())?,
-            resource,
-            self.context(about)?,
-            Some(&self.rules.schema),
-        )
-        .map_err(CedarFault::new)?;
-        let response =
-            Authorizer::new().is_authorized(&request, self.rules.of(action)?, &self.world.entities);
-        // Cedar skips a policy that fails; a forbid must not be lost that way.
-        if let Some(error) = response.diagnostics().errors().next() {
-            let cedar_policy::AuthorizationError::PolicyEvaluationError(error) = error;
-            return Ok(Answer::Fault { id: error.policy_id().to_string(), why: error.to_string() });
+    /// Request and entities are checked against the schema: what was proved of the policies holds for no others.
+    fn answer(&self, action: Action, resource: EntityUid, context: Context) -> Result<Answer, CedarFault> {
+        let principal = self.world.principal(self.principal)?;
+        let action_uid = self.world.uid(Type::Action, action.as_str())?;
+        let schema = Some(&self.rules.schema);
+        let request =
+            Request::new(principal, action_uid, resource, context, schema).map_err(CedarFault::new)?;
+        let policies = self.rules.of(action)?;
+        let response = Authorizer::new().is_authorized(&request, policies, &self.world.entities);
+        // Cedar skips a policy that fails, and a forbid must not be lost that way.
+        if let Some(error) = response.diagnostics().errors().map(ToString::to_string).min() {
+            return Err(CedarFault(error));
         }
         let mut ids: Vec<_> = response.diagnostics().reason().map(ToString::to_string).collect();
         ids.sort_unstable();
@@ -217,7 +192,7 @@ impl Asking<'_> {
         })
     }
 
-    fn context(&self, about: Subject<'_>) -> Result<Context, CedarFault> {
+    fn context(&self, scope: Option<&str>, pseudonyms: Option<&str>) -> Result<Context, CedarFault> {
         let uid = |kind, id: &str| self.world.uid(kind, id).map(RestrictedExpression::new_entity_uid);
         let (known, in_region) = match self.ask.place {
             Place::Country(country) => (true, self.enclave.region.contains(&country)),
@@ -229,18 +204,16 @@ impl Asking<'_> {
             ("in_region".to_owned(), RestrictedExpression::new_bool(in_region)),
         ])
         .map_err(CedarFault::new)?;
-        let mut pairs = vec![("place".to_owned(), place)];
-        if let Some(purpose) = self.ask.purpose {
-            pairs.push(("purpose".to_owned(), uid(Type::Purpose, purpose)?));
-        }
-        if let Some(ticket) = self.ask.ticket {
-            pairs.push(("ticket".to_owned(), RestrictedExpression::new_string(ticket.to_owned())));
-        }
-        if let Some(scope) = about.scope {
-            pairs.push(("scope".to_owned(), uid(Type::Scope, scope)?));
-        }
-        if let Some(pseudonyms) = about.pseudonyms {
-            pairs.push(("pseudonyms".to_owned(), uid(Type::PseudonymScope, pseudonyms)?));
+        let ticket = RestrictedExpression::new_bool(self.ask.ticket.is_some());
+        let mut pairs = vec![("place".to_owned(), place), ("ticket".to_owned(), ticket)];
+        for (key, kind, id) in [
+            ("purpose", Type::Purpose, self.ask.purpose),
+            ("scope", Type::Scope, scope),
+            ("pseudonyms", Type::PseudonymScope, pseudonyms),
+        ] {
+            if let Some(id) = id {
+                pairs.push((key.to_owned(), uid(kind, id)?));
+            }
         }
         Context::from_pairs(pairs).map_err(CedarFault::new)
     }
@@ -248,8 +221,7 @@ impl Asking<'_> {
     fn no_permit(&self) -> Denial {
         let roles: Vec<_> = self.principal.roles.iter().map(String::as_str).collect();
         let roles = if roles.is_empty() { "none".to_owned() } else { roles.join(", ") };
-        let needs =
-            join(self.rules.needs_of_permits(Action::Connect, |scope| self.covers(scope)).into_iter());
+        let needs = self.rules.needs_of_permits(Action::Connect, |scope| self.covers(scope)).join("; or ");
         Denial {
             rule: RULE_NO_PERMIT.into(),
             sentence: format!("no policy permits that {} (roles: {roles})", self.sentence()),
@@ -274,21 +246,24 @@ impl Asking<'_> {
         }
     }
 
-    /// "`aoife` connects from IE for purpose `support` under ticket `SUP-1`".
+    fn forbidden(&self, ids: &[String]) -> String {
+        let (policies, forbid) = if ids.len() == 1 { ("policy", "forbids") } else { ("policies", "forbid") };
+        format!("{policies} `{}` {forbid} that {}", ids.join("` and `"), self.sentence())
+    }
+
+    /// "`aoife` connects from IE for purpose `support` and with a ticket".
     fn sentence(&self) -> String {
-        let purpose =
-            self.ask.purpose.map_or("without a purpose".to_owned(), |p| format!("for purpose `{p}`"));
-        let ticket = self.ask.ticket.map_or("without a ticket".to_owned(), |t| format!("under ticket `{t}`"));
-        let place = match self.ask.place {
-            Place::Country(country) => country.to_string(),
-            Place::Unknown => "an unknown place".to_owned(),
+        let purpose = self
+            .ask
+            .purpose
+            .map_or("without a purpose".to_owned(), |purpose| format!("for purpose `{purpose}`"));
+        let ticket = if self.ask.ticket.is_some() { "with a ticket" } else { "without a ticket" };
+        let place = match &self.ask.place {
+            Place::Country(country) => country.as_str(),
+            Place::Unknown => "an unknown place",
         };
         format!("`{}` connects from {place} {purpose} and {ticket}", self.principal.name)
     }
-}
-
-fn join<'a>(parts: impl Iterator<Item = &'a str>) -> String {
-    parts.collect::<Vec<_>>().join("; or ")
 }
 
 pub(crate) fn fault_denial(fault: &CedarFault) -> Denial {

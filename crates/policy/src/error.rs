@@ -68,7 +68,9 @@ impl<'a> Problems<'a> {
         self.found.is_empty()
     }
 
-    pub(crate) fn into_found(self) -> Vec<ConfigError> {
+    /// In the order of the file; what was found first comes first on its line.
+    pub(crate) fn into_found(mut self) -> Vec<ConfigError> {
+        self.found.sort_by_key(|error| error.line);
         self.found
     }
 }

@@ -13,6 +13,7 @@ mod decide;
 mod directory;
 mod enclave;
 mod error;
+mod files;
 mod names;
 mod permit;
 mod profile;
@@ -20,13 +21,14 @@ mod raw;
 mod rules;
 mod world;
 
-pub use bundle::{Bundle, FILE_BYTES_MAX, FILES_MAX, is_bundle_path};
+pub use bundle::Bundle;
 pub use catalog::{Catalog, Class, Column, ColumnType, Identifier, RowRule, SCOPE_ALL, Scope, Table, Value};
 pub use directory::{Directory, Principal, PrincipalKind};
 pub use enclave::{
     Enclave, Exemplar, NamedProfile, PlaceMap, SESSIONS_PER_PROFILE_MAX, Site, TICKET_BYTES_MAX,
 };
 pub use error::ConfigError;
+pub use files::{FILE_BYTES_MAX, FILES_MAX, is_bundle_path};
 pub use names::{Country, IDENTIFIER_BYTES_MAX, NAME_BYTES_MAX, Place, SITE_NAME_BYTES_MAX};
 pub use permit::{
     Ask, Denial, GroupAnswer, Permit, RULE_MALFORMED_TICKET, RULE_NO_PERMIT, RULE_NOT_PROVISIONED,

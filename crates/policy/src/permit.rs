@@ -137,6 +137,17 @@ pub const RULE_NOT_PROVISIONED: &str = "not-provisioned";
 /// A policy could not be evaluated: whatever it would have forbidden is refused.
 pub const RULE_POLICY_FAULT: &str = "policy-fault";
 
+/// Every built-in rule: no policy may have one of these as its `@id`. (`unknown-place` may: it is the same rule.)
+pub(crate) const RULES: [&str; 7] = [
+    RULE_UNKNOWN_PRINCIPAL,
+    RULE_UNKNOWN_PURPOSE,
+    RULE_MALFORMED_TICKET,
+    RULE_NO_PERMIT,
+    RULE_NOTHING_DISCLOSED,
+    RULE_NOT_PROVISIONED,
+    RULE_POLICY_FAULT,
+];
+
 /// The answer for one group of columns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]

@@ -173,11 +173,12 @@ pub(crate) fn lint(profile: &Profile, catalog: &Catalog) -> Vec<(String, String)
             );
             wrong.push((problem, "withhold or mask the identifier, or give up the pseudonym".to_owned()));
         }
-        let Some(known) = catalog.table(table).and_then(|table| table.column(&column.name)) else { continue };
+        let Some(table) = catalog.table(table) else { continue };
+        let Some(known) = table.column(&column.name) else { continue };
         let possible = match column.disclosure {
             Disclosure::Clear => true,
             Disclosure::Masked => known.has_mask(),
-            Disclosure::Pseudonym => known.has_pseudonym(),
+            Disclosure::Pseudonym => table.has_pseudonym(&column.name),
         };
         if !possible {
             let problem = format!(
@@ -188,4 +189,50 @@ pub(crate) fn lint(profile: &Profile, catalog: &Catalog) -> Vec<(String, String)
         }
     }
     wrong
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+    use super::*;
+
+    /// RFC 8785 for what profiles contain: keys sorted, no spaces, plain strings.
+    fn canonical(value: &serde_json::Value) -> String {
+        match value {
+            serde_json::Value::Object(fields) => {
+                let mut keys: Vec<_> = fields.iter().collect();
+                keys.sort_by_key(|(key, _)| key.encode_utf16().collect::<Vec<_>>());
+                let fields = keys.iter().map(|(key, value)| format!("\"{key}\":{}", canonical(value)));
+                format!("{{{}}}", fields.collect::<Vec<_>>().join(","))
+            }
+            serde_json::Value::Array(items) => {
+                format!("[{}]", items.iter().map(canonical).collect::<Vec<_>>().join(","))
+            }
+            other => other.to_string(),
+        }
+    }
+
+    #[test]
+    fn what_is_hashed_is_canonical() {
+        let column = |name: &str, disclosure| ProfileColumn {
+            class: Class::Personal,
+            data_type: ColumnType::Bigint,
+            disclosure,
+            identifier: Identifier::Subject,
+            name: name.to_owned(),
+        };
+        let rule = RowRule::Equals { column: "consent".into(), value: crate::catalog::Value::Boolean(true) };
+        let table = |rows| ProfileTable {
+            columns: vec![column("id", Disclosure::Pseudonym), column("other", Disclosure::Clear)],
+            rows,
+            scope: "consented".into(),
+            table: "users".into(),
+        };
+        let tables = [table(rule), table(RowRule::All), table(RowRule::Subjects { scope: "x".into() })];
+        let hashed = Hashed { name: "analytics", pseudonym_scope: Some("analytics"), tables: &tables };
+        let bytes = serde_json::to_string(&hashed).unwrap();
+        assert_eq!(bytes, canonical(&serde_json::to_value(&hashed).unwrap()));
+        assert!(bytes.contains(r#""rows":{"equals":{"column":"consent","value":true}},"scope":"consented""#));
+    }
 }

@@ -1,18 +1,19 @@
 //! The policies: parsed, named by their `@id`, validated strictly against the schema, sliced by action. Not here: what
 //! they are asked (`decide`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::str::FromStr;
 
 use cedar_policy::{
-    ActionConstraint, Effect, Policy, PolicyId, PolicySet, PrincipalConstraint, Schema, ValidationMode,
-    Validator,
+    ActionConstraint, Effect, Policy, PolicyId, PolicySet, PrincipalConstraint, Schema, ValidationError,
+    ValidationMode, Validator,
 };
 use miette::Diagnostic;
 
 use crate::error::{ConfigError, Problems};
 use crate::names::NameKind;
+use crate::permit::RULES;
 use crate::world::{CedarFault, World};
 
 const SCHEMA: &str = include_str!("policy.cedarschema");
@@ -59,43 +60,60 @@ struct PermitScope {
 }
 
 /// A policy of a file, with where it stands.
-struct Placed {
-    policy: Policy,
+pub(crate) struct Placed<'a> {
+    path: &'a str,
+    text: &'a str,
     span: Range<usize>,
+    policy: Policy,
 }
 
 pub(crate) fn schema() -> Result<Schema, CedarFault> {
     Schema::from_cedarschema_str(SCHEMA).map(|(schema, _)| schema).map_err(CedarFault::new)
 }
 
+/// Every policy of the bundle by its `@id`: syntax and annotations are checked, nothing else yet.
+pub(crate) fn parse<'a>(
+    texts: &BTreeMap<&'a str, &'a str>,
+    errors: &mut Vec<ConfigError>,
+) -> BTreeMap<String, Placed<'a>> {
+    let mut policies: BTreeMap<String, Placed<'a>> = BTreeMap::new();
+    for (path, text) in texts.iter().filter(|(path, _)| path.starts_with("policy/")) {
+        let mut found = Problems::new(path, text);
+        for (span, policy) in parse_file(text, &mut found) {
+            let Some((id, policy)) = name_policy(&policy, &span, &mut found) else { continue };
+            match policies.get(&id) {
+                Some(other) => {
+                    let problem = format!("a policy of {} has this @id already", other.path);
+                    found.at(span, &id, problem, "give each policy its own");
+                }
+                None => {
+                    policies.insert(id, Placed { path, text, span, policy });
+                }
+            }
+        }
+        errors.append(&mut found.into_found());
+    }
+    policies
+}
+
 impl Rules {
-    /// Reads every policy file (`path`, text).
-    pub(crate) fn read(
-        files: &[(&str, &str)],
+    /// Checks every policy against the schema and the names of the bundle.
+    pub(crate) fn check(
+        placed: BTreeMap<String, Placed<'_>>,
         schema: Schema,
         world: &World,
     ) -> Result<Self, Vec<ConfigError>> {
         let mut errors = Vec::new();
-        let mut policies = BTreeMap::new();
-        for (path, text) in files {
-            let mut found = Problems::new(path, text);
-            for (id, placed) in read_file(text, &mut found) {
-                if policies.contains_key(&id) {
-                    found.at(placed.span, &id, "another policy has this @id".into(), "give each its own");
-                } else {
-                    check_policy(&id, &placed, &schema, world, &mut found);
-                    policies.insert(id, placed.policy);
-                }
-            }
+        for (id, placed) in &placed {
+            let mut found = Problems::new(placed.path, placed.text);
+            check_policy(id, placed, &schema, world, &mut found);
             errors.append(&mut found.into_found());
         }
         if !errors.is_empty() {
             return Err(errors);
         }
-        Self::slice(policies, schema, world).map_err(|fault| {
-            let remedy = "correct the policies".to_owned();
-            vec![ConfigError { file: "policy".into(), line: None, key: None, problem: fault.0, remedy }]
-        })
+        let policies = placed.into_iter().map(|(id, placed)| (id, placed.policy)).collect();
+        Self::slice(policies, schema, world).map_err(|fault| vec![fault.into_error("policy")])
     }
 
     fn slice(policies: BTreeMap<String, Policy>, schema: Schema, world: &World) -> Result<Self, CedarFault> {
@@ -154,67 +172,68 @@ impl Rules {
     }
 }
 
-fn read_file(text: &str, found: &mut Problems<'_>) -> Vec<(String, Placed)> {
+fn parse_file(text: &str, found: &mut Problems<'_>) -> Vec<(Range<usize>, Policy)> {
     let set = match PolicySet::from_str(text) {
         Ok(set) => set,
         Err(errors) => {
             for error in errors.iter() {
-                let offset = error.labels().and_then(|mut labels| labels.next()).map_or(0, |l| l.offset());
-                let problem = error.to_string();
-                found.at(offset..offset, "", problem, "correct the policy's syntax (docs.cedarpolicy.com)");
+                let label = error.labels().and_then(|mut labels| labels.next());
+                let offset = label.map_or(0, |label| label.offset());
+                found.at(offset..offset, "", error.to_string(), "correct the policy's syntax");
             }
             return Vec::new();
         }
     };
     for template in set.templates() {
         let span = span_of(text, &template.to_cedar());
-        found.at(
-            span,
-            "",
-            "a template is no policy".into(),
-            "write the principal and resource instead of slots",
-        );
+        let remedy = "write a principal and a resource instead of the slots";
+        found.at(span, "", "a template is no policy".into(), remedy);
     }
-    let mut placed: Vec<_> = set
+    let mut policies: Vec<_> = set
         .policies()
-        .map(|policy| Placed {
-            span: span_of(text, &policy.to_cedar().unwrap_or_default()),
-            policy: policy.clone(),
-        })
+        .map(|policy| (span_of(text, &policy.to_cedar().unwrap_or_default()), policy.clone()))
         .collect();
-    placed.sort_by_key(|placed| placed.span.start);
-    placed.into_iter().filter_map(|placed| name_policy(placed, found)).collect()
+    policies.sort_by_key(|(span, _)| span.start);
+    policies
 }
 
 /// The `@id` becomes the policy's id; a policy without `@id` or `@needs` is refused.
-fn name_policy(placed: Placed, found: &mut Problems<'_>) -> Option<(String, Placed)> {
-    let Some(id) = placed.policy.annotation("id").map(str::to_owned) else {
+fn name_policy(policy: &Policy, span: &Range<usize>, found: &mut Problems<'_>) -> Option<(String, Policy)> {
+    let Some(id) = policy.annotation("id") else {
         let remedy = "give it one, such as @id(\"support-in-region\"): refusals name it";
-        found.at(placed.span, "@id", "a policy has no @id".into(), remedy);
+        found.at(span.clone(), "@id", "a policy has no @id".into(), remedy);
         return None;
     };
-    if !NameKind::Name.accepts(&id) {
+    if !NameKind::Name.accepts(id) {
         let problem = format!("`{}` cannot be used as an @id", id.escape_debug());
-        found.at(placed.span.clone(), "@id", problem, NameKind::Name.remedy());
+        found.at(span.clone(), "@id", problem, NameKind::Name.remedy());
     }
-    let needs = placed.policy.annotation("needs").unwrap_or_default();
+    if RULES.contains(&id) {
+        let problem = "this @id is the name of a rule that is built in".to_owned();
+        found.at(span.clone(), id, problem, "call the policy something else");
+    }
+    let needs = policy.annotation("needs").unwrap_or_default();
     if needs.is_empty() || needs.len() > NEEDS_BYTES_MAX || needs.chars().any(char::is_control) {
         let remedy = format!("say in 1 to {NEEDS_BYTES_MAX} bytes what whoever is refused would need");
-        found.at(placed.span.clone(), &id, "the policy has no usable @needs".into(), remedy);
+        found.at(span.clone(), id, "the policy has no usable @needs".into(), remedy);
     }
-    let policy = placed.policy.new_id(PolicyId::new(&id));
-    Some((id, Placed { policy, span: placed.span }))
+    Some((id.to_owned(), policy.new_id(PolicyId::new(id))))
 }
 
-fn check_policy(id: &str, placed: &Placed, schema: &Schema, world: &World, found: &mut Problems<'_>) {
-    let Placed { policy, span } = placed;
-    for literal in policy.entity_literals() {
-        if let Some(remedy) = world.dangling(&literal) {
-            found.at(span.clone(), id, format!("there is no `{literal}`"), remedy);
-        }
+fn check_policy(id: &str, placed: &Placed<'_>, schema: &Schema, world: &World, found: &mut Problems<'_>) {
+    let Placed { policy, span, .. } = placed;
+    // Cedar reports in no particular order; people and tests compare.
+    let dangling: BTreeSet<_> = policy
+        .entity_literals()
+        .iter()
+        .filter_map(|literal| Some((format!("there is no {literal}"), world.dangling(literal)?)))
+        .collect();
+    let known = dangling.is_empty();
+    for (problem, remedy) in dangling {
+        found.at(span.clone(), id, problem, remedy);
     }
     if policy.effect() == Effect::Permit && policy.action_constraint() == ActionConstraint::Any {
-        let remedy = "name the actions that it permits: action == Action::\"…\"";
+        let remedy = "name the actions that it permits: action == Action::\"...\"";
         found.at(span.clone(), id, "it permits every action".into(), remedy);
     }
     let mut alone = PolicySet::new();
@@ -222,13 +241,19 @@ fn check_policy(id: &str, placed: &Placed, schema: &Schema, world: &World, found
         return found.at(span.clone(), id, error.to_string(), "correct the policy");
     }
     let result = Validator::new(schema.clone()).validate(&alone, ValidationMode::Strict);
-    let errors = result.validation_errors().map(|error| (error.to_string(), error.help()));
-    let errors: Vec<_> = errors.map(|(text, help)| (text, help.map(|help| help.to_string()))).collect();
-    for (text, help) in errors {
-        found.at(span.clone(), id, text, help.unwrap_or_else(|| "correct it against the schema".to_owned()));
+    let help = |error: &ValidationError| {
+        error.help().map_or("correct it against the schema".to_owned(), |help| help.to_string())
+    };
+    let errors: BTreeSet<_> =
+        result.validation_errors().map(|error| (error.to_string(), help(error))).collect();
+    // What is impossible because of something wrong above needs no second word.
+    let warnings = result.validation_warnings().filter(|_| known && errors.is_empty());
+    let warnings: BTreeSet<_> = warnings.map(ToString::to_string).collect();
+    for (problem, remedy) in errors {
+        found.at(span.clone(), id, problem, remedy);
     }
-    for warning in result.validation_warnings() {
-        found.at(span.clone(), id, warning.to_string(), "remove or correct it: it cannot do what it says");
+    for problem in warnings {
+        found.at(span.clone(), id, problem, "correct it: it cannot do what it says");
     }
 }
 

@@ -9,6 +9,7 @@ use cedar_policy::{Entities, Entity, EntityId, EntityTypeName, EntityUid, Restri
 use crate::catalog::{Catalog, Class, Identifier};
 use crate::directory::{Directory, Principal, PrincipalKind};
 use crate::enclave::Enclave;
+use crate::error::ConfigError;
 use crate::names::{Country, Place};
 
 /// All columns of a table that policy cannot tell apart.
@@ -103,6 +104,11 @@ pub(crate) struct CedarFault(pub(crate) String);
 impl CedarFault {
     pub(crate) fn new(error: impl std::fmt::Display) -> Self {
         Self(error.to_string())
+    }
+
+    pub(crate) fn into_error(self, file: &str) -> ConfigError {
+        let remedy = "report this: an earlier check should have found it".to_owned();
+        ConfigError { file: file.to_owned(), line: None, key: None, problem: self.0, remedy }
     }
 }
 
