@@ -121,3 +121,118 @@ pub(crate) fn write_string(out: &mut String, text: &str) {
     out.push_str(text.get(plain_from..).unwrap_or_default());
     out.push('"');
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn values_of_rfc_8785() {
+        for (text, canonical_text) in [
+            // Section 3.2.2 without its fractions, and section 3.2.3.
+            (
+                r#"{"string":"\u20ac$\u000F\u000aA'\u0042\u0022\u005c\\\"\/","literals":[null,true,false]}"#,
+                "{\"literals\":[null,true,false],\"string\":\"€$\\u000f\\nA'B\\\"\\\\\\\\\\\"/\"}",
+            ),
+            (
+                r#"{"\u20ac":"Euro Sign","\r":"Carriage Return","\ufb33":"Hebrew Letter Dalet With Dagesh",
+                    "1":"One","\ud83d\ude00":"Emoji: Grinning Face","\u0080":"Control",
+                    "\u00f6":"Latin Small Letter O With Diaeresis"}"#,
+                "{\"\\r\":\"Carriage Return\",\"1\":\"One\",\"\u{80}\":\"Control\",\
+                 \"ö\":\"Latin Small Letter O With Diaeresis\",\"€\":\"Euro Sign\",\
+                 \"😀\":\"Emoji: Grinning Face\",\"\u{fb33}\":\"Hebrew Letter Dalet With Dagesh\"}",
+            ),
+            (r#""\b\t\n\f\r\u007f\u001f""#, "\"\\b\\t\\n\\f\\r\u{7f}\\u001f\""),
+            ("[ 0, -1, 9007199254740991, -9007199254740991 ]", "[0,-1,9007199254740991,-9007199254740991]"),
+            ("{ }", "{}"),
+            ("[]", "[]"),
+        ] {
+            let value: Value = serde_json::from_str(text).unwrap();
+            assert_eq!(canonical(&value).unwrap(), canonical_text);
+            assert_eq!(parse_canonical(canonical_text.as_bytes()), Ok(value));
+        }
+    }
+
+    #[test]
+    fn what_has_no_canonical_text() {
+        let mut deep = json!(1);
+        for _ in 0..DEPTH_MAX {
+            deep = json!([deep]);
+        }
+        assert!(canonical(&deep).is_ok());
+        for (value, error) in [
+            (json!(1.5), JsonError::Fraction),
+            (json!({"a": [1.0]}), JsonError::Fraction),
+            (json!(INTEGER_MAX + 1), JsonError::Range),
+            (json!(i64::MIN), JsonError::Range),
+            (json!([deep]), JsonError::Depth),
+        ] {
+            assert_eq!(canonical(&value), Err(error), "{value}");
+        }
+    }
+
+    #[test]
+    fn other_spellings_are_refused() {
+        for text in [
+            " 1",
+            "1 ",
+            "{\"b\":1,\"a\":1}",
+            "{\"a\":1,\"a\":1}",
+            "{\"a\": 1}",
+            "\"\\u0041\"",
+            "\"\\/\"",
+            "\"\\u000A\"",
+            "\"\\u001F\"",
+            "[1,]",
+            "01",
+            "-0",
+            "1e0",
+            "1.0",
+            "9007199254740992",
+            "\"\\ud800\"",
+            "",
+            "nul",
+            "\"\n\"",
+        ] {
+            assert!(parse_canonical(text.as_bytes()).is_err(), "{text}");
+        }
+        assert!(parse_canonical(b"\"\xff\"").is_err());
+        assert!(parse_canonical("[".repeat(100_000).as_bytes()).is_err());
+    }
+
+    fn values() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            (-(1i64 << 53) + 1..1i64 << 53).prop_map(Value::from),
+            any::<String>().prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 64, 8, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..8).prop_map(Value::from),
+                prop::collection::hash_map(any::<String>(), inner, 0..8)
+                    .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn written_is_read_back(value in values()) {
+            let text = canonical(&value).unwrap();
+            prop_assert_eq!(parse_canonical(text.as_bytes()), Ok(value));
+        }
+
+        #[test]
+        fn one_value_has_one_text(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
+            if let Ok(value) = parse_canonical(&bytes) {
+                prop_assert_eq!(canonical(&value).unwrap().into_bytes(), bytes);
+            }
+        }
+    }
+}

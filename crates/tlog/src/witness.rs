@@ -144,3 +144,106 @@ impl fmt::Display for AddCheckpoint {
         write!(f, "\n{}", self.note)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
+    use super::*;
+    use crate::hash::leaf_hash;
+    use crate::note::{KeyType, SigningKey};
+    use crate::tree::{Levels, consistency_proof, root_at};
+
+    const ORIGIN: &str = "example.com/log";
+
+    fn tree() -> Levels {
+        let mut tree = Levels::new();
+        (0u8..20).for_each(|number| tree.push(leaf_hash(&[number])));
+        tree
+    }
+
+    fn checkpoint(size: u64, root: Hash) -> Checkpoint {
+        Checkpoint { origin: ORIGIN.to_owned(), size, root }
+    }
+
+    #[test]
+    fn statuses() {
+        let tree = tree();
+        let root = |size| root_at(&tree, size).unwrap();
+        let proof = |old, new| consistency_proof(&tree, old, new).unwrap();
+        let other = leaf_hash(b"other");
+        let at = |size| Held { size, root: root(size) };
+        for (held, old, proof, size, next, status) in [
+            (Held::NOTHING, 0, vec![], 0, EMPTY_ROOT, 200),
+            (Held::NOTHING, 0, vec![], 13, root(13), 200),
+            (at(6), 6, proof(6, 13), 13, root(13), 200),
+            (at(8), 8, proof(8, 16), 16, root(16), 200),
+            (at(6), 6, vec![], 6, root(6), 200),
+            (at(6), 6, vec![], 5, root(5), 400),
+            (at(6), 7, vec![], 6, root(6), 400),
+            (at(6), 6, vec![other; 64], 13, root(13), 400),
+            (at(6), 5, proof(5, 13), 13, root(13), 409),
+            (at(6), 7, proof(7, 13), 13, root(13), 409),
+            (at(6), 0, vec![], 13, root(13), 409),
+            (Held::NOTHING, 6, proof(6, 13), 13, root(13), 409),
+            (Held::NOTHING, 0, vec![], 0, other, 422),
+            (Held::NOTHING, 0, vec![other], 13, root(13), 422),
+            (at(6), 6, vec![], 6, other, 422),
+            (at(6), 6, vec![other], 6, root(6), 422),
+            (at(6), 6, vec![], 13, root(13), 422),
+            (at(6), 6, proof(6, 13), 13, other, 422),
+            (at(6), 6, proof(5, 13), 13, root(13), 422),
+            (Held { size: 6, root: other }, 6, proof(6, 13), 13, root(13), 422),
+        ] {
+            let judged = judge(&held, old, &proof, &checkpoint(size, next));
+            let got = judged.as_ref().map_or_else(Rejection::status, |()| 200);
+            assert_eq!(got, status, "{held:?} old {old} to {size}: {judged:?}");
+        }
+        let conflict = judge(&at(6), 5, &[], &checkpoint(13, root(13))).unwrap_err();
+        assert_eq!(conflict.body(), "6\n");
+    }
+
+    #[test]
+    fn only_the_log_itself_may_ask() {
+        let key = |name, seed| SigningKey::from_seed(name, KeyType::Ed25519, [seed; 32]).unwrap();
+        let (log, stranger) = (key(ORIGIN, 1), key(ORIGIN, 2));
+        let keys = [log.verifier().clone()];
+        let text = checkpoint(1, EMPTY_ROOT).to_string();
+        let note = log.sign_note(&text).unwrap();
+        let status = |note: &SignedNote, origin| {
+            authenticate(note, origin, &keys).as_ref().map_or_else(Rejection::status, |_| 200)
+        };
+        assert_eq!(status(&note, ORIGIN), 200);
+        assert_eq!(status(&note, "example.com/other"), 404);
+        assert_eq!(status(&stranger.sign_note(&text).unwrap(), ORIGIN), 403);
+        let altered = SignedNote { text: text.replace("\n1\n", "\n2\n"), ..note.clone() };
+        assert_eq!(status(&altered, ORIGIN), 403);
+        assert_eq!(status(&log.sign_note("no checkpoint\n").unwrap(), ORIGIN), 400);
+    }
+
+    #[test]
+    fn requests() {
+        let log = SigningKey::from_seed(ORIGIN, KeyType::Ed25519, [1; 32]).unwrap();
+        let tree = tree();
+        let note = log.sign_note(&checkpoint(13, root_at(&tree, 13).unwrap()).to_string()).unwrap();
+        for (old, proof) in [(0, vec![]), (6, consistency_proof(&tree, 6, 13).unwrap())] {
+            let request = AddCheckpoint { old, proof, note: note.clone() };
+            assert_eq!(AddCheckpoint::parse(request.to_string().as_bytes()), Ok(request));
+        }
+        let hash = leaf_hash(b"").to_base64();
+        for body in [
+            String::new(),
+            format!("old 0\n{note}"),
+            format!("old 00\n\n{note}"),
+            format!("old\n\n{note}"),
+            format!("old  0\n\n{note}"),
+            format!("new 0\n\n{note}"),
+            format!("old 6\nnothing\n\n{note}"),
+            format!("old 6\n{}\n{note}", format!("{hash}\n").repeat(64)),
+            format!("old 0\n\n{}", note.text),
+        ] {
+            let rejected = AddCheckpoint::parse(body.as_bytes()).unwrap_err();
+            assert_eq!(rejected.status(), 400, "{body}");
+        }
+    }
+}
