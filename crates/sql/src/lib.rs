@@ -10,6 +10,8 @@
 //! Pure: no input or output, no clock, no randomness.
 
 mod allow;
+mod attributes;
+mod columns;
 mod functions;
 mod refusal;
 mod rules;
@@ -56,7 +58,7 @@ pub fn judge(permit: &Permit, text: &str) -> Result<Cleared, Refusal> {
     Ok(Cleared { text: text.to_owned(), kind })
 }
 
-fn judge_by(rules: &Rules, text: &str) -> Result<StatementKind, Refusal> {
+fn judge_by(rules: &Rules<'_>, text: &str) -> Result<StatementKind, Refusal> {
     if text.len() > STATEMENT_BYTES_MAX {
         return Err(Refusal::new(
             "too-long",
@@ -66,12 +68,9 @@ fn judge_by(rules: &Rules, text: &str) -> Result<StatementKind, Refusal> {
     }
     let parsed =
         pg_query::parse(text, pg_query::ParserOptions::DEFAULT).map_err(|error| unparsable(&error))?;
-    let statements = match Tree::of(&parsed.protobuf) {
-        Ok(Tree::Node(root)) => root.list("stmts").to_vec(),
-        Ok(_) => return Err(unparsable(&"the parser gave no tree")),
-        Err(error) => return Err(unparsable(&error)),
-    };
-    match statements.as_slice() {
+    let tree = Tree::of(&parsed.protobuf).map_err(|error| unparsable(&error))?;
+    let root = tree.node().ok_or_else(|| unparsable(&"the parser gave no tree"))?;
+    match root.list("stmts") {
         [] => Ok(StatementKind::Empty),
         [Tree::Node(only)] => verdict::statement(rules, only.get("stmt")),
         _ => Err(Refusal::new(

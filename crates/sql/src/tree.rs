@@ -77,6 +77,18 @@ impl Tree {
         }
     }
 
+    /// Visits every node, parents first.
+    pub(crate) fn each_node<'a>(&'a self, visit: &mut dyn FnMut(&'a Node)) {
+        match self {
+            Tree::Node(node) => {
+                visit(node);
+                node.fields().for_each(|(_, value)| value.each_node(visit));
+            }
+            Tree::List(items) => items.iter().for_each(|item| item.each_node(visit)),
+            Tree::Text(_) | Tree::Int(_) | Tree::Bool(_) | Tree::Absent => {}
+        }
+    }
+
     /// Builds the tree of a message.
     ///
     /// # Errors

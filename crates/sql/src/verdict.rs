@@ -41,7 +41,7 @@ pub enum Transaction {
 const EXPLAIN_OPTIONS: &[&str] = &["analyze", "buffers", "costs", "format", "summary", "timing", "verbose"];
 
 /// Judges one statement of a parse tree.
-pub(crate) fn statement(rules: &Rules, tree: &Tree) -> Result<StatementKind, Refusal> {
+pub(crate) fn statement(rules: &Rules<'_>, tree: &Tree) -> Result<StatementKind, Refusal> {
     let Some(node) = tree.node() else { return Err(kind("Unknown")) };
     match node.name {
         "SelectStmt" => walk::read(rules, tree).map(|()| StatementKind::Read),
@@ -79,12 +79,12 @@ fn transaction(node: &Node) -> Result<Transaction, Refusal> {
     }
 }
 
-fn prepare(rules: &Rules, node: &Node) -> Result<(), Refusal> {
+fn prepare(rules: &Rules<'_>, node: &Node) -> Result<(), Refusal> {
     walk::read(rules, node.get("argtypes"))?;
     only_read(rules, node.get("query"))
 }
 
-fn explain(rules: &Rules, node: &Node) -> Result<(), Refusal> {
+fn explain(rules: &Rules<'_>, node: &Node) -> Result<(), Refusal> {
     if !rules.all_clear {
         return Err(Refusal::new(
             "explain",
@@ -105,7 +105,7 @@ fn explain(rules: &Rules, node: &Node) -> Result<(), Refusal> {
     only_read(rules, node.get("query"))
 }
 
-fn only_read(rules: &Rules, tree: &Tree) -> Result<(), Refusal> {
+fn only_read(rules: &Rules<'_>, tree: &Tree) -> Result<(), Refusal> {
     match tree.node() {
         Some(node) if node.name == "SelectStmt" => walk::read(rules, tree),
         other => Err(kind(other.map_or("Unknown", |node| node.name))),

@@ -5,6 +5,8 @@
 //! where it does not. What kind of statement may hold a read is judged in `verdict`.
 
 use crate::allow::{self, Catalog};
+use crate::attributes;
+use crate::columns;
 use crate::functions;
 use crate::refusal::Refusal;
 use crate::rules::Rules;
@@ -12,10 +14,12 @@ use crate::settings;
 use crate::tree::{Node, Tree};
 
 /// Judges an expression tree: a SELECT, or the arguments of EXECUTE.
-pub(crate) fn read(rules: &Rules, tree: &Tree) -> Result<(), Refusal> {
+pub(crate) fn read(rules: &Rules<'_>, tree: &Tree) -> Result<(), Refusal> {
     let mut walk = Walk { rules, frames: Vec::new(), hidden: Vec::new() };
     walk.tree(tree)?;
-    walk.hidden_columns(tree)
+    walk.hidden_columns(tree)?;
+    attributes::judge(rules, tree)?;
+    columns::judge(rules, tree)
 }
 
 /// What is in scope inside one SELECT.
@@ -28,7 +32,7 @@ struct Frame {
 }
 
 struct Walk<'a> {
-    rules: &'a Rules,
+    rules: &'a Rules<'a>,
     frames: Vec<Frame>,
     /// Hidden columns of the catalog relations met anywhere in the statement.
     hidden: Vec<&'static str>,
