@@ -26,7 +26,7 @@ use crate::{
 
 /// How far a gate's clock may be from the monitor's.
 pub const CLOCK_SKEW_S_MAX: i64 = 300;
-const CLOCK_SKEW_US_MAX: i64 = CLOCK_SKEW_S_MAX * 1_000_000;
+pub(crate) const CLOCK_SKEW_US_MAX: i64 = CLOCK_SKEW_S_MAX * 1_000_000;
 
 /// Decides entries again, for one batch.
 pub struct Examiner<'a, 'b> {
@@ -78,8 +78,8 @@ impl Examiner<'_, '_> {
         }
     }
 
-    /// Times never run backwards and stay near the monitor's clock. What a gate staged while this monitor was away is
-    /// older than that: it may be as old as the last time the monitor heard from it.
+    /// Times never run backwards and stay near the monitor's clock. A gate that the monitor could not hear catches up
+    /// with older entries: these are no older than when the monitor last knew that it had everything.
     fn check_time(&mut self, time: Micros) -> Result<(), Fault> {
         let clock = |reason: String| Err(Fault::new(Breach::Clock, reason));
         if let Some(before) = self.draft.time.filter(|before| time < *before) {
@@ -88,7 +88,8 @@ impl Examiner<'_, '_> {
         if time.0 > self.now.0.saturating_add(CLOCK_SKEW_US_MAX) {
             return clock(format!("the time {time} is ahead of the monitor's clock, {}", self.now));
         }
-        let oldest = self.draft.heard().map(|heard| heard.min(self.now).0.saturating_sub(CLOCK_SKEW_US_MAX));
+        let oldest =
+            self.draft.caught_up().map(|when| when.min(self.now).0.saturating_sub(CLOCK_SKEW_US_MAX));
         if oldest.is_some_and(|oldest| time.0 < oldest) {
             return clock(format!("the time {time} is behind the monitor's clock, {}", self.now));
         }

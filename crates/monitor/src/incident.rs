@@ -120,7 +120,7 @@ impl fmt::Display for Incident {
 /// The file of incidents, append-only.
 pub struct Incidents {
     path: PathBuf,
-    last: Option<(u64, String, Evidence)>,
+    last: Option<(u64, Breach, String)>,
 }
 
 impl Incidents {
@@ -128,9 +128,10 @@ impl Incidents {
         Incidents { path, last: None }
     }
 
-    /// Prints and keeps an incident. A gate that posts the same batch again and again makes one incident, not many.
+    /// Prints and keeps an incident. A gate that posts the same entry again and again makes one incident, not many.
     pub fn report(&mut self, incident: &Incident) -> Result<(), FolderError> {
-        let this = (incident.index, incident.reason.clone(), incident.evidence.clone());
+        let Evidence { entry, checkpoint, .. } = &incident.evidence;
+        let this = (incident.index, incident.kind, entry.as_ref().unwrap_or(checkpoint).clone());
         if self.last.as_ref() == Some(&this) {
             return Ok(());
         }

@@ -160,7 +160,7 @@ impl Monitor {
             return Err(Answer::Malformed(reason));
         }
         if batch.items.is_empty() {
-            self.state.heard = Some(now);
+            self.state.caught_up = Some(now);
             self.state.note = batch.note.to_owned();
             return self.cosign(&next, now);
         }

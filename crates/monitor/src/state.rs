@@ -16,6 +16,7 @@ use tlog::{
 
 use crate::{
     ca,
+    entries::CLOCK_SKEW_US_MAX,
     incident::{Breach, Fault},
 };
 
@@ -30,8 +31,9 @@ pub struct State {
     pub note: String,
     /// Time of the last entry.
     pub time: Option<Micros>,
-    /// When a batch or heartbeat was last received.
-    pub heard: Option<Micros>,
+    /// When the monitor last knew that the gate had nothing older to send: at a heartbeat, or at a batch that ended
+    /// near its own clock.
+    pub caught_up: Option<Micros>,
     /// Name of the gate that writes this log.
     pub gate: Option<String>,
     pub running: bool,
@@ -199,7 +201,10 @@ impl State {
         self.keys.extend(keys);
         (self.time, self.gate, self.running, self.openings) = (time, gate, running, openings);
         (self.tree, self.note) = (tree, note);
-        (self.received, self.heard) = (Some(received), Some(received));
+        self.received = Some(received);
+        if self.time.is_some_and(|time| time.0 >= received.0.saturating_sub(CLOCK_SKEW_US_MAX)) {
+            self.caught_up = Some(received);
+        }
     }
 }
 
@@ -234,9 +239,9 @@ impl Draft<'_> {
         Changes { time, gate, running, all_ended, sessions, keys, openings }
     }
 
-    /// When the monitor last heard from this gate.
-    pub fn heard(&self) -> Option<Micros> {
-        self.base.heard
+    /// When the monitor last knew that the gate had nothing older to send.
+    pub fn caught_up(&self) -> Option<Micros> {
+        self.base.caught_up
     }
 
     pub fn key(&self, id: &str) -> Option<Arc<DayKey>> {

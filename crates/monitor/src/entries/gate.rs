@@ -74,11 +74,12 @@ pub(super) fn make_key(draft: &mut Draft<'_>, identity: &str, subject: &Subject<
     if subject.entry.key.as_deref() != Some(key.id.as_str()) {
         return Err(wrong(&format!("the entry does not name the key {}", key.id)));
     }
-    let day = subject.entry.time.to_string();
-    let is_id = key.id.split_once('.').is_some_and(|(date, class)| {
-        day.get(..10).is_some_and(|today| date.len() == 10 && date >= today) && class == "access"
+    // A gate that starts again makes another key: 2026-01-31.access, then 2026-01-31.access.2.
+    let time = subject.entry.time.to_string();
+    let today = key.id.split_once('.').is_some_and(|(day, class)| {
+        time.get(..day.len()) == Some(day) && (class == "access" || class.starts_with("access."))
     });
-    if !is_id {
+    if !today {
         return Err(wrong(&format!("{:?} is not a key of that day: YYYY-MM-DD.access", key.id)));
     }
     draft.add_key(key)

@@ -33,20 +33,14 @@ impl Examiner<'_, '_> {
         if refused.stage != Stage::Login {
             return Err(fault_detail("login.judged at another stage than login"));
         }
-        self.check_place(subject.entry, &refused.listener)?;
-        self.check_principal(subject.entry, &refused.principal)
+        self.check_principal(subject.entry, &refused.principal)?;
+        self.check_question(subject.entry, &refused).map(drop)
     }
 
     fn refused_connect(&mut self, subject: &Subject<'_>, refused: &Refused) -> Result<(), Fault> {
         let entry = subject.entry;
         self.check_principal(entry, &refused.principal)?;
-        let policy = entry.policy.clone().ok_or_else(|| decision("access.decision without a policy"))?;
-        self.check_in_force(&policy, entry.time)?;
-        self.check_place(entry, &refused.listener)?;
-        let Refused { principal, listener, purpose, ticket, .. } = refused.clone();
-        let question = Question { policy, principal, listener, purpose, ticket };
-        let bundle = self.judge.shelf.get(&question.policy).map_err(|e| decision(e.to_string()))?;
-        self.check_request(entry, &bundle.request(&ask(&bundle, &question)))?;
+        let question = self.check_question(entry, refused)?;
         match self.decide(&question)?.as_ref() {
             Ok(permit) => {
                 let reason =
@@ -89,14 +83,21 @@ impl Examiner<'_, '_> {
         Err(fault_detail("the refusal names another principal or listener than the session"))
     }
 
-    fn check_place(&self, entry: &Entry, listener: &str) -> Result<(), Fault> {
-        let place = self.judge.shelf.current().place_of(listener).to_string();
-        match entry.place.as_deref() {
-            Some(claimed) if claimed != place => {
-                Err(decision(format!("the place is {place}, not {claimed}")))
-            }
-            _ => Ok(()),
+    /// The question of a refusal outside any session: its policy, place and request are those of the detail.
+    fn check_question(&mut self, entry: &Entry, refused: &Refused) -> Result<Question, Fault> {
+        let policy = entry.policy.clone().ok_or_else(|| decision("a refusal without a policy"))?;
+        self.check_in_force(&policy, entry.time)?;
+        let Refused { principal, listener, purpose, ticket, .. } = refused.clone();
+        let question = Question { policy, principal, listener, purpose, ticket };
+        let bundle = self.judge.shelf.get(&question.policy).map_err(|e| decision(e.to_string()))?;
+        let ask = ask(&bundle, &question);
+        let place = ask.place.to_string();
+        if entry.place.as_ref() != Some(&place) {
+            let claimed = entry.place.as_deref().unwrap_or("none");
+            return Err(decision(format!("the place is {place}, not {claimed}")));
         }
+        self.check_request(entry, &bundle.request(&ask))?;
+        Ok(question)
     }
 }
 

@@ -3,7 +3,7 @@
 
 use tlog::{
     detail::Released,
-    entry::{Count, CountState},
+    entry::{Count, CountState, Decision},
 };
 
 use super::{Examiner, Subject, decision, fault_detail, open_detail, typed};
@@ -15,6 +15,9 @@ use crate::{
 impl Examiner<'_, '_> {
     pub(super) fn access_release(&mut self, subject: &Subject<'_>) -> Result<(), Fault> {
         let (id, session) = self.named_session(subject)?;
+        if subject.entry.decision == Some(Decision::Deny) {
+            return Err(decision("a release by a denial"));
+        }
         let count = subject
             .entry
             .count
@@ -46,7 +49,8 @@ impl Examiner<'_, '_> {
             counted.rows = counted.rows.saturating_add(statement.rows);
             counted.bytes = counted.bytes.saturating_add(statement.bytes);
         }
-        if released.statements.is_empty() && count.rows > 0 {
+        // A window may open before the statement whose rows will use it is known: its total names it.
+        if released.statements.is_empty() && count.rows > 0 && count.state == CountState::Exact {
             return Err(fault_detail("rows were released without a statement"));
         }
         if !Amount::from(count).covers(counted) {
