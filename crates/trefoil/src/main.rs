@@ -1,2 +1,58 @@
-//! To be written.
-fn main() {}
+//! The `trefoil` program: reads the command line, runs one subcommand, turns how it ended into an exit code
+//! (0 as promised, 1 not, 2 cannot tell). What a subcommand does is in the file of its name.
+
+mod check;
+mod cli;
+mod clock;
+mod completions;
+mod down;
+mod enclave;
+mod ended;
+mod example;
+mod folder;
+mod gate;
+mod policy_files;
+mod record_log;
+mod status;
+mod terminal;
+mod tour;
+mod up;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{AccessCommand, Cli, Command, PolicyCommand, RecordCommand};
+use ended::{AS_PROMISED, CANNOT_TELL, Ended, NOT};
+
+fn main() -> ExitCode {
+    let code = match run(Cli::parse()) {
+        Ok(()) => AS_PROMISED,
+        Err(Ended::Not(said)) => {
+            terminal::complain(&said);
+            NOT
+        }
+        Err(Ended::CannotTell(said)) => {
+            terminal::complain(&said);
+            CANNOT_TELL
+        }
+    };
+    ExitCode::from(code)
+}
+
+fn run(cli: Cli) -> Result<(), Ended> {
+    match cli.command {
+        Command::Up(asked) => up::run(&asked),
+        Command::Down(asked) => down::run(&asked),
+        Command::Status(asked) => status::run(&asked),
+        Command::Check(asked) => check::run(&asked),
+        Command::Tour(asked) => tour::run(&asked),
+        Command::Policy(PolicyCommand::Apply(asked)) => policy_files::apply(&asked),
+        Command::Policy(PolicyCommand::Sign(asked)) => policy_files::sign(&asked),
+        Command::Record(RecordCommand::Verify(asked)) => record_log::verify(&asked),
+        Command::Record(RecordCommand::Show(asked)) => record_log::show(&asked),
+        Command::Record(RecordCommand::Keys(asked)) => record_log::keys(&asked),
+        Command::Access(AccessCommand::Run(asked)) => gate::run(&asked),
+        Command::Completions(asked) => completions::run(&asked),
+    }
+}

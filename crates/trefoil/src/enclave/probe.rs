@@ -1,0 +1,41 @@
+//! Whether a part answers: the smallest honest question that its protocol allows.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use record::MonitorState;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::enclave::ports::Ports;
+
+const ANSWER_MS_MAX: u64 = 2_000;
+/// PostgreSQL's SSLRequest: length 8, code 1234.5679.
+const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
+
+/// True when the gate answers at every one of its listeners.
+pub(crate) async fn gate_answers(ports: &Ports) -> bool {
+    for port in ports.gate.values() {
+        if !speaks_tls(*port).await {
+            return false;
+        }
+    }
+    true
+}
+
+/// True when something that speaks PostgreSQL with TLS listens there.
+async fn speaks_tls(port: u16) -> bool {
+    let ask = async {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.ok()?;
+        stream.write_all(&SSL_REQUEST).await.ok()?;
+        stream.read_u8().await.ok()
+    };
+    timeout(Duration::from_millis(ANSWER_MS_MAX), ask).await.ok().flatten() == Some(b'S')
+}
+
+/// What the monitor says of itself, if it answers.
+pub(crate) async fn monitor_state(ports: &Ports) -> Option<MonitorState> {
+    let url = ports.monitor_url();
+    timeout(Duration::from_millis(ANSWER_MS_MAX), record::monitor_state(&url)).await.ok()?.ok()
+}

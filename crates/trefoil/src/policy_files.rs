@@ -1,0 +1,79 @@
+//! `trefoil policy …`: signing the bundle and applying it at the sites. Both are the operator's, offline: a running gate
+//! can do neither.
+
+use std::sync::Arc;
+
+use policy::Bundle;
+use tlog::note::SigningKey;
+
+use crate::cli::Enclave;
+use crate::enclave::estate::{self, Estate};
+use crate::ended::{Ended, OrEnded};
+use crate::folder::{self, Folder};
+use crate::terminal;
+use crate::up::Secrets;
+
+pub(crate) fn sign(asked: &Enclave) -> Result<(), Ended> {
+    let folder = asked.folder();
+    folder.require_complete()?;
+    let bundle = estate::read_bundle(&folder)?;
+    sign_bundle(&folder, &bundle)?;
+    terminal::say(&format!("signed policy {}", bundle.hash()));
+    Ok(())
+}
+
+/// Writes `bundle.note`: the operator's signature over the bundle's hash.
+pub(crate) fn sign_bundle(folder: &Folder, bundle: &Bundle) -> Result<(), Ended> {
+    let note = bundle_key(folder)?.sign_note(&access::bundle_note_text(bundle));
+    let note = note.or_cannot_tell("signing the bundle")?;
+    folder::write_public(&folder.bundle_note(), note.to_string().as_bytes())
+}
+
+fn bundle_key(folder: &Folder) -> Result<SigningKey, Ended> {
+    let path = folder.operator("bundle.key");
+    folder::read_text(&path)?.parse().or_cannot_tell(format!("reading {}", path.display()))
+}
+
+pub(crate) fn apply(asked: &Enclave) -> Result<(), Ended> {
+    let folder = asked.folder();
+    folder.require_complete()?;
+    let key = bundle_key(&folder)?;
+    let signed = access::signed_bundle(&folder.bundle(), key.verifier());
+    let bundle = signed.or_not("the policy bundle is not applied")?;
+    let estate = Estate::read(&folder)?;
+    let mut secrets = Secrets::read(&folder)?;
+    // Kept before the sites learn them: a password that only a site knew would be lost.
+    secrets.complete(&bundle);
+    secrets.write(&folder)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let changed = runtime.or_cannot_tell("starting")?.block_on(apply_at_sites(&estate, &bundle, &secrets))?;
+    if changed {
+        terminal::say(
+            "the gate has to be started again, and the monitor has to accept the bundle by itself:",
+        );
+        let (monitor, bundle) = (folder.monitor(), folder.bundle());
+        terminal::say(&format!(
+            "  trefoil-monitor accept --dir {} --bundle {}",
+            monitor.display(),
+            bundle.display()
+        ));
+    }
+    Ok(())
+}
+
+async fn apply_at_sites(estate: &Estate, bundle: &Bundle, secrets: &Secrets) -> Result<bool, Ended> {
+    let nobody: sites::Watcher = Arc::new(|_| ());
+    let mut changed = false;
+    for cluster in estate.clusters() {
+        let applied = sites::apply(cluster, bundle, &secrets.of_sites(), &nobody).await;
+        let applied = applied.or_not(format!("applying policy {}", bundle.hash()))?;
+        changed |= !applied.nothing();
+        let made = if applied.made.is_empty() { "nothing".to_owned() } else { applied.made.join(", ") };
+        let retired =
+            if applied.retired.is_empty() { "nothing".to_owned() } else { applied.retired.join(", ") };
+        let passwords = applied.passwords.len();
+        let site = &applied.site;
+        terminal::say(&format!("site {site}: made {made}; retired {retired}; {passwords} passwords set"));
+    }
+    Ok(changed)
+}

@@ -1,0 +1,120 @@
+//! `trefoil record show`: entries for people to read, with their details where the operator's identity opens them.
+
+use record::show::{Opener, Reading, ShowError, Shown};
+use serde_json::{Value, json};
+use tlog::entry::Entry;
+
+use crate::cli::Show;
+use crate::ended::{Ended, OrEnded};
+use crate::folder::{self, Folder};
+use crate::terminal;
+
+/// An entry, and its detail if it has one that opens.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    pub(crate) entry: Entry,
+    pub(crate) detail: Option<Value>,
+}
+
+pub(crate) fn show(asked: &Show) -> Result<(), Ended> {
+    let folder = asked.enclave.folder();
+    folder.require_complete()?;
+    let reading = reading(&folder)?;
+    let mut opener = opener(&folder)?;
+    let range = asked.index.map_or(0..reading.size(), |index| index..index.saturating_add(1));
+    if asked.index.is_some_and(|index| index >= reading.size()) {
+        return Err(Ended::cannot_tell(format!(
+            "the record has {} entries, numbered from 0",
+            reading.size()
+        )));
+    }
+    let single = asked.index.is_some();
+    let printed = reading.each(range.start, range.end, |shown| {
+        let detail = opener.as_mut().map(|opener| opener.open(&shown)).transpose()?.flatten();
+        if asked.json { print_json(&shown, detail) } else { print_line(&shown, detail.as_ref(), single) }
+    });
+    printed.map_err(|Failed(ended)| ended)
+}
+
+/// One entry by its index.
+pub(crate) fn see(folder: &Folder, index: u64) -> Result<Seen, Ended> {
+    let doing = || format!("reading entry {index}");
+    let shown = reading(folder)?.get(index).or_cannot_tell(doing())?;
+    let shown = shown.ok_or_else(|| Ended::cannot_tell(format!("the record has no entry {index}")))?;
+    let entry = shown.entry().or_cannot_tell(doing())?;
+    let mut opener = opener(folder)?;
+    let detail =
+        opener.as_mut().map(|opener| opener.open(&shown)).transpose().or_cannot_tell(doing())?.flatten();
+    Ok(Seen { entry, detail })
+}
+
+/// What ends the reading early.
+struct Failed(Ended);
+
+impl From<ShowError> for Failed {
+    fn from(error: ShowError) -> Self {
+        Self(Ended::cannot_tell(error.to_string()))
+    }
+}
+
+fn reading(folder: &Folder) -> Result<Reading, Ended> {
+    let reading = Reading::open(folder.record(), folder.gate("details"), folder.gate("wal"));
+    reading.or_cannot_tell("reading the record")
+}
+
+/// The operator's identity; without it, entries are shown without their details.
+fn opener(folder: &Folder) -> Result<Option<Opener>, Ended> {
+    let file = folder.operator("detail.age");
+    if !file.is_file() {
+        return Ok(None);
+    }
+    Ok(Some(Opener::new(&folder::read_text(&file)?, folder.gate("keys"))))
+}
+
+fn print_json(shown: &Shown, detail: Option<Value>) -> Result<(), Failed> {
+    let entry: Value =
+        serde_json::from_slice(&shown.line).or_cannot_tell("reading an entry").map_err(Failed)?;
+    let object = json!({
+        "index": shown.index,
+        "published": shown.published,
+        "entry": entry,
+        "detail": detail,
+    });
+    terminal::say_json(&object).map_err(Failed)
+}
+
+fn print_line(shown: &Shown, detail: Option<&Value>, whole: bool) -> Result<(), Failed> {
+    let entry = shown.entry()?;
+    let time = entry.time.to_rfc3339().unwrap_or_default();
+    let mut line = format!("{:>6}  {time}  {:<16}", shown.index, entry.kind.as_str());
+    let facts = [
+        entry.place.clone(),
+        entry.decision.map(|decision| decision.as_str().to_owned()),
+        entry
+            .count
+            .as_ref()
+            .map(|count| format!("{} {} rows, {} bytes", count.state.as_str(), count.rows, count.bytes)),
+        entry
+            .session
+            .as_ref()
+            .map(|session| format!("session {}", session.chars().take(8).collect::<String>())),
+        (!shown.published).then(|| "not published yet".to_owned()),
+    ];
+    for fact in facts.into_iter().flatten() {
+        line.push_str("  ");
+        line.push_str(&fact);
+    }
+    if let Some(who) = detail.and_then(|detail| detail.get("principal")).and_then(Value::as_str) {
+        line.push_str("  ");
+        line.push_str(who);
+    }
+    terminal::say(&line);
+    if whole {
+        terminal::say(&String::from_utf8_lossy(&shown.line));
+        if let Some(detail) = detail {
+            let text = serde_json::to_string_pretty(detail).or_cannot_tell("writing JSON").map_err(Failed)?;
+            terminal::say(&text);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,93 @@
+//! `trefoil status`: which parts run and answer, and how far the record is. It asks the parts themselves; what the
+//! supervisor says is only used to tell how a part ended.
+
+use serde::Serialize;
+
+use crate::cli::Report;
+use crate::enclave::estate::Estate;
+use crate::enclave::ports::Ports;
+use crate::enclave::probe;
+use crate::enclave::state::State;
+use crate::ended::{Ended, OrEnded};
+use crate::folder::Folder;
+use crate::record_log;
+use crate::terminal::{self, Paint};
+
+/// The parts of an enclave as they answer now.
+#[derive(Debug, Serialize)]
+pub(crate) struct Status {
+    dir: std::path::PathBuf,
+    /// True when every part answers.
+    pub(crate) ready: bool,
+    pub(crate) parts: Vec<PartStatus>,
+    /// Entries under the published checkpoint.
+    record: u64,
+    /// Entries that the monitor holds; absent when it does not answer.
+    monitor: Option<u64>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct PartStatus {
+    pub(crate) name: String,
+    pub(crate) answers: bool,
+    pid: Option<i32>,
+    /// How it ended, when it ended by itself.
+    ended: Option<String>,
+}
+
+pub(crate) fn run(asked: &Report) -> Result<(), Ended> {
+    let folder = asked.enclave.folder();
+    folder.require_complete()?;
+    let status = Status::ask(&folder)?;
+    if asked.json {
+        terminal::say_json(&status)?;
+    } else {
+        status.print();
+    }
+    if status.ready { Ok(()) } else { Err(Ended::not("")) }
+}
+
+impl Status {
+    pub(crate) fn ask(folder: &Folder) -> Result<Self, Ended> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.or_cannot_tell("starting")?.block_on(ask(folder))
+    }
+
+    fn print(&self) {
+        let paint = Paint::for_stdout();
+        for part in &self.parts {
+            let word = if part.answers { paint.good("runs ") } else { paint.bad("down ") };
+            let how = part.ended.as_ref().map(|how| format!(" ended: {how}")).unwrap_or_default();
+            let pid = part.pid.map(|pid| format!(" process {pid}")).unwrap_or_default();
+            terminal::say(&format!("{word} {}{pid}{how}", part.name));
+        }
+        let held = self.monitor.map_or_else(
+            || "the monitor does not answer".to_owned(),
+            |size| format!("the monitor holds {size}"),
+        );
+        terminal::say(&format!("record {} entries published; {held}", self.record));
+    }
+}
+
+async fn ask(folder: &Folder) -> Result<Status, Ended> {
+    let ports = Ports::read(folder)?;
+    let estate = Estate::read(folder)?;
+    let said = State::of_running(folder)?.map(|state| state.parts).unwrap_or_default();
+    let part = |name: String, answers: bool| {
+        let said = said.iter().find(|part| part.name == name);
+        let pid = said.and_then(|part| part.pid).filter(|_| answers);
+        let ended = said.and_then(|part| part.ended.clone()).filter(|_| !answers);
+        PartStatus { name, answers, pid, ended }
+    };
+    let mut parts = Vec::new();
+    for site in estate.names() {
+        let answers = estate.answers(&site).await;
+        parts.push(part(format!("site {site}"), answers));
+    }
+    let monitor = probe::monitor_state(&ports).await.map(|state| state.size);
+    parts.push(part("monitor".to_owned(), monitor.is_some()));
+    parts.push(part("gate".to_owned(), probe::gate_answers(&ports).await));
+    let record = record_log::published_size(folder)?;
+    let ready = parts.iter().all(|part| part.answers);
+    Ok(Status { dir: folder.dir().to_owned(), ready, parts, record, monitor })
+}

@@ -1,0 +1,105 @@
+//! `trefoil tour`: tells the example's story through real client connections, and compares every line with what was
+//! promised. A line says what was observed, not what should have been; the last line counts.
+
+mod client;
+mod keys;
+mod people;
+mod record;
+mod subject;
+mod witness;
+
+use serde::Serialize;
+
+use crate::cli::Report;
+use crate::enclave::ready::Ready;
+use crate::enclave::state::Lock;
+use crate::ended::{Ended, OrEnded};
+use crate::folder::Folder;
+use crate::terminal::{self, Paint};
+
+/// One line of the story.
+#[derive(Debug, Serialize)]
+pub(crate) struct Observation {
+    /// What was looked at.
+    subject: String,
+    /// What was seen.
+    observed: String,
+    as_promised: bool,
+}
+
+/// What has been observed so far; lines are printed as they come.
+pub(crate) struct Story<'a> {
+    pub(crate) folder: &'a Folder,
+    pub(crate) ready: &'a Ready,
+    json: bool,
+    paint: Paint,
+    observations: Vec<Observation>,
+}
+
+/// What was seen, and whether it is as promised. An error is something that could not be seen, so it is not.
+pub(crate) type Seen = Result<(bool, String), String>;
+
+impl Story<'_> {
+    /// Begins a chapter.
+    pub(crate) fn chapter(&self, title: &str) {
+        if !self.json {
+            terminal::say(&format!("\n{}", self.paint.strong(title)));
+        }
+    }
+
+    pub(crate) fn observe(&mut self, subject: &str, seen: Seen) {
+        let (as_promised, observed) =
+            seen.unwrap_or_else(|why| (false, format!("could not be observed: {why}")));
+        if !self.json {
+            let word = if as_promised { self.paint.good("ok ") } else { self.paint.bad("NOT") };
+            terminal::say(&format!("{word} {subject}: {observed}"));
+        }
+        self.observations.push(Observation { subject: subject.to_owned(), observed, as_promised });
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Told<'a> {
+    observations: &'a [Observation],
+    as_promised: usize,
+    of: usize,
+}
+
+pub(crate) fn run(asked: &Report) -> Result<(), Ended> {
+    let folder = asked.enclave.folder();
+    folder.require_complete()?;
+    if !Lock::is_held(&folder)? {
+        let dir = folder.dir().display();
+        return Err(Ended::cannot_tell(format!("nothing runs in {dir}; start it with `trefoil up`")));
+    }
+    let ready = Ready::read(&folder)?;
+    let observations = Vec::new();
+    let mut story =
+        Story { folder: &folder, ready: &ready, json: asked.json, paint: Paint::for_stdout(), observations };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    runtime.or_cannot_tell("starting")?.block_on(tell(&mut story))?;
+    story.conclude()
+}
+
+async fn tell(story: &mut Story<'_>) -> Result<(), Ended> {
+    let person = subject::find(story.ready).await?;
+    people::tell(story, &person).await;
+    record::tell(story, &person);
+    witness::tell(story, &person).await;
+    keys::tell(story).await?;
+    record::tell_tampered(story);
+    Ok(())
+}
+
+impl Story<'_> {
+    fn conclude(&self) -> Result<(), Ended> {
+        let of = self.observations.len();
+        let as_promised = self.observations.iter().filter(|observation| observation.as_promised).count();
+        if self.json {
+            terminal::say_json(&Told { observations: &self.observations, as_promised, of })?;
+        } else {
+            terminal::say(&format!("\n{as_promised} of {of} observations as promised"));
+        }
+        if as_promised == of { Ok(()) } else { Err(Ended::not("")) }
+    }
+}

@@ -1,0 +1,201 @@
+//! What the record says of what the tour did, and what becomes of a copy of it that somebody changes.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use tlog::checkpoint::Checkpoint;
+use tlog::entry::{CountState, Kind};
+use tlog::note::{SignedNote, SigningKey};
+use tlog::reader::CHECKPOINT_PATH;
+
+use crate::ended::Ended;
+use crate::folder;
+use crate::record_log;
+use crate::tour::people::support_query;
+use crate::tour::subject::Person;
+use crate::tour::{Seen, Story};
+
+/// The tour's own entries are among the newest.
+const LOOK_BACK_ENTRIES: u64 = 400;
+/// Bytes that are changed are looked for in full or partial bundles of this name.
+const BUNDLES: &str = "tile/entries";
+
+pub(crate) fn tell(story: &mut Story<'_>, person: &Person) {
+    story.chapter("The record");
+    let seen = release_is_recorded(story, person);
+    story.observe("the entry of aoife's first read", seen);
+    let seen = refusal_is_recorded(story);
+    story.observe("the entry of a refusal", seen);
+    let seen = verified(story);
+    story.observe("an offline verification", seen);
+}
+
+/// Where the newest entries begin, after the gate had time to publish them.
+fn recent(story: &Story<'_>) -> Result<std::ops::Range<u64>, String> {
+    let size = record_log::published_size(story.folder).map_err(said)?;
+    Ok(size.saturating_sub(LOOK_BACK_ENTRIES)..size)
+}
+
+fn release_is_recorded(story: &Story<'_>, person: &Person) -> Seen {
+    let sql = support_query(person);
+    for index in recent(story)?.rev() {
+        let seen = record_log::see(story.folder, index).map_err(said)?;
+        let detail = seen.detail.as_ref().map(ToString::to_string).unwrap_or_default();
+        if seen.entry.kind != Kind::AccessRelease || !detail.contains(&sql) {
+            continue;
+        }
+        let count = seen.entry.count.as_ref();
+        let exact = count.is_some_and(|count| count.state == CountState::Exact && count.rows == 1);
+        let named = seen.entry.principal.as_ref().is_some_and(|name| name != "aoife");
+        let bytes = count.map_or(0, |count| count.bytes);
+        let rows = count.map_or(0, |count| count.rows);
+        let observed =
+            format!("entry {index}: {rows} row, {bytes} bytes; the statement is in its sealed detail");
+        return Ok((exact && named, observed));
+    }
+    Ok((false, "there is none".to_owned()))
+}
+
+fn refusal_is_recorded(story: &Story<'_>) -> Seen {
+    for index in recent(story)?.rev() {
+        let seen = record_log::see(story.folder, index).map_err(said)?;
+        let detail = seen.detail.as_ref();
+        let field = |name: &str| detail.and_then(|detail| detail.get(name)).and_then(|value| value.as_str());
+        if seen.entry.kind == Kind::AccessDecision
+            && field("statement").is_some_and(|sql| sql.starts_with("COPY"))
+        {
+            let (rule, principal) =
+                (field("rule").unwrap_or_default(), field("principal").unwrap_or_default());
+            let observed = format!("entry {index}: {principal} was refused by the rule {rule}");
+            return Ok((principal == "aoife" && !rule.is_empty(), observed));
+        }
+    }
+    Ok((false, "there is none".to_owned()))
+}
+
+fn verified(story: &Story<'_>) -> Seen {
+    let rule = record_log::rule(story.folder).map_err(said)?;
+    let report = record_log::report(&story.folder.record(), &rule);
+    let signers: Vec<&str> = report.signers.iter().map(|signer| signer.name.as_str()).collect();
+    if let Some(finding) = report.findings.first() {
+        return Ok((false, finding.to_string()));
+    }
+    let observed = format!("{} entries under one root, signed by {}", report.size, signers.join(", "));
+    Ok((signers.len() == 3 && report.size > 0, observed))
+}
+
+/// Changes copies of the record as somebody would who wants to hide an entry.
+pub(crate) fn tell_tampered(story: &mut Story<'_>) {
+    story.chapter("A copy of the record that somebody changed");
+    let cases: [(&str, fn(&Story<'_>, &Path) -> Result<String, String>); 3] = [
+        ("one letter of an entry", change_a_letter),
+        ("the checkpoint's size", change_the_size),
+        ("a shorter record, signed again by the operator alone", sign_shorter),
+    ];
+    for (subject, change) in cases {
+        let seen = tampered(story, change);
+        story.observe(subject, seen);
+    }
+}
+
+fn tampered(story: &Story<'_>, change: fn(&Story<'_>, &Path) -> Result<String, String>) -> Seen {
+    let copy = Copy::of(&story.folder.record(), &story.folder.run("tampered"))?;
+    let rule = record_log::rule(story.folder).map_err(said)?;
+    let before = record_log::report(&copy.0, &rule);
+    if !before.is_clean() {
+        return Err("the copy was not whole before it was changed".to_owned());
+    }
+    let changed = change(story, &copy.0)?;
+    let report = record_log::report(&copy.0, &rule);
+    let caught =
+        report.findings.first().map_or("not caught".to_owned(), |finding| format!("caught: {finding}"));
+    Ok((!report.is_clean(), format!("{changed}; {caught}")))
+}
+
+/// A copy of a folder that is removed when it is no longer needed.
+struct Copy(PathBuf);
+
+impl Copy {
+    fn of(record: &Path, to: &Path) -> Result<Self, String> {
+        if to.exists() {
+            fs::remove_dir_all(to).map_err(|error| error.to_string())?;
+        }
+        let copy = Self(to.to_owned());
+        copy_folder(record, to).map_err(|error| format!("copying the record: {error}"))?;
+        Ok(copy)
+    }
+}
+
+impl Drop for Copy {
+    fn drop(&mut self) {
+        // What stays is a copy of public files.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn copy_folder(from: &Path, to: &Path) -> io::Result<()> {
+    fs::create_dir_all(to)?;
+    // The checkpoint first: tiles that it does not cover yet may come after it, never the other way round.
+    let mut entries = fs::read_dir(from)?.collect::<io::Result<Vec<_>>>()?;
+    entries.sort_by_key(|entry| entry.file_name() != CHECKPOINT_PATH);
+    for entry in entries {
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy_folder(&entry.path(), &target)?;
+        } else if let Err(error) = fs::copy(entry.path(), &target)
+            // A partial tile may be replaced by its successor while we look.
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
+fn change_a_letter(_: &Story<'_>, copy: &Path) -> Result<String, String> {
+    let file = first_file(&copy.join(BUNDLES)).ok_or("the record has no entries")?;
+    let mut bytes = fs::read(&file).map_err(|error| error.to_string())?;
+    let at = bytes.windows(6).position(|window| window == b"\"gate\"").ok_or("no entry names a gate")?;
+    let letter = bytes.get_mut(at + 9).ok_or("the entry ends early")?;
+    *letter = if *letter == b'x' { b'y' } else { b'x' };
+    fs::write(&file, &bytes).map_err(|error| error.to_string())?;
+    let name = file.strip_prefix(copy).unwrap_or(&file).display().to_string();
+    Ok(format!("byte {} of {name} changed", at + 9))
+}
+
+fn first_file(folder: &Path) -> Option<PathBuf> {
+    let mut paths: Vec<PathBuf> = fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path()).collect();
+    paths.sort();
+    paths.into_iter().find_map(|path| if path.is_dir() { first_file(&path) } else { Some(path) })
+}
+
+fn checkpoint(copy: &Path) -> Result<(PathBuf, String, Checkpoint), String> {
+    let file = copy.join(CHECKPOINT_PATH);
+    let text = folder::read_text(&file).map_err(said)?;
+    let note = SignedNote::parse(&text).map_err(|error| error.to_string())?;
+    let checkpoint = Checkpoint::parse(&note.text).map_err(|error| error.to_string())?;
+    Ok((file, text, checkpoint))
+}
+
+fn change_the_size(_: &Story<'_>, copy: &Path) -> Result<String, String> {
+    let (file, text, checkpoint) = checkpoint(copy)?;
+    let shorter = checkpoint.size.saturating_sub(1);
+    let changed = text.replacen(&format!("\n{}\n", checkpoint.size), &format!("\n{shorter}\n"), 1);
+    fs::write(&file, changed).map_err(|error| error.to_string())?;
+    Ok(format!("{} made {shorter}", checkpoint.size))
+}
+
+fn sign_shorter(story: &Story<'_>, copy: &Path) -> Result<String, String> {
+    let (file, _, checkpoint) = checkpoint(copy)?;
+    let key = folder::read_text(&story.folder.gate("log.key")).map_err(said)?;
+    let key: SigningKey = key.parse().map_err(|error: tlog::note::KeyError| error.to_string())?;
+    let shorter = Checkpoint { size: checkpoint.size.saturating_sub(1), ..checkpoint };
+    let note = key.sign_note(&shorter.to_string()).map_err(|error| error.to_string())?;
+    fs::write(&file, note.to_string()).map_err(|error| error.to_string())?;
+    Ok(format!("a checkpoint of {} entries with the log's signature", shorter.size))
+}
+
+fn said(ended: Ended) -> String {
+    ended.to_string()
+}

@@ -1,0 +1,220 @@
+//! The first start: keys, bundle, monitor, sites, people, profiles, and the gate's configuration. An interrupted one is
+//! cleared and done again, because half an enclave has nothing worth keeping.
+
+use std::fs;
+use std::path::Path;
+
+use policy::Bundle;
+use serde::Serialize;
+use tlog::rule::ReleaseRule;
+
+use crate::cli::Up;
+use crate::clock;
+use crate::enclave::estate::{self, Estate};
+use crate::enclave::ports::Ports;
+use crate::enclave::ready::{DATABASE, HOST};
+use crate::ended::{Ended, OrEnded};
+use crate::example;
+use crate::folder::{self, Folder, Stage};
+use crate::policy_files;
+use crate::record_log::{REDECIDED, RULE_FILE, WITNESS};
+use crate::up::keys::{self, OperatorKeys};
+use crate::up::leftovers;
+use crate::up::monitor::{self, MonitorKeys};
+use crate::up::parts::Parts;
+use crate::up::progress::Progress;
+use crate::up::secrets::{self, Secrets};
+
+/// The operator's copy of the certificate that the sites trust for log-ins.
+const MONITOR_CA: &str = "monitor-ca.pem";
+
+/// Makes the enclave; its sites run when this returns, the other parts do not.
+pub(crate) async fn start(
+    folder: &Folder,
+    asked: &Up,
+    parts: &mut Parts,
+    progress: &Progress,
+) -> Result<Estate, Ended> {
+    if folder.stage() == Stage::Begun {
+        progress.step("clearing what an interrupted first start left");
+        leftovers::wait(folder).await?;
+        folder.clear().or_cannot_tell("clearing what an interrupted first start left")?;
+        folder.begin().or_cannot_tell("making the folder again")?;
+    }
+    progress.step("writing the policy bundle, making keys");
+    write_bundle(folder, asked.enclave_files.as_deref())?;
+    let bundle = estate::read_bundle(folder)?;
+    let keys = keys::make(folder, &bundle.enclave().name)?;
+    policy_files::sign_bundle(folder, &bundle)?;
+    let ports = Ports::choose(None, &places(&bundle), &sites(&bundle))?;
+    ports.write(folder)?;
+    let monitor = monitor::init(folder, &bundle, &keys, &ports)?;
+    let mut secrets = Secrets::default();
+    secrets.complete(&bundle);
+    let logins = secrets::example_logins(&bundle);
+    secrets.set_principals(&logins)?;
+    secrets.write(folder)?;
+    folder::write_secret(&folder.principals(), &folder::json_bytes(&logins)?)?;
+    configure_gate(folder, &bundle, &ports, &keys, &monitor)?;
+
+    let estate = Estate::at(folder, &ports)?;
+    folder::write_public(&folder.operator(MONITOR_CA), monitor.ca.as_bytes())?;
+    progress.step("making the sites");
+    configure_sites(folder, &estate)?;
+    parts.know(&estate, &ports);
+    parts.start_sites(&estate, progress).await?;
+    provision(&estate, asked, &secrets, progress).await?;
+    folder.mark_complete().or_cannot_tell("finishing the first start")?;
+    Ok(estate)
+}
+
+pub(crate) fn places(bundle: &Bundle) -> Vec<String> {
+    bundle.enclave().places.iter().map(|place| place.name.clone()).collect()
+}
+
+pub(crate) fn sites(bundle: &Bundle) -> Vec<String> {
+    bundle.enclave().sites.iter().map(|site| site.name.clone()).collect()
+}
+
+/// The enclave's files: the example of Europe, or those of a folder.
+fn write_bundle(folder: &Folder, files: Option<&Path>) -> Result<(), Ended> {
+    let policies = folder.bundle().join("policy");
+    fs::create_dir_all(&policies).or_cannot_tell(format!("making {}", policies.display()))?;
+    if let Some(from) = files {
+        let files = access::bundle_files(from).or_cannot_tell(format!("reading {}", from.display()))?;
+        for (name, bytes) in files {
+            folder::write_public(&folder.bundle().join(name), &bytes)?;
+        }
+        return Ok(());
+    }
+    for (name, text) in example::EUROPE {
+        folder::write_public(&folder.bundle().join(name), text.as_bytes())?;
+    }
+    Ok(())
+}
+
+#[derive(Serialize)]
+struct GateToml {
+    name: String,
+    origin: String,
+    bundle: String,
+    bundle_key: String,
+    monitor: String,
+    server_cert: &'static str,
+    server_key: &'static str,
+    site_ca: String,
+    secrets: &'static str,
+    wal: &'static str,
+    details: &'static str,
+    keys: &'static str,
+    record: String,
+    rule: &'static str,
+    log_key: &'static str,
+    recipients: Vec<String>,
+    listeners: Vec<GateListener>,
+    sites: Vec<GateSite>,
+}
+
+#[derive(Serialize)]
+struct GateListener {
+    place: String,
+    address: String,
+}
+
+#[derive(Serialize)]
+struct GateSite {
+    name: String,
+    host: &'static str,
+    port: u16,
+    database: &'static str,
+}
+
+/// Writes DIR/gate/gate.toml and the rule that the gate releases under. Paths are relative to the gate's folder.
+fn configure_gate(
+    folder: &Folder,
+    bundle: &Bundle,
+    ports: &Ports,
+    keys: &OperatorKeys,
+    monitor: &MonitorKeys,
+) -> Result<(), Ended> {
+    let witnesses = [(WITNESS, &monitor.witness), (REDECIDED, &monitor.redecided)];
+    let rule = ReleaseRule::all_of(&keys.log, &witnesses).or_cannot_tell("writing the release rule")?;
+    folder::write_public(&folder.gate(RULE_FILE), rule.to_string().as_bytes())?;
+    let toml = GateToml {
+        name: "gate".to_owned(),
+        origin: keys.log.name().to_owned(),
+        bundle: "../bundle".to_owned(),
+        bundle_key: keys.bundle.to_string(),
+        monitor: ports.monitor_url(),
+        server_cert: "server.pem",
+        server_key: "server.key",
+        site_ca: "../operator/ca.pem".to_owned(),
+        secrets: "secrets.json",
+        wal: "wal",
+        details: "details",
+        keys: "keys",
+        record: "../record".to_owned(),
+        rule: RULE_FILE,
+        log_key: "log.key",
+        recipients: vec![keys.recipient.clone(), monitor.recipient.clone()],
+        listeners: listeners(ports),
+        sites: gate_sites(bundle, ports),
+    };
+    let text = toml::to_string(&toml).or_cannot_tell("writing gate.toml")?;
+    folder::write_public(&folder.gate("gate.toml"), text.as_bytes())
+}
+
+fn listeners(ports: &Ports) -> Vec<GateListener> {
+    let listener = |(place, port): (&String, &u16)| GateListener {
+        place: place.clone(),
+        address: format!("{HOST}:{port}"),
+    };
+    ports.gate.iter().map(listener).collect()
+}
+
+fn gate_sites(bundle: &Bundle, ports: &Ports) -> Vec<GateSite> {
+    let sites = bundle.enclave().sites.iter();
+    let site = |site: &policy::Site| GateSite {
+        name: site.name.clone(),
+        host: HOST,
+        port: ports.sites.get(&site.name).copied().unwrap_or_default(),
+        database: DATABASE,
+    };
+    sites.map(site).collect()
+}
+
+/// Rewrites every configuration that names a port, and returns the estate at its new ports.
+pub(crate) fn move_to(folder: &Folder, ports: &Ports) -> Result<Estate, Ended> {
+    let estate = Estate::at(folder, ports)?;
+    let path = folder.gate("gate.toml");
+    let mut table: toml::Table = folder::read_text(&path)?.parse().or_cannot_tell("reading gate.toml")?;
+    let value = |value: Result<toml::Value, toml::ser::Error>| value.or_cannot_tell("writing gate.toml");
+    table.insert("monitor".to_owned(), ports.monitor_url().into());
+    table.insert("listeners".to_owned(), value(toml::Value::try_from(listeners(ports)))?);
+    table.insert("sites".to_owned(), value(toml::Value::try_from(gate_sites(estate.bundle(), ports)))?);
+    let text = toml::to_string(&table).or_cannot_tell("writing gate.toml")?;
+    folder::write_public(&path, text.as_bytes())?;
+    monitor::move_to(folder, ports)?;
+    ports.write(folder)?;
+    Ok(estate)
+}
+
+/// Makes the clusters that are not there, and writes the configuration of all of them, as before every start.
+pub(crate) fn configure_sites(folder: &Folder, estate: &Estate) -> Result<(), Ended> {
+    let authority = keys::authority(folder)?;
+    let monitor_ca = folder::read_text(&folder.operator(MONITOR_CA))?;
+    for cluster in estate.clusters() {
+        let made = cluster.create(estate.bundle(), &authority, &monitor_ca, clock::now());
+        made.or_not(format!("making site {}", cluster.site()))?;
+    }
+    Ok(())
+}
+
+/// Baseline, people, replication and profiles, at sites that run.
+async fn provision(estate: &Estate, asked: &Up, secrets: &Secrets, progress: &Progress) -> Result<(), Ended> {
+    let generate = sites::Generate { seed: asked.seed, subjects: u64::from(asked.subjects) };
+    let watcher = progress.watcher();
+    let provisioned =
+        sites::provision(estate.bundle(), estate.clusters(), generate, &secrets.of_sites(), &watcher).await;
+    provisioned.or_not("provisioning the sites").map(drop)
+}

@@ -1,0 +1,200 @@
+//! The parts of a running enclave and their order: sites, monitor, gate to start; gate, monitor, sites to end. A part
+//! that ends by itself stays down until `up` is asked again: the monitor belongs to a third party, and a part that
+//! fails should be looked at.
+
+use std::process::Command;
+use std::time::Duration;
+
+use rustix::process::Signal;
+use tokio::sync::mpsc;
+
+use crate::enclave::estate::Estate;
+use crate::enclave::ports::Ports;
+use crate::enclave::probe;
+use crate::enclave::state::{PartState, Phase, State};
+use crate::ended::{Ended, OrEnded};
+use crate::folder::Folder;
+use crate::up::process::{self, Process};
+use crate::up::progress::Progress;
+
+const READY_SECS_MAX: u64 = 90;
+const READY_POLL_MS: u64 = 100;
+const GATE_END_SECS_MAX: u64 = 20;
+const MONITOR_END_SECS_MAX: u64 = 10;
+const SITE_END_SECS_MAX: u64 = 60;
+
+/// What a part is, which decides how it is started, asked and ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Kind {
+    Site(String),
+    Monitor,
+    Gate,
+}
+
+#[derive(Debug)]
+struct Part {
+    kind: Kind,
+    process: Option<Process>,
+}
+
+impl Part {
+    fn name(&self) -> String {
+        match &self.kind {
+            Kind::Site(site) => format!("site {site}"),
+            Kind::Monitor => "monitor".to_owned(),
+            Kind::Gate => "gate".to_owned(),
+        }
+    }
+
+    fn runs(&self) -> bool {
+        self.process.as_ref().is_some_and(Process::runs)
+    }
+}
+
+/// All parts, started and ended in order.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    folder: Folder,
+    ports: Ports,
+    parts: Vec<Part>,
+    round: u64,
+    ends: mpsc::UnboundedSender<String>,
+}
+
+impl Parts {
+    /// The parts of an enclave, none of them running, and where their ends are told.
+    pub(crate) fn new(folder: &Folder) -> (Self, mpsc::UnboundedReceiver<String>) {
+        let (ends, ended) = mpsc::unbounded_channel();
+        let ports = Ports { gate: [].into(), monitor: 0, sites: [].into() };
+        (Self { folder: folder.clone(), ports, parts: Vec::new(), round: 0, ends }, ended)
+    }
+
+    /// Which sites there are and who listens where. Before anything is started.
+    pub(crate) fn know(&mut self, estate: &Estate, ports: &Ports) {
+        self.ports = ports.clone();
+        let sites = estate.names().into_iter().map(Kind::Site);
+        self.parts =
+            sites.chain([Kind::Monitor, Kind::Gate]).map(|kind| Part { kind, process: None }).collect();
+    }
+
+    /// Starts the sites that do not run and waits until each answers.
+    pub(crate) async fn start_sites(&mut self, estate: &Estate, progress: &Progress) -> Result<(), Ended> {
+        self.start(estate, progress, |kind| matches!(kind, Kind::Site(_))).await
+    }
+
+    /// Starts whatever does not run, in order, and waits until each answers.
+    pub(crate) async fn start_missing(&mut self, estate: &Estate, progress: &Progress) -> Result<(), Ended> {
+        self.start_sites(estate, progress).await?;
+        self.start(estate, progress, |kind| *kind == Kind::Monitor).await?;
+        self.start(estate, progress, |kind| *kind == Kind::Gate).await
+    }
+
+    async fn start(
+        &mut self,
+        estate: &Estate,
+        progress: &Progress,
+        which: impl Fn(&Kind) -> bool,
+    ) -> Result<(), Ended> {
+        for part in self.parts.iter_mut().filter(|part| which(&part.kind) && !part.runs()) {
+            let name = part.name();
+            progress.step(&format!("starting {name}"));
+            let command = command(&part.kind, &self.folder, estate)?;
+            let log = self.folder.log(&name);
+            let process = Process::start(&name, command, &log, self.ends.clone());
+            part.process = Some(process.or_not(format!("starting {name}"))?);
+        }
+        for part in self.parts.iter().filter(|part| which(&part.kind)) {
+            self.wait_ready(part, estate).await?;
+        }
+        Ok(())
+    }
+
+    async fn wait_ready(&self, part: &Part, estate: &Estate) -> Result<(), Ended> {
+        let name = part.name();
+        let log = self.folder.log(&name);
+        for _ in 0..READY_SECS_MAX * 1000 / READY_POLL_MS {
+            if let Some(how) = part.process.as_ref().and_then(Process::ended) {
+                let why = process::tail(&log);
+                return Err(Ended::not(format!("{name} ended ({how}); from {}:\n{why}", log.display())));
+            }
+            if self.answers(&part.kind, estate).await {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(READY_POLL_MS)).await;
+        }
+        Err(Ended::not(format!("{name} does not answer after {READY_SECS_MAX} s; see {}", log.display())))
+    }
+
+    async fn answers(&self, kind: &Kind, estate: &Estate) -> bool {
+        match kind {
+            Kind::Site(site) => estate.answers(site).await,
+            Kind::Monitor => probe::monitor_state(&self.ports).await.is_some(),
+            Kind::Gate => probe::gate_answers(&self.ports).await,
+        }
+    }
+
+    /// Ends everything in order: whoever serves people first, whoever holds data last.
+    pub(crate) async fn end_all(&mut self) {
+        self.end(|kind| *kind == Kind::Gate, Signal::TERM, GATE_END_SECS_MAX).await;
+        self.end(|kind| *kind == Kind::Monitor, Signal::TERM, MONITOR_END_SECS_MAX).await;
+        // PostgreSQL's fast shutdown: sessions are ended, nothing is lost.
+        self.end(|kind| matches!(kind, Kind::Site(_)), Signal::INT, SITE_END_SECS_MAX).await;
+    }
+
+    async fn end(&mut self, which: impl Fn(&Kind) -> bool, signal: Signal, secs_max: u64) {
+        let processes = || {
+            let parts = self.parts.iter().filter(|part| which(&part.kind));
+            parts.filter_map(|part| part.process.as_ref())
+        };
+        for process in processes() {
+            process.signal(signal);
+        }
+        for process in processes() {
+            if !process.wait(Duration::from_secs(secs_max)).await {
+                process.signal(Signal::KILL);
+                process.wait(Duration::from_secs(secs_max)).await;
+            }
+        }
+    }
+
+    /// Says why a part is down, when one has ended by itself.
+    pub(crate) fn obituary(&self, name: &str) -> Option<String> {
+        let part = self.parts.iter().find(|part| part.name() == name)?;
+        let how = part.process.as_ref()?.ended()?;
+        let log = self.folder.log(name);
+        Some(format!("{name} ended ({how}); `trefoil up` starts it again; its log is {}", log.display()))
+    }
+
+    /// Marks the end of a round of starting.
+    pub(crate) fn round_is_over(&mut self) {
+        self.round += 1;
+    }
+
+    /// Tells other processes how things stand.
+    pub(crate) fn publish(&self, phase: Phase) -> Result<(), Ended> {
+        let parts = self.parts.iter().map(|part| {
+            let process = part.process.as_ref();
+            let pid = process.filter(|process| process.runs()).map(Process::pid);
+            PartState { name: part.name(), pid, ended: process.and_then(Process::ended) }
+        });
+        let pid = rustix::process::getpid().as_raw_nonzero().get();
+        State { pid, round: self.round, phase, parts: parts.collect() }.write(&self.folder)
+    }
+}
+
+fn command(kind: &Kind, folder: &Folder, estate: &Estate) -> Result<Command, Ended> {
+    let dir = folder.dir().to_string_lossy();
+    match kind {
+        Kind::Site(site) => estate.command(site),
+        Kind::Monitor => {
+            let program =
+                process::program_beside("trefoil-monitor").or_cannot_tell("starting the monitor")?;
+            let dir = folder.monitor();
+            Ok(process::tied_to_us(&program, &["run", "--dir", &dir.to_string_lossy()]))
+        }
+        Kind::Gate => {
+            let program = std::env::current_exe().or_cannot_tell("starting the gate")?;
+            Ok(process::tied_to_us(&program, &["access", "run", "--dir", &dir]))
+        }
+    }
+}

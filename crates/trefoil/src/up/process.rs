@@ -1,0 +1,115 @@
+//! One child process: started so that it cannot outlive us, watched, and ended. Which processes there are and in which
+//! order is in `parts`.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal};
+use tokio::sync::{mpsc, watch};
+
+const LOG_TAIL_BYTES_MAX: u64 = 1_500;
+
+/// A child and how it ended, once it has.
+#[derive(Debug)]
+pub(crate) struct Process {
+    pid: Pid,
+    ended: watch::Receiver<Option<String>>,
+}
+
+impl Process {
+    /// Starts a command in a process group of its own (so that Ctrl-C reaches it in our order, not the terminal's),
+    /// its output appended to a log. Its end is told on `ends` by name.
+    ///
+    /// Only from the main thread: the kernel's parent-death signal, which `setpriv` sets, means the thread.
+    pub(crate) fn start(
+        name: &str,
+        mut command: Command,
+        log: &Path,
+        ends: mpsc::UnboundedSender<String>,
+    ) -> io::Result<Self> {
+        let log = OpenOptions::new().create(true).append(true).open(log)?;
+        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).process_group(0);
+        let mut child = tokio::process::Command::from(command).spawn()?;
+        let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        let pid = pid.ok_or_else(|| io::Error::other("it ended at once"))?;
+        let (tell, ended) = watch::channel(None);
+        let name = name.to_owned();
+        tokio::spawn(async move {
+            let how = match child.wait().await {
+                Ok(status) => status.to_string(),
+                Err(error) => format!("it cannot be waited for: {error}"),
+            };
+            // Set in the same step as the child is reaped, so that its number is never used again by `signal`.
+            tell.send_replace(Some(how));
+            // Nobody listens once everything is being ended.
+            let _ = ends.send(name);
+        });
+        Ok(Self { pid, ended })
+    }
+
+    pub(crate) fn pid(&self) -> i32 {
+        self.pid.as_raw_nonzero().get()
+    }
+
+    /// How it ended; `None` while it runs.
+    pub(crate) fn ended(&self) -> Option<String> {
+        self.ended.borrow().clone()
+    }
+
+    pub(crate) fn runs(&self) -> bool {
+        self.ended.borrow().is_none()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        if self.runs() {
+            // It can only have ended meanwhile, which is what is wanted.
+            let _ = rustix::process::kill_process(self.pid, signal);
+        }
+    }
+
+    /// Waits for its end. False when the time is over before it.
+    pub(crate) async fn wait(&self, at_most: Duration) -> bool {
+        let mut ended = self.ended.clone();
+        tokio::time::timeout(at_most, ended.wait_for(Option::is_some)).await.is_ok()
+    }
+}
+
+/// `setpriv`, which makes the kernel end the program when we end, however we end.
+pub(crate) fn tied_to_us(program: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "TERM", "--"]).arg(program).args(arguments);
+    command
+}
+
+/// The program `trefoil-monitor`, which is installed beside us.
+pub(crate) fn program_beside(name: &str) -> io::Result<PathBuf> {
+    let ours = std::env::current_exe()?;
+    let beside = ours.with_file_name(name);
+    if beside.is_file() {
+        return Ok(beside);
+    }
+    // Test programs are one folder deeper than the programs they test.
+    let above = ours.parent().and_then(Path::parent).map(|folder| folder.join(name));
+    above.filter(|path| path.is_file()).ok_or_else(|| {
+        io::Error::new(io::ErrorKind::NotFound, format!("{} is missing; build it", beside.display()))
+    })
+}
+
+/// The last lines of a log, to say why a part ended.
+pub(crate) fn tail(log: &Path) -> String {
+    let read = || -> io::Result<String> {
+        let mut file = File::open(log)?;
+        let length = file.metadata()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(LOG_TAIL_BYTES_MAX)))?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    };
+    let text = read().unwrap_or_default();
+    let lines: Vec<&str> = text.lines().rev().take(6).collect();
+    lines.into_iter().rev().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n")
+}

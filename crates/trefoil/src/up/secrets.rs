@@ -1,0 +1,106 @@
+//! Passwords: those of the pool roles and of `trefoil_watch`, which the gate holds, and those of the example
+//! principals, of which it holds verifiers. Made here, once; a role made later gets one when it is made.
+
+use std::collections::BTreeMap;
+
+use policy::{Ask, Bundle, Principal};
+use rand::Rng;
+use rand::distr::Alphanumeric;
+use serde::{Deserialize, Serialize};
+use wire::scram::{ITERATIONS_DEFAULT, SALT_BYTES, Verifier};
+
+use crate::enclave::ready::{Login, Logins};
+use crate::ended::{Ended, OrEnded};
+use crate::folder::{self, Folder};
+
+/// 24 letters and digits carry 142 bits.
+const PASSWORD_CHARS: usize = 24;
+/// What a made-up ticket looks like in the printed lines.
+const EXAMPLE_TICKET: &str = "T-1234";
+
+/// DIR/gate/secrets.json, as the gate reads it.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Secrets {
+    /// Pool role to password.
+    pub(crate) pool: BTreeMap<String, String>,
+    /// Principal to verifier.
+    principals: BTreeMap<String, String>,
+    /// Site to the password of `trefoil_watch` there.
+    watch: BTreeMap<String, String>,
+}
+
+impl Secrets {
+    pub(crate) fn read(folder: &Folder) -> Result<Self, Ended> {
+        folder::read_json(&folder.gate("secrets.json"))
+    }
+
+    pub(crate) fn write(&self, folder: &Folder) -> Result<(), Ended> {
+        folder::write_secret(&folder.gate("secrets.json"), &folder::json_bytes(self)?)
+    }
+
+    /// Keeps the passwords that the bundle still has roles for, makes those that are missing, forgets the rest.
+    pub(crate) fn complete(&mut self, bundle: &Bundle) {
+        let mut of_sites = self.of_sites();
+        of_sites.complete(bundle);
+        self.pool = of_sites.pool;
+        self.watch = of_sites.watch;
+    }
+
+    /// The part that the sites are provisioned with.
+    pub(crate) fn of_sites(&self) -> sites::Secrets {
+        sites::Secrets { pool: self.pool.clone(), watch: self.watch.clone() }
+    }
+
+    /// Takes the verifiers of these principals' passwords.
+    pub(crate) fn set_principals(&mut self, logins: &Logins) -> Result<(), Ended> {
+        let verifiers = logins.iter().map(|(name, login)| Ok((name.clone(), verifier(&login.password)?)));
+        self.principals = verifiers.collect::<Result<_, Ended>>()?;
+        Ok(())
+    }
+}
+
+/// A password for every principal of the directory, and what they would connect with.
+pub(crate) fn example_logins(bundle: &Bundle) -> Logins {
+    let principals = bundle.directory().principals.iter();
+    principals.map(|principal| (principal.name.clone(), example_login(bundle, principal))).collect()
+}
+
+/// The first of the principal's likely requests that policy permits: as an exemplar says, else from their office,
+/// with as little purpose as will do.
+fn example_login(bundle: &Bundle, principal: &Principal) -> Login {
+    let exemplars = bundle.enclave().profiles.iter().map(|profile| &profile.exemplar);
+    let mut likely: Vec<(&str, Option<&str>, Option<&str>)> = exemplars
+        .filter(|exemplar| exemplar.principal == principal.name)
+        .map(|exemplar| (exemplar.place.as_str(), exemplar.purpose.as_deref(), exemplar.ticket.as_deref()))
+        .collect();
+    // Their own office first; the sort keeps the order of what compares equal.
+    likely.sort_by_key(|(place, ..)| *place != principal.office);
+    likely.push((&principal.office, None, None));
+    let purposes = bundle.enclave().purposes.iter();
+    likely.extend(
+        purposes.map(|purpose| (principal.office.as_str(), Some(purpose.as_str()), Some(EXAMPLE_TICKET))),
+    );
+    let permitted = likely.iter().find(|(place, purpose, ticket)| {
+        let place = bundle.place_of(place);
+        bundle.decide(&Ask { principal: &principal.name, place, purpose: *purpose, ticket: *ticket }).is_ok()
+    });
+    let (place, purpose, ticket) = permitted.copied().unwrap_or((&principal.office, None, None));
+    Login {
+        password: password(),
+        place: place.to_owned(),
+        purpose: purpose.map(str::to_owned),
+        ticket: ticket.map(str::to_owned),
+    }
+}
+
+fn password() -> String {
+    rand::rng().sample_iter(Alphanumeric).take(PASSWORD_CHARS).map(char::from).collect()
+}
+
+/// What checks a password, in PostgreSQL's own form. The iterations guard guessable passwords; these are random.
+fn verifier(password: &str) -> Result<String, Ended> {
+    let salt: [u8; SALT_BYTES] = rand::random();
+    let verifier = Verifier::from_password(password, &salt, ITERATIONS_DEFAULT);
+    Ok(verifier.or_cannot_tell("making a password's verifier")?.to_string())
+}
