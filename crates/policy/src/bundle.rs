@@ -22,6 +22,8 @@ use crate::world::World;
 
 /// Most decisions that are remembered; then all are forgotten and made again.
 const REMEMBERED_MAX: usize = 4_096;
+/// How much of a text from outside is repeated in a denial.
+const QUOTED_CHARS_MAX: usize = 64;
 
 /// A checked bundle.
 pub struct Bundle {
@@ -162,14 +164,14 @@ impl Bundle {
         let deny =
             |rule: &str, sentence: String, needs: String| Denial { rule: rule.into(), sentence, needs };
         let principal = self.directory.principal(ask.principal).ok_or_else(|| {
-            let sentence = format!("`{}` is not in the directory", ask.principal.escape_debug());
+            let sentence = format!("`{}` is not in the directory", quoted(ask.principal));
             deny(RULE_UNKNOWN_PRINCIPAL, sentence, "an entry in the signed directory".into())
         })?;
         if let Some(purpose) = ask.purpose
             && !self.enclave.purposes.contains(purpose)
         {
             let purposes: Vec<_> = self.enclave.purposes.iter().map(String::as_str).collect();
-            let sentence = format!("`{}` is not a purpose of this enclave", purpose.escape_debug());
+            let sentence = format!("`{}` is not a purpose of this enclave", quoted(purpose));
             return Err(deny(RULE_UNKNOWN_PURPOSE, sentence, format!("one of: {}", purposes.join(", "))));
         }
         if ask.ticket.is_some_and(|ticket| !is_ticket(ticket)) {
@@ -268,6 +270,11 @@ impl Bundle {
         let disclosed = self.disclosed(principal, &ask).map_err(refused)?;
         disclosed.named(&named.name).map_err(|error| (error.to_string(), "report this".to_owned()))
     }
+}
+
+/// Text from outside, fit for a sentence.
+fn quoted(text: &str) -> String {
+    text.chars().take(QUOTED_CHARS_MAX).flat_map(char::escape_debug).collect()
 }
 
 /// Names that would be the same in PostgreSQL: a profile's schema and the catalog's, a table and another's partition.

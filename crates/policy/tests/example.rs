@@ -215,6 +215,47 @@ fn no_request_discloses_more_than_promised() {
     assert_eq!(permitted, 249 * (2 + 2 + 4));
 }
 
+/// The guards are enough by themselves: everything else is permitted to everybody, and the promises hold.
+#[test]
+fn the_guards_hold_whatever_else_is_permitted() {
+    let mut files = common::example();
+    let lax = "@id(\"lax\") @needs(\"nothing\")\n\
+               permit (principal, action in [Action::\"connect\", Action::\"rows\", Action::\"clear\"], resource);\n\
+               @id(\"lax-masked\") @needs(\"nothing\")\n\
+               permit (principal, action == Action::\"masked\", resource) when { ![Identifier::\"subject\", \
+               Identifier::\"row\"].contains(resource.identifier) };\n";
+    files.insert("policy/lax.cedar".into(), lax.into());
+    // One profile will do; the lint would refuse the others.
+    let enclave = String::from_utf8(files.remove("enclave.toml").unwrap()).unwrap();
+    let line = |line: &&str| !line.contains("exemplar") || line.contains("\"abroad\"");
+    let enclave: Vec<_> = enclave.lines().filter(line).collect();
+    files.insert("enclave.toml".into(), enclave.join("\n").into_bytes());
+    let bundle = common::read(&files);
+    for principal in &bundle.directory().principals {
+        for place in places() {
+            let ask = Ask { principal: &principal.name, place, purpose: Some("support"), ticket: None };
+            let silent = bundle.column_groups(&Ask { purpose: None, ..ask });
+            assert_eq!(silent.unwrap_err().rule, "purpose-required");
+            let groups = match (place, bundle.column_groups(&ask)) {
+                (Place::Unknown, answer) => {
+                    assert_eq!(answer.unwrap_err().rule, "unknown-place");
+                    continue;
+                }
+                (Place::Country(_), answer) => answer.unwrap(),
+            };
+            let outside =
+                !matches!(place, Place::Country(country) if bundle.enclave().region.contains(&country));
+            for group in groups {
+                let shown = group.disclosure.is_some_and(|shown| shown != Disclosure::Pseudonym);
+                let clear = group.disclosure == Some(Disclosure::Clear);
+                assert!(!(clear && group.class == Class::Restricted), "{ask:?} {group:?}");
+                assert!(!(outside && shown && group.class >= Class::Personal), "{ask:?} {group:?}");
+                assert!(!(outside && clear && group.identifier.points_at_subject()), "{ask:?} {group:?}");
+            }
+        }
+    }
+}
+
 fn places() -> impl Iterator<Item = Place> {
     let letters = || (b'A'..=b'Z').map(char::from);
     let codes = letters().flat_map(move |one| letters().map(move |two| format!("{one}{two}")));
