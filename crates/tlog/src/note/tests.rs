@@ -162,7 +162,7 @@ fn malformed_keys() {
         ("Peter Neumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW", KeyError::Name),
     ] {
         assert_eq!(text.parse::<VerifierKey>(), Err(error), "{text}");
-        assert_eq!(format!("PRIVATE+KEY+{text}").parse::<SigningKey>().is_err(), true, "{text}");
+        assert!(format!("PRIVATE+KEY+{text}").parse::<SigningKey>().is_err(), "{text}");
     }
     assert!(GO_VKEY.parse::<SigningKey>().is_err());
     assert!(format!("{GO_SECRET}\n").parse::<SigningKey>().is_ok());

@@ -17,9 +17,17 @@ pub(super) struct Order {
     /// Open sessions by id: the gate that opened them.
     sessions: HashMap<String, String>,
     keys: BTreeSet<String>,
+    /// Entries before this point could not be read.
+    gap: bool,
 }
 
 impl Order {
+    /// Notes that entries could not be read. What was opened or made in them is unknown, so sessions and keys that
+    /// come up later count as known: one lost bundle is one finding, not one for every entry after it.
+    pub(super) fn skip(&mut self) {
+        self.gap = true;
+    }
+
     /// Takes the next entry and reports what is wrong with its place in the record.
     pub(super) fn next(&mut self, index: u64, entry: &Entry, mut find: impl FnMut(String)) {
         if let Some((earlier, time)) = self.last
@@ -28,8 +36,26 @@ impl Order {
             find(format!("its time {} is before that of entry {earlier}, {time}", entry.time));
         }
         self.last = Some((index, entry.time));
+        if self.gap {
+            self.assume(entry);
+        }
         self.key(entry, &mut find);
         self.session(entry, &mut find);
+    }
+
+    /// After a gap: takes the entry's session and key for opened and made in it.
+    fn assume(&mut self, entry: &Entry) {
+        if let Some(session) = &entry.session
+            && entry.kind != Kind::SessionOpen
+            && self.sessions.len() < OPEN_SESSIONS_MAX
+        {
+            self.sessions.entry(session.clone()).or_insert_with(|| entry.gate.clone());
+        }
+        if let Some(key) = &entry.key
+            && self.keys.len() < KEYS_MAX
+        {
+            self.keys.insert(key.clone());
+        }
     }
 
     fn key(&mut self, entry: &Entry, find: &mut impl FnMut(String)) {

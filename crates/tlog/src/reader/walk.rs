@@ -38,7 +38,11 @@ impl<S: Source> Walk<'_, S> {
     fn bundle(&mut self, id: TileId) -> Option<()> {
         let leaves_id = TileId::new(Content::Hashes { level: 0 }, id.index(), id.width())?;
         let published = self.hashes(leaves_id);
-        let leaves = match self.entries(id) {
+        let read = self.entries(id);
+        if read.is_none() {
+            self.order.skip();
+        }
+        let leaves = match read {
             Some(leaves) => {
                 if let Some(published) = published {
                     self.compare(leaves_id, &leaves, &published);
@@ -96,7 +100,10 @@ impl<S: Source> Walk<'_, S> {
                     let report = &mut *self.report;
                     self.order.next(index, &entry, |what| report.find(place(id, index), what));
                 }
-                Err(error) => self.report.find(place(id, index), error.to_string()),
+                Err(error) => {
+                    self.order.skip();
+                    self.report.find(place(id, index), error.to_string());
+                }
             }
         }
         Some(leaves)
@@ -134,8 +141,11 @@ impl<S: Source> Walk<'_, S> {
     fn compare(&mut self, id: TileId, computed: &[Hash], published: &[Hash]) {
         let mut differing = computed.iter().zip(published).enumerate().filter(|(_, (a, b))| a != b);
         if let Some((at, (computed, published))) = differing.next() {
-            let others = differing.count();
-            let what = format!("hash {at} is {published}, but should be {computed}; {others} more differ");
+            let mut what = format!("hash {at} is {published}, but should be {computed}");
+            match differing.count() {
+                0 => {}
+                others => what.push_str(&format!("; {others} more differ")),
+            }
             self.report.find(id.to_string(), what);
         }
     }
