@@ -104,7 +104,7 @@ const MEMBERS: &str = "SELECT format('member %s of %s', m.rolname, g.rolname), \
     FROM pg_auth_members JOIN pg_roles m ON m.oid = member JOIN pg_roles g ON g.oid = roleid WHERE m.rolname !~ '^pg_'";
 
 const SETTINGS_OF_ROLES: &str = "SELECT format('settings of %s in %s', coalesce(rolname, 'every role'), \
-    coalesce(datname, 'every database')), replace(array_to_string(ARRAY(SELECT unnest(setconfig) AS s ORDER BY s \
+    coalesce(datname, 'every database')), replace(array_to_string(ARRAY(SELECT s FROM unnest(setconfig) s ORDER BY s \
     COLLATE \"C\"), '; '), '\"', '') \
     FROM pg_db_role_setting LEFT JOIN pg_roles r ON r.oid = setrole LEFT JOIN pg_database d ON d.oid = setdatabase";
 
@@ -116,7 +116,7 @@ const RELATIONS: &str = "SELECT format('%s %s.%s', CASE relkind WHEN 'r' THEN 't
     ELSE relkind::text END, nspname, relname), \
     format('owner=%s kind=%s persistence=%s rls=%s forced=%s options=%s part=%s', pg_get_userbyid(relowner), relkind, \
     relpersistence, relrowsecurity, relforcerowsecurity, coalesce(array_to_string(reloptions, ','), ''), \
-    coalesce((SELECT inhparent::regclass::text FROM pg_inherits WHERE inhrelid = c.oid) || ' ' || \
+    coalesce((SELECT replace(inhparent::regclass::text, '\"', '') FROM pg_inherits WHERE inhrelid = c.oid) || ' ' || \
     pg_get_expr(relpartbound, c.oid), pg_get_partkeydef(c.oid), '')) \
     FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace \
     WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' AND relkind IN ('r', 'p', 'v', 'm', 'f', 'S')";
@@ -156,7 +156,7 @@ const GRANTS: &str = "WITH held AS ( \
     SELECT format('relation %s.%s', nspname, relname) AS object, relacl AS acl, relowner AS owner \
     FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE c.oid >= 16384 \
     UNION ALL SELECT format('column %s.%s.%s', nspname, relname, attname), attacl, relowner FROM pg_attribute \
-    JOIN pg_class c ON c.oid = attrelid JOIN pg_namespace n ON n.oid = relnamespace WHERE attacl IS NOT NULL \
+    JOIN pg_class c ON c.oid = attrelid JOIN pg_namespace n ON n.oid = relnamespace WHERE c.oid >= 16384 \
     UNION ALL SELECT 'schema ' || nspname, nspacl, nspowner FROM pg_namespace WHERE oid >= 16384 \
     UNION ALL SELECT 'function ' || replace(oid::regprocedure::text, '\"', ''), \
     coalesce(proacl, acldefault('f', proowner)), proowner FROM pg_proc WHERE oid >= 16384 \
@@ -176,6 +176,8 @@ const GRANTS: &str = "WITH held AS ( \
 const CATALOG_GRANTS: &str = "WITH held AS ( \
     SELECT 'relation ' || oid::regclass AS object, oid, 'pg_class'::regclass AS class, 0 AS sub, relacl AS acl, \
     relowner AS owner FROM pg_class WHERE oid < 16384 \
+    UNION ALL SELECT format('column %s.%s', c.oid::regclass, attname), c.oid, 'pg_class'::regclass, attnum, attacl, \
+    relowner FROM pg_attribute JOIN pg_class c ON c.oid = attrelid WHERE c.oid < 16384 \
     UNION ALL SELECT 'schema ' || nspname, oid, 'pg_namespace'::regclass, 0, nspacl, nspowner FROM pg_namespace \
     WHERE oid < 16384 AND nspname <> 'pg_toast' \
     UNION ALL SELECT 'function ' || oid::regprocedure, oid, 'pg_proc'::regclass, 0, \
@@ -185,7 +187,10 @@ const CATALOG_GRANTS: &str = "WITH held AS ( \
     CASE WHEN a.is_grantable THEN 'with grant option' ELSE 'plain' END \
     FROM held h CROSS JOIN LATERAL aclexplode(acl) a \
     LEFT JOIN pg_init_privs i ON i.objoid = h.oid AND i.classoid = h.class AND i.objsubid = sub \
-    WHERE a.grantee <> h.owner AND NOT EXISTS (SELECT FROM aclexplode(coalesce(i.initprivs, \
+    WHERE a.grantee <> h.owner \
+    AND NOT (a.grantee = 0 AND h.object ~ '^(relation|schema) information_schema' \
+    AND a.privilege_type IN ('SELECT', 'USAGE')) \
+    AND NOT EXISTS (SELECT FROM aclexplode(coalesce(i.initprivs, \
     CASE WHEN h.class = 'pg_proc'::regclass THEN acldefault('f', h.owner) END)) b \
     WHERE (b.grantee, b.privilege_type, b.is_grantable) = (a.grantee, a.privilege_type, a.is_grantable))";
 
