@@ -9,7 +9,7 @@ use crate::hash::Hash;
 /// A log's statement: "this is my origin, size and root".
 ///
 /// What is signed is the note's text, not this: a checkpoint read from a text with extension lines prints without
-/// them. Compare `note.text` with [`Checkpoint::to_string`] to insist that there are none.
+/// them. Compare `note.text` with `checkpoint.to_string()` to insist that there are none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checkpoint {
     /// Unique name of the log, in one line.

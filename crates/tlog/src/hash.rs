@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn known_hashes() {
-        // RFC 6962 reference values: the empty tree, the empty leaf, and a node over "N123" and "N456" shapes.
+        // The empty tree and the empty leaf of certificate transparency, and a node by its definition.
         assert_eq!(Hash::of(b""), EMPTY_ROOT);
         assert_eq!(
             leaf_hash(b"").to_hex(),
