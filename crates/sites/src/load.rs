@@ -12,7 +12,7 @@ use tokio_postgres::Client;
 use wall::names::{partition, quoted};
 
 use crate::copy::{Batch, PAYMENTS, USERS, payment, user};
-use crate::people::Population;
+use crate::people::{HomeSite, Population};
 use crate::{Cluster, Event, SitesError, Watcher};
 
 /// What to generate.
@@ -69,7 +69,8 @@ pub(crate) async fn load(
     if loads.is_empty() {
         return Ok(false);
     }
-    let sites: Vec<String> = bundle.enclave().sites.iter().map(|site| site.name.clone()).collect();
+    let home = |site: &policy::Site| HomeSite { name: site.name.clone(), country: site.country.to_string() };
+    let sites: Vec<HomeSite> = bundle.enclave().sites.iter().map(home).collect();
     let watcher = watcher.clone();
     // Ends when it is done, or when a site's load has failed and nobody takes its rows.
     let generated = tokio::task::spawn_blocking(move || fan_out(&sites, generate, feeds, &watcher));
@@ -100,7 +101,7 @@ fn check_catalog(bundle: &Bundle) -> Result<(), SitesError> {
 }
 
 /// Runs on a thread of its own: generating is all computation.
-fn fan_out(sites: &[String], generate: Generate, mut feeds: BTreeMap<String, Feeds>, watcher: &Watcher) {
+fn fan_out(sites: &[HomeSite], generate: Generate, mut feeds: BTreeMap<String, Feeds>, watcher: &Watcher) {
     let mut done = 0;
     for (person, payments) in Population::new(generate.seed, generate.subjects, sites) {
         done += 1;

@@ -1,0 +1,145 @@
+//! What must hold of every population, and of the tables it is made from.
+#![allow(clippy::unwrap_used, reason = "tests say what went wrong by panicking")]
+
+use super::country::COUNTRIES;
+use super::*;
+use std::collections::{BTreeMap, BTreeSet};
+
+fn sites(sites: &[(&str, &str)]) -> Vec<HomeSite> {
+    let home = |(name, country): &(&str, &str)| HomeSite {
+        name: (*name).to_owned(),
+        country: (*country).to_owned(),
+    };
+    sites.iter().map(home).collect()
+}
+
+fn europe() -> Vec<HomeSite> {
+    sites(&[("dublin-1", "IE"), ("dublin-2", "IE"), ("hamar", "NO")])
+}
+
+fn people(seed: u64, subjects: u64) -> Vec<(Person, Vec<Payment>)> {
+    Population::new(seed, subjects, &europe()).collect()
+}
+
+#[test]
+fn the_same_seed_makes_the_same_subjects() {
+    let some = people(7, 2_000);
+    assert_eq!(some, people(7, 2_000));
+    assert_eq!(some.get(..500).unwrap(), people(7, 500));
+    assert_ne!(some, people(8, 2_000));
+    assert_eq!(Population::new(7, 10, &[]).count(), 0);
+    // Written down, so that a library's new release that would make other subjects is noticed.
+    let (person, payments) = some.first().unwrap();
+    let seen = format!("{} {} {} {}", person.full_name, person.email, person.phone, person.home_site);
+    assert_eq!(seen, "Paul Meier paul.meier@inbox.example +49 17639235245 dublin-1");
+    assert_eq!(payments.first().map(|payment| payment.iban.as_str()), Some("DE17024801974534520644"));
+}
+
+#[test]
+fn nobody_is_there_twice() {
+    let people = people(1, 30_000);
+    let unique =
+        |what: &dyn Fn(&Person) -> String| people.iter().map(|(p, _)| what(p)).collect::<BTreeSet<_>>().len();
+    assert_eq!(unique(&|person| person.id.to_string()), people.len());
+    assert_eq!(unique(&|person| person.handle.clone()), people.len());
+    assert_eq!(unique(&|person| person.email.clone()), people.len());
+    let payments: Vec<i64> =
+        people.iter().flat_map(|(_, payments)| payments).map(|payment| payment.id).collect();
+    assert_eq!(payments.iter().collect::<BTreeSet<_>>().len(), payments.len());
+}
+
+/// Length of an IBAN by country, of the registry.
+const IBAN_LENGTHS: &str = "AT20 BE16 DE22 DK18 ES24 FI18 FR27 HU28 IE22 IT27 NL18 NO15 PL28 PT25 RO24 SE24";
+
+#[test]
+fn every_value_has_its_shape() {
+    for (person, payments) in people(2, 20_000) {
+        let country = COUNTRIES.iter().find(|country| country.code == person.country).unwrap();
+        let (calling, national) = person.phone.strip_prefix('+').unwrap().split_once(' ').unwrap();
+        assert_eq!((calling, national.len()), (country.calling, country.mobile_digits), "{person:?}");
+        assert!(
+            calling.len() + national.len() <= 15 && national.chars().all(|c| c.is_ascii_digit()),
+            "{person:?}"
+        );
+        let (local, domain) = person.email.split_once('@').unwrap();
+        assert!(MAIL_DOMAINS.contains(&domain) && local.is_ascii() && !local.is_empty(), "{person:?}");
+        assert!(person.handle.chars().all(|c| c.is_ascii_alphanumeric() || "._".contains(c)), "{person:?}");
+        assert!(i64::from(person.birth_date_days) < LAST_DAY - 14 * 365, "{person:?}");
+        for payment in payments {
+            let length = format!("{}{}", person.country, payment.iban.len());
+            assert!(IBAN_LENGTHS.contains(&length), "{payment:?}");
+            let (head, account) = payment.iban.split_at(4);
+            assert_eq!(numbers::remainder(&format!("{account}{head}")), 1, "{payment:?}");
+            assert_eq!((payment.user_id, &payment.home_site), (person.id, &person.home_site));
+            assert!(payment.paid_at_micros > person.created_at_micros && payment.amount_cents > 0);
+        }
+    }
+}
+
+#[test]
+fn homes_are_near() {
+    let mut homes: BTreeMap<(String, bool), u32> = BTreeMap::new();
+    for (person, _) in people(3, 20_000) {
+        let nordic = country::NORDIC.contains(&person.country.as_str());
+        assert_eq!(person.home_site == "hamar", nordic, "{person:?}");
+        *homes.entry((person.home_site, nordic)).or_default() += 1;
+    }
+    let shares: Vec<u32> = homes.values().map(|count| count / 200).collect();
+    assert!(matches!(shares.as_slice(), [43..=47, 43..=47, 8..=12]), "{shares:?}");
+    let check = |code: &str, known: &[(&str, &str)], expected: &[&str]| {
+        assert_eq!(nearest(code, &sites(known)), expected, "{code}");
+    };
+    check("SE", &[("a", "IE"), ("b", "NO"), ("c", "SE")], &["c"]);
+    check("SE", &[("a", "IE"), ("b", "DE")], &["a", "b"]);
+    check("FR", &[("a", "IE"), ("b", "NO"), ("c", "DE")], &["a", "c"]);
+    check("FR", &[("b", "NO")], &["b"]);
+}
+
+#[test]
+fn subjects_come_from_everywhere_and_differ() {
+    let people = people(4, 20_000);
+    let mut countries: BTreeMap<&str, u64> = BTreeMap::new();
+    people.iter().for_each(|(person, _)| *countries.entry(&person.country).or_default() += 1);
+    for country in COUNTRIES {
+        let share = countries.get(country.code).copied().unwrap_or_default() / 20;
+        assert!(share.abs_diff(country.weight) <= country.weight / 5 + 2, "{} {share}", country.code);
+    }
+    let consenting = people.iter().filter(|(person, _)| person.analytics_consent).count();
+    assert!((12_000..12_800).contains(&consenting), "{consenting}");
+    let names: BTreeSet<&str> = people.iter().map(|(person, _)| person.full_name.as_str()).collect();
+    assert!(names.len() > 10_000, "{}", names.len());
+}
+
+/// Check digits of accounts that registries publish as examples.
+#[test]
+fn remainders_are_those_of_the_standard() {
+    for iban in
+        ["IE29AIBK93115212345678", "DE89370400440532013000", "NO9386011117947", "FR1420041010050500013M02606"]
+    {
+        let (head, account) = iban.split_at(4);
+        assert_eq!(numbers::remainder(&format!("{account}{head}")), 1, "{iban}");
+    }
+}
+
+#[test]
+fn names_make_handles() {
+    assert_eq!(COUNTRIES.iter().map(|country| country.weight).sum::<u64>(), 1_000);
+    for country in COUNTRIES {
+        for list in [country.names.given, country.names.family] {
+            let names: BTreeSet<&str> = list.split('|').collect();
+            assert!(
+                (30..=60).contains(&names.len()) && names.len() == list.split('|').count(),
+                "{}",
+                country.code
+            );
+            for name in names {
+                let letters = name.chars().filter(|c| c.is_alphabetic()).count();
+                assert!(
+                    letters > 1 && plain(name).len() >= letters && name == name.trim(),
+                    "{name}: {}",
+                    plain(name)
+                );
+            }
+        }
+    }
+}
