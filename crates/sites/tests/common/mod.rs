@@ -181,12 +181,21 @@ pub fn authority(name: &str) -> (Issuer<'static, KeyPair>, String) {
 
 /// A client certificate for a role, valid for a minute around now: (certificate, key), PEM.
 pub fn certificate(issuer: &Issuer<'_, KeyPair>, role: &str) -> (String, String) {
+    certificate_for(issuer, role, -60, 60)
+}
+
+/// The same, valid from and to so many seconds from now.
+pub fn certificate_for(issuer: &Issuer<'_, KeyPair>, role: &str, from: i64, to: i64) -> (String, String) {
+    let moment = |seconds: i64| match u64::try_from(seconds) {
+        Ok(later) => now() + Duration::from_secs(later),
+        Err(_) => now() - Duration::from_secs(seconds.unsigned_abs()),
+    };
     let mut params = CertificateParams::default();
     params.distinguished_name = rcgen::DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, role);
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-    params.not_before = (now() - Duration::from_secs(60)).into();
-    params.not_after = (now() + Duration::from_secs(60)).into();
+    params.not_before = moment(from).into();
+    params.not_after = moment(to).into();
     let key = KeyPair::generate().unwrap();
     (params.signed_by(&key, issuer).unwrap().pem(), key.serialize_pem())
 }
@@ -199,6 +208,17 @@ impl Enclave {
     pub async fn login(
         &self,
         site: &str,
+        role: &str,
+        password: &str,
+        presented: Presented<'_>,
+    ) -> Result<tokio_postgres::Client, tokio_postgres::Error> {
+        self.login_to(site, wall::names::DATABASE, role, password, presented).await
+    }
+
+    pub async fn login_to(
+        &self,
+        site: &str,
+        database: &str,
         role: &str,
         password: &str,
         presented: Presented<'_>,
@@ -224,7 +244,7 @@ impl Enclave {
             .port(self.cluster(site).port())
             .user(role)
             .password(password)
-            .dbname("trefoil");
+            .dbname(database);
         client.ssl_mode(tokio_postgres::config::SslMode::Require);
         let tls = tokio_postgres_rustls::MakeRustlsConnect::new(config);
         let (client, connection) = client.connect(tls).await?;
