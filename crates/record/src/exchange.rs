@@ -18,6 +18,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::batch::Part;
+use crate::clock::now;
 use crate::draft::{Why, Witnessed};
 use crate::history::History;
 use crate::link::{Answer, Link};
@@ -88,7 +89,7 @@ impl Exchange {
     /// Adds what was staged.
     pub(crate) fn add(&mut self, staged: Vec<Staged>) {
         if self.pending.is_empty() && !staged.is_empty() && self.backoff.is_zero() {
-            self.next_at = Instant::now();
+            self.next_at = now();
         }
         self.pending.extend(staged);
     }
@@ -111,7 +112,7 @@ impl Exchange {
                 self.backoff = Duration::ZERO;
                 self.shared.set_last(None);
                 let wait = if self.is_behind() { 0 } else { HEARTBEAT_EVERY_MS };
-                self.next_at = Instant::now() + Duration::from_millis(wait);
+                self.next_at = now() + Duration::from_millis(wait);
                 Ok(())
             }
             Err(Setback::Again(problem)) => {
@@ -133,7 +134,7 @@ impl Exchange {
     fn wait(&mut self) {
         let (min, max) = (Duration::from_millis(RETRY_MS_MIN), Duration::from_millis(RETRY_MS_MAX));
         self.backoff = (self.backoff * 2).clamp(min, max);
-        self.next_at = Instant::now() + self.backoff;
+        self.next_at = now() + self.backoff;
     }
 
     async fn try_round(&mut self) -> Result<(), Setback> {
@@ -269,7 +270,7 @@ impl Exchange {
         }
         let first = self.refused.replace(index) != Some(index);
         if first && self.held.as_ref().is_some_and(|held| held.size() < index) {
-            self.next_at = Instant::now();
+            self.next_at = now();
         } else {
             self.wait();
         }

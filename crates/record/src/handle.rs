@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout_at;
 
 use crate::DETAIL_BYTES_MAX;
+use crate::clock::now;
 use crate::config::{Config, OpenError};
 use crate::draft::{Draft, NotWitnessed, Why, Witnessed};
 use crate::shared::{Lag, Shared};
@@ -42,7 +43,7 @@ impl Record {
         draft: Draft,
     ) -> impl Future<Output = Result<Witnessed, NotWitnessed>> + Send + use<> {
         let queued = self.queue(draft);
-        let (until, waited_ms) = (Instant::now() + self.cosign_wait, self.cosign_wait.as_millis());
+        let (until, waited_ms) = (now() + self.cosign_wait, self.cosign_wait.as_millis());
         let shared = self.shared.clone();
         async move {
             let ticket = queued?;

@@ -19,6 +19,7 @@
 //! monitor's side.
 
 mod batch;
+mod clock;
 mod config;
 mod details;
 mod draft;

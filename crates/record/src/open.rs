@@ -14,9 +14,9 @@ use tlog::entry::{Entry, Micros};
 use tlog::note::SignedNote;
 use tlog::tile::{Edge, TileId};
 use tokio::sync::mpsc;
-use tokio::time::Instant;
 
 use crate::batch::Batch;
+use crate::clock::now;
 use crate::config::{Config, OpenError};
 use crate::details::Details;
 use crate::durable;
@@ -83,7 +83,7 @@ pub(crate) fn open(config: Config, steps: Steps) -> Result<Record, OpenError> {
         held: None,
         pending: staged.into_iter().map(Staged::new).collect(),
         refused: None,
-        next_at: Instant::now(),
+        next_at: now(),
         backoff: Duration::ZERO,
     };
     start(publisher, to_publish, Writer { jobs: queue, stager, exchange, stop: None })

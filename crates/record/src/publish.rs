@@ -7,12 +7,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tlog::tile::Edge;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use crate::batch::Part;
+use crate::clock::now;
 use crate::details::Details;
 use crate::draft::Why;
 use crate::shared::Shared;
@@ -65,11 +67,11 @@ impl Publisher {
         let every = Duration::from_millis(PUBLISH_EVERY_MS);
         let mut last: Option<Instant> = None;
         while let Ok(first) = asks.recv() {
-            let due = last.map_or_else(Instant::now, |last| last + every);
+            let due = last.map_or_else(now, |last| last + every);
             let mut unpublished = Unpublished::default();
             unpublished.take(first);
             while unpublished.may_wait() {
-                let wait = due.saturating_duration_since(Instant::now());
+                let wait = due.saturating_duration_since(now());
                 match asks.recv_timeout(wait) {
                     Ok(ask) => unpublished.take(ask),
                     Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
@@ -80,7 +82,7 @@ impl Publisher {
                 self.shared.close(Why::Storage(error.to_string().into()));
                 return;
             }
-            last = Some(Instant::now());
+            last = Some(now());
             for flushed in unpublished.flushed {
                 let _ = flushed.send(());
             }

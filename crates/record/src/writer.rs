@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
 use crate::QUEUE_ENTRIES_MAX;
+use crate::clock::now;
 use crate::draft::Why;
 use crate::exchange::Exchange;
 use crate::publish::Ask;
@@ -19,6 +20,7 @@ use crate::stage::{Queued, Stager};
 const STAGE_EVERY_MS: u64 = 50;
 
 /// What the writer is asked.
+#[expect(clippy::large_enum_variant, reason = "nearly every job is an append; a box would allocate for each")]
 pub(crate) enum Job {
     Append(Queued),
     /// Finish: have everything cosigned within the wait, publish, and answer how far it came.
@@ -69,7 +71,7 @@ impl Writer {
                 return Err(why);
             }
             if let Some(stop) = &self.stop
-                && (!self.exchange.is_behind() || Instant::now() >= stop.until)
+                && (!self.exchange.is_behind() || now() >= stop.until)
             {
                 return Ok(());
             }
@@ -80,14 +82,14 @@ impl Writer {
                 count = self.jobs.recv_many(&mut jobs, QUEUE_ENTRIES_MAX), if !ended => {
                     ended = count == 0;
                     if ended {
-                        self.stop.get_or_insert(Stop { until: Instant::now(), done: None });
+                        self.stop.get_or_insert(Stop { until: now(), done: None });
                     }
                 }
-                () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {}
+                () = sleep_until(due.unwrap_or_else(now)), if due.is_some() => {}
             }
             let staged = stage(&mut self.stager, &mut self.stop, jobs.drain(..))?;
             self.exchange.add(staged);
-            if self.exchange.due_at().is_some_and(|at| at <= Instant::now()) {
+            if self.exchange.due_at().is_some_and(|at| at <= now()) {
                 self.round(&mut jobs).await?;
             }
         }
@@ -97,7 +99,7 @@ impl Writer {
     async fn round(&mut self, jobs: &mut Vec<Job>) -> Result<(), Why> {
         let Self { jobs: queue, stager, exchange, stop } = self;
         let every = Duration::from_millis(STAGE_EVERY_MS);
-        let mut stage_at = Instant::now() + every;
+        let mut stage_at = now() + every;
         let mut arrived = Vec::new();
         let outcome = {
             let mut round = pin!(exchange.round());
@@ -113,7 +115,7 @@ impl Writer {
                             Ok(staged) => arrived.extend(staged),
                             Err(why) => break Err(why),
                         }
-                        stage_at = Instant::now() + every;
+                        stage_at = now() + every;
                     }
                 }
             }
@@ -153,7 +155,7 @@ fn stage(
             Job::Append(queued) => queue.push(queued),
             Job::Stop { wait, done } => {
                 stager.shared.close(Why::Stopped);
-                *stop = Some(Stop { until: Instant::now() + wait, done: Some(done) });
+                *stop = Some(Stop { until: now() + wait, done: Some(done) });
             }
         }
     }
