@@ -191,8 +191,7 @@ fn functions(file: &Path, text: &str) -> Vec<(usize, usize)> {
     for (at, (number, line)) in lines.iter().enumerate() {
         let code = line.trim_start();
         let depth = line.len() - code.len();
-        let head = code.split(['(', '<']).next().unwrap_or_default();
-        if !head.split(' ').any(|word| word == "fn") || code.ends_with('}') || code.ends_with(';') {
+        if !opens_function(code) || code.ends_with('}') || code.ends_with(';') {
             continue;
         }
         let close = format!("{}}}", " ".repeat(depth));
@@ -201,4 +200,15 @@ fn functions(file: &Path, text: &str) -> Vec<(usize, usize)> {
         }
     }
     found
+}
+
+fn opens_function(code: &str) -> bool {
+    let before = |word: &&str| word.starts_with("pub") || ["async", "const", "unsafe"].contains(word);
+    code.split(' ').find(|word| !before(word)) == Some("fn")
+}
+
+#[test]
+fn functions_are_found_and_measured() {
+    let text = "//! A.\n\npub(crate) async fn a(\n    b: u8,\n) {\n    b;\n}\n\nimpl C {\n    fn d() {\n        e();\n    }\n}\n";
+    assert_eq!(functions(Path::new("src/a.rs"), text), [(3, 5), (10, 3)]);
 }

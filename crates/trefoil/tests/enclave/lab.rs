@@ -1,0 +1,170 @@
+//! Starts an enclave by the command that its users type, and runs psql against it.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, Issuer, KeyPair};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// Subjects of a test's enclave: enough for results larger than a window, few enough to start quickly.
+pub const SUBJECTS: u32 = 3_000;
+
+/// A running enclave; it ends with the test.
+pub struct Enclave {
+    pub dir: PathBuf,
+    pub info: Value,
+    _root: TempDir,
+}
+
+/// Somebody who connects.
+#[derive(Clone, Copy, Debug)]
+pub struct Who {
+    pub name: &'static str,
+    pub place: &'static str,
+    pub options: &'static str,
+}
+
+pub const AOIFE: Who =
+    Who { name: "aoife", place: "ireland", options: "-c trefoil.purpose=support -c trefoil.ticket=SUP-1" };
+pub const LUKAS: Who = Who { name: "lukas", place: "germany", options: "-c trefoil.purpose=analytics" };
+
+impl Enclave {
+    pub fn start() -> Enclave {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path().join("enclave");
+        let info = up(&dir);
+        Enclave { dir, info, _root: root }
+    }
+
+    /// Runs `trefoil` on this enclave.
+    pub fn trefoil(&self, arguments: &[&str]) -> Output {
+        trefoil().args(arguments).arg("--dir").arg(&self.dir).output().unwrap()
+    }
+
+    /// The end of a part's log, for a test that fails.
+    pub fn log(&self, part: &str) -> String {
+        let log = fs::read_to_string(self.dir.join(format!("logs/{part}.log"))).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(30)..].join("\n")
+    }
+
+    pub fn listener(&self, place: &str) -> (String, u16) {
+        let listeners = self.info["listeners"].as_array().unwrap();
+        let found = listeners.iter().find(|l| l["place"] == place).unwrap();
+        (found["host"].as_str().unwrap().to_owned(), u16::try_from(found["port"].as_u64().unwrap()).unwrap())
+    }
+
+    pub fn password(&self, principal: &str) -> String {
+        let principals = self.info["principals"].as_array().unwrap();
+        let found = principals.iter().find(|p| p["name"] == principal).unwrap();
+        found["password"].as_str().unwrap().to_owned()
+    }
+
+    pub fn site(&self, name: &str) -> &Value {
+        self.info["sites"].as_array().unwrap().iter().find(|s| s["name"] == name).unwrap()
+    }
+
+    /// psql through the gate; each statement is a query of its own.
+    pub fn gate(&self, who: Who, statements: &[&str]) -> String {
+        let (host, port) = self.listener(who.place);
+        let target = format!(
+            "host={host} port={port} dbname=trefoil user={} sslmode=verify-full sslrootcert={} options='{}'",
+            who.name,
+            self.info["ca"].as_str().unwrap(),
+            who.options,
+        );
+        psql(&target, &[("PGPASSWORD", &self.password(who.name))], statements)
+    }
+
+    /// psql at a site as the administrator.
+    pub fn admin(&self, site: &str, statements: &[&str]) -> String {
+        psql(self.site(site)["admin_url"].as_str().unwrap(), &[], statements)
+    }
+
+    /// psql at a site with a pool role's own two keys: what the wall alone holds against.
+    pub fn wall(&self, profile: &str, number: u16, statements: &[&str]) -> String {
+        let site = self.site("dublin-1");
+        let role = self.role(profile, "dublin-1", number);
+        let secrets: Value =
+            serde_json::from_slice(&fs::read(self.dir.join("gate/secrets.json")).unwrap()).unwrap();
+        let (certificate, key) = self.certificate(&role);
+        let target = format!(
+            "host={} port={} dbname=trefoil user={role} sslmode=verify-full sslrootcert={} sslcert={} sslkey={}",
+            site["host"].as_str().unwrap(),
+            site["port"],
+            self.info["ca"].as_str().unwrap(),
+            certificate.display(),
+            key.display(),
+        );
+        psql(&target, &[("PGPASSWORD", secrets["pool"][&role].as_str().unwrap())], statements)
+    }
+
+    /// The pool role of a profile, by its name in the example.
+    pub fn role(&self, profile: &str, site: &str, number: u16) -> String {
+        let files = access::bundle_files(&self.dir.join("bundle")).unwrap();
+        let bundle = policy::Bundle::read(&files).unwrap();
+        let found = bundle.profiles().iter().find(|p| p.name == profile).unwrap();
+        wall::names::pool_role(&found.hash, site, number)
+    }
+
+    /// A certificate for a role from the monitor's own CA, as only a monitor that is broken would issue.
+    fn certificate(&self, role: &str) -> (PathBuf, PathBuf) {
+        let ca_key =
+            KeyPair::from_pem(&fs::read_to_string(self.dir.join("monitor/ca.key")).unwrap()).unwrap();
+        let ca_pem = fs::read_to_string(self.dir.join("monitor/ca.pem")).unwrap();
+        let issuer = Issuer::from_ca_cert_pem(&ca_pem, ca_key).unwrap();
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        params.distinguished_name.push(DnType::CommonName, role);
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        let certificate = params.signed_by(&key, &issuer).unwrap();
+        let folder = self.dir.parent().unwrap();
+        let (pem, secret) = (folder.join(format!("{role}.pem")), folder.join(format!("{role}.key")));
+        fs::write(&pem, certificate.pem()).unwrap();
+        let mut file =
+            fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&secret).unwrap();
+        file.write_all(key.serialize_pem().as_bytes()).unwrap();
+        (pem, secret)
+    }
+}
+
+impl Drop for Enclave {
+    fn drop(&mut self) {
+        let _ = self.trefoil(&["down"]);
+    }
+}
+
+pub fn trefoil() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_trefoil"));
+    command.stdin(Stdio::null());
+    command
+}
+
+/// `trefoil up` in the background; its JSON.
+pub fn up(dir: &Path) -> Value {
+    let subjects = SUBJECTS.to_string();
+    let output = trefoil()
+        .args(["up", "--detach", "--json", "--subjects", &subjects, "--dir"])
+        .arg(dir)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "trefoil up: {}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// What psql prints, errors with their SQLSTATE included.
+pub fn psql(target: &str, environment: &[(&str, &str)], statements: &[&str]) -> String {
+    let mut command = Command::new("psql");
+    command.args(["-X", "-A", "-t", "-v", "VERBOSITY=verbose", target]).stdin(Stdio::null());
+    command.env("PGCONNECT_TIMEOUT", "10").envs(environment.iter().copied());
+    for statement in statements {
+        command.args(["-c", statement]);
+    }
+    let output = command.output().expect("psql is installed by ./test");
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}

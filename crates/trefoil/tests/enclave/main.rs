@@ -1,0 +1,9 @@
+//! A whole enclave in a temporary folder: three PostgreSQL clusters, the gate, the record and the monitor, all of
+//! them the real programs. Each test starts its own. Here: what only the whole can show; not the parts' own rules.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends by panicking")]
+
+mod attacks;
+mod lab;
+mod lifecycle;
+mod protocol;
+mod raw;

@@ -1,0 +1,180 @@
+//! Protocol transcripts through the gate: what is sent at once, and what must come back. Add a line to add one.
+
+use std::io::Write;
+use std::net::TcpStream;
+use std::time::Duration;
+
+use super::lab::{AOIFE, Enclave};
+use super::raw::{Raw, Say};
+use Say::{Bind, Close, DescribePortal, DescribeStatement, Execute, Flush, FunctionCall, Parse, Query, Sync};
+
+/// Each on a connection of its own: a name, the messages, and the replies.
+const TRANSCRIPTS: &[(&str, &[Say], &str)] = &[
+    ("simple", &[Query("SELECT 1")], "T D*1 C:SELECT_1 Z:I"),
+    ("empty", &[Query("")], "I Z:I"),
+    ("nothing found", &[Query("SELECT id FROM users WHERE id = -1")], "T C:SELECT_0 Z:I"),
+    ("setting", &[Query("SET application_name = 'x'")], "C:SET S Z:I"),
+    ("refused", &[Query("LISTEN x")], "E:42501 Z:I"),
+    ("unparsable", &[Query("SELEC 1")], "E:42501 Z:I"),
+    ("two statements", &[Query("SELECT 1; SELECT 2")], "E:42501 Z:I"),
+    ("copy out", &[Query("COPY users TO STDOUT")], "E:42501 Z:I"),
+    ("copy in", &[Query("COPY users FROM STDIN")], "E:42501 Z:I"),
+    ("not shown", &[Query("SELECT nothing FROM users")], "E:42501 Z:I"),
+    ("an error of its own", &[Query("SELECT 1 / 0")], "E:22012 Z:I"),
+    ("function call", &[FunctionCall], "E:42501 Z:I"),
+    (
+        "a refusal fails the transaction",
+        &[Query("BEGIN"), Query("LISTEN x"), Query("SELECT 1"), Query("ROLLBACK"), Query("SELECT 1")],
+        "C:BEGIN Z:T E:42501 Z:E E:25P02 Z:E C:ROLLBACK Z:I T D*1 C:SELECT_1 Z:I",
+    ),
+    (
+        "extended",
+        &[Parse("", "SELECT $1::int"), Bind("", "", &["7"]), DescribePortal(""), Execute("", 0), Sync],
+        "1 2 T D*1 C:SELECT_1 Z:I",
+    ),
+    (
+        "named, twice, closed",
+        &[
+            Parse("s", "SELECT $1::int"),
+            Bind("", "s", &["7"]),
+            Execute("", 0),
+            Bind("", "s", &["8"]),
+            Execute("", 0),
+            Close("s"),
+            Sync,
+        ],
+        "1 2 D*1 C:SELECT_1 2 D*1 C:SELECT_1 3 Z:I",
+    ),
+    (
+        "a refused Parse skips to Sync",
+        &[Parse("", "LISTEN x"), Bind("", "", &[]), Execute("", 0), Sync, Query("SELECT 1")],
+        "E:42501 Z:I T D*1 C:SELECT_1 Z:I",
+    ),
+    (
+        "a failed Bind skips to Sync",
+        &[
+            Parse("", "SELECT $1::int"),
+            Bind("", "", &["x"]),
+            Execute("", 0),
+            Execute("", 0),
+            Sync,
+            Query("SELECT 1"),
+        ],
+        "1 E:22P02 Z:I T D*1 C:SELECT_1 Z:I",
+    ),
+    (
+        "two Syncs, the first fails",
+        &[Parse("", "LISTEN x"), Sync, Parse("", "SELECT 1"), Bind("", "", &[]), Execute("", 0), Sync],
+        "E:42501 Z:I 1 2 D*1 C:SELECT_1 Z:I",
+    ),
+    ("prepare and flush", &[Parse("s", "SELECT $1::int"), DescribeStatement("s"), Flush], "1 t T"),
+    (
+        "flush, then the rest",
+        &[Parse("", "SELECT 1"), Flush, Bind("", "", &[]), Execute("", 0), Flush, Sync],
+        "1 2 D*1 C:SELECT_1 Z:I",
+    ),
+    (
+        "suspended portal",
+        &[
+            Parse("", "SELECT generate_series(1, 5)"),
+            Bind("", "", &[]),
+            Execute("", 2),
+            Execute("", 2),
+            Execute("", 2),
+            Sync,
+        ],
+        "1 2 D*2 s D*2 s D*1 C:SELECT_1 Z:I",
+    ),
+    ("unknown statement", &[Bind("", "nobody", &[]), Execute("", 0), Sync], "E:42501 Z:I"),
+    ("unknown portal", &[Execute("nobody", 0), Sync], "E:42501 Z:I"),
+    (
+        "SQL prepare, execute, deallocate",
+        &[Query("PREPARE q AS SELECT 1"), Query("EXECUTE q"), Query("DEALLOCATE q")],
+        "C:PREPARE Z:I T D*1 C:SELECT_1 Z:I C:DEALLOCATE Z:I",
+    ),
+    (
+        "a result in several windows",
+        &[Query("SELECT repeat('x', 1000) FROM generate_series(1, 30000)")],
+        "T D*30000 C:SELECT_30000 Z:I",
+    ),
+    (
+        "small rows in several windows",
+        &[Query("SELECT generate_series(1, 200000)")],
+        "T D*200000 C:SELECT_200000 Z:I",
+    ),
+    ("one huge row", &[Query("SELECT repeat('x', 40000000)")], "T D*1 C:SELECT_1 Z:I"),
+    (
+        "windows in a pipeline",
+        &[
+            Parse("", "SELECT repeat('x', 1000) FROM generate_series(1, 3000)"),
+            Bind("", "", &[]),
+            Execute("", 0),
+            Parse("", "SELECT 1"),
+            Bind("", "", &[]),
+            Execute("", 0),
+            Sync,
+        ],
+        "1 2 D*3000 C:SELECT_3000 1 2 D*1 C:SELECT_1 Z:I",
+    ),
+    (
+        "an error after rows went out",
+        &[
+            Query("SELECT repeat('x', 1000), 1 / (i - 2000) FROM generate_series(1, 3000) i"),
+            Query("SELECT 1"),
+        ],
+        "T D*1999 E:22012 Z:I T D*1 C:SELECT_1 Z:I",
+    ),
+];
+
+#[test]
+fn transcripts_come_back_as_they_must() {
+    let enclave = Enclave::start();
+    let mut wrong = Vec::new();
+    for (name, script, expected) in TRANSCRIPTS {
+        let heard = Raw::connect(&enclave, AOIFE).talk(script, expected);
+        if heard != *expected {
+            wrong.push(format!("{name}:\n  expected {expected}\n  heard    {heard}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}\n{}", wrong.join("\n"), enclave.log("gate"));
+    a_cancel_ends_the_statement_it_means(&enclave);
+    many_executes_without_a_sync_do_not_stall(&enclave);
+    let check = enclave.trefoil(&["record", "verify"]);
+    assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stderr));
+}
+
+fn a_cancel_ends_the_statement_it_means(enclave: &Enclave) {
+    let mut raw = Raw::connect(enclave, AOIFE);
+    let cancel = |key: (i32, [u8; 4])| {
+        let mut out = Vec::new();
+        wire::frontend::cancel(&mut out, key.0, &key.1).unwrap();
+        TcpStream::connect(enclave.listener("ireland")).unwrap().write_all(&out).unwrap();
+    };
+    let mut out = Vec::new();
+    wire::frontend::query(&mut out, "SELECT count(*) FROM users a, users b, users c").unwrap();
+    raw.send(&out);
+    std::thread::sleep(Duration::from_millis(300));
+    cancel((raw.key.0, [0; 4]));
+    cancel(raw.key);
+    // The row description went out before, when it had been held for long enough.
+    assert_eq!(raw.talk(&[], "T E:57014 Z:I"), "T E:57014 Z:I");
+    // A cancel that comes when nothing runs hits nothing.
+    cancel(raw.key);
+    std::thread::sleep(Duration::from_millis(100));
+    assert_eq!(raw.talk(&[Query("SELECT 1")], "T D*1 C:SELECT_1 Z:I"), "T D*1 C:SELECT_1 Z:I");
+}
+
+fn many_executes_without_a_sync_do_not_stall(enclave: &Enclave) {
+    let mut raw = Raw::connect(enclave, AOIFE);
+    let mut script = vec![Parse("s", "SELECT $1::text")];
+    let long: &'static str = Box::leak("v".repeat(2_000).into_boxed_str());
+    let values: &'static [&'static str] = Box::leak(vec![long].into_boxed_slice());
+    for _ in 0..500 {
+        script.push(Bind("", "s", values));
+        script.push(Execute("", 0));
+    }
+    script.push(Sync);
+    let one = " 2 D*1 C:SELECT_1";
+    let expected = format!("1{} Z:I", one.repeat(500));
+    assert_eq!(raw.talk(&script, &expected), expected);
+}

@@ -1,0 +1,199 @@
+//! A client that sends exactly the messages it is told to, over TLS and SCRAM, and reports what comes back as a
+//! line of tags. Real drivers hide most of what the gate has to get right.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use wire::backend::{CommandTag, Fields, Tag, TransactionStatus, ready_for_query};
+use wire::codec::{self, Next};
+use wire::frontend;
+
+use super::lab::{Enclave, Who};
+
+/// A connection to the gate that is ready for its first statement.
+pub struct Raw {
+    stream: StreamOwned<ClientConnection, TcpStream>,
+    input: Vec<u8>,
+    pub key: (i32, [u8; 4]),
+}
+
+/// One message of a script.
+pub enum Say {
+    Query(&'static str),
+    Parse(&'static str, &'static str),
+    Bind(&'static str, &'static str, &'static [&'static str]),
+    DescribeStatement(&'static str),
+    DescribePortal(&'static str),
+    Execute(&'static str, i32),
+    Close(&'static str),
+    Flush,
+    Sync,
+    FunctionCall,
+}
+
+impl Raw {
+    pub fn connect(enclave: &Enclave, who: Who) -> Raw {
+        let (host, port) = enclave.listener(who.place);
+        let mut tcp = TcpStream::connect((host.as_str(), port)).unwrap();
+        tcp.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        let mut out = Vec::new();
+        frontend::ssl_request(&mut out);
+        tcp.write_all(&out).unwrap();
+        let mut answer = [0];
+        tcp.read_exact(&mut answer).unwrap();
+        assert_eq!(answer, *b"S");
+        let mut roots = RootCertStore::empty();
+        for certificate in CertificateDer::pem_file_iter(enclave.info["ca"].as_str().unwrap()).unwrap() {
+            roots.add(certificate.unwrap()).unwrap();
+        }
+        let tls = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+        let name = ServerName::try_from(host).unwrap();
+        let stream = StreamOwned::new(ClientConnection::new(Arc::new(tls), name).unwrap(), tcp);
+        let mut raw = Raw { stream, input: Vec::new(), key: (0, [0; 4]) };
+        raw.log_in(who, &enclave.password(who.name));
+        raw
+    }
+
+    fn log_in(&mut self, who: Who, password: &str) {
+        use postgres_protocol::authentication::sasl::{ChannelBinding, ScramSha256};
+        let mut out = Vec::new();
+        let parameters = [("user", who.name), ("database", "trefoil"), ("options", who.options)];
+        frontend::startup(&mut out, &parameters).unwrap();
+        self.send(&out);
+        let mut scram = ScramSha256::new(password.as_bytes(), ChannelBinding::unsupported());
+        loop {
+            let (tag, body) = self.next().expect("the gate closed the connection");
+            let code = body.first_chunk::<4>().map(|code| u32::from_be_bytes(*code));
+            out.clear();
+            match (tag, code) {
+                (Tag::Authentication, Some(10)) => {
+                    frontend::sasl_initial(&mut out, "SCRAM-SHA-256", scram.message()).unwrap();
+                }
+                (Tag::Authentication, Some(11)) => {
+                    scram.update(&body[4..]).unwrap();
+                    frontend::sasl_response(&mut out, scram.message()).unwrap();
+                }
+                (Tag::Authentication, Some(12)) => scram.finish(&body[4..]).unwrap(),
+                (Tag::BackendKeyData, _) => {
+                    let secret = body[4..].first_chunk::<4>().unwrap();
+                    self.key = (i32::from_be_bytes(*body.first_chunk::<4>().unwrap()), *secret);
+                }
+                (Tag::ReadyForQuery, _) => return,
+                (Tag::ErrorResponse, _) => panic!("refused: {}", describe(tag, &body)),
+                _ => {}
+            }
+            self.send(&out);
+        }
+    }
+
+    pub fn send(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).unwrap();
+        self.stream.flush().unwrap();
+    }
+
+    /// The next message; `None` when the gate has closed the connection.
+    pub fn next(&mut self) -> Option<(Tag, Vec<u8>)> {
+        loop {
+            if let Next::Frame { frame, whole, .. } = codec::next::<Tag>(&self.input).unwrap() {
+                let (tag, body, used) = (frame.tag, frame.body.to_vec(), whole.len());
+                self.input.drain(..used);
+                return Some((tag, body));
+            }
+            let mut chunk = [0; 65_536];
+            let read = self.stream.read(&mut chunk).unwrap_or(0);
+            if read == 0 {
+                return None;
+            }
+            self.input.extend_from_slice(&chunk[..read]);
+        }
+    }
+
+    /// Sends a script at once and reads until as many replies have come as `expected` names; rows are folded into
+    /// one `D*n`.
+    pub fn talk(&mut self, script: &[Say], expected: &str) -> String {
+        let mut out = Vec::new();
+        for say in script {
+            say.write(&mut out);
+        }
+        self.send(&out);
+        let mut heard: Vec<String> = Vec::new();
+        let mut rows = 0_u64;
+        let wanted = expected.split(' ').count();
+        while heard.len() < wanted {
+            let Some((tag, body)) = self.next() else {
+                heard.push("closed".into());
+                break;
+            };
+            if tag == Tag::DataRow {
+                rows += 1;
+                continue;
+            }
+            if rows > 0 {
+                heard.push(format!("D*{rows}"));
+                rows = 0;
+            }
+            heard.push(describe(tag, &body));
+        }
+        heard.join(" ")
+    }
+}
+
+/// A reply in a few letters: `T`, `C:SELECT_1`, `Z:I`, `E:42501`.
+fn describe(tag: Tag, body: &[u8]) -> String {
+    use codec::Tag as _;
+    let letter = char::from(tag.byte());
+    match tag {
+        Tag::ReadyForQuery => match ready_for_query(body).unwrap() {
+            TransactionStatus::Idle => "Z:I".into(),
+            TransactionStatus::InTransaction => "Z:T".into(),
+            TransactionStatus::Failed => "Z:E".into(),
+        },
+        Tag::CommandComplete => format!("C:{}", CommandTag::read(body).unwrap().text.replace(' ', "_")),
+        Tag::ErrorResponse => format!("E:{}", Fields::read(body).unwrap().sqlstate().unwrap_or("?")),
+        _ => letter.to_string(),
+    }
+}
+
+impl Say {
+    fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Say::Query(text) => frontend::query(out, text).unwrap(),
+            Say::Parse(name, text) => frontend::parse(out, name, text, &[]).unwrap(),
+            Say::DescribeStatement(name) => {
+                frontend::describe(out, frontend::Target::Statement(name)).unwrap()
+            }
+            Say::DescribePortal(name) => frontend::describe(out, frontend::Target::Portal(name)).unwrap(),
+            Say::Flush => frontend::flush(out),
+            Say::Sync => frontend::sync(out),
+            Say::Bind(portal, statement, values) => {
+                let mut body = [portal.as_bytes(), b"\0", statement.as_bytes(), b"\0\0\0"].concat();
+                body.extend(u16::try_from(values.len()).unwrap().to_be_bytes());
+                for value in *values {
+                    body.extend(u32::try_from(value.len()).unwrap().to_be_bytes());
+                    body.extend(value.as_bytes());
+                }
+                body.extend([0, 0]);
+                frame(out, b'B', &body);
+            }
+            Say::Execute(portal, rows) => {
+                let mut body = [portal.as_bytes(), b"\0"].concat();
+                body.extend(rows.to_be_bytes());
+                frame(out, b'E', &body);
+            }
+            Say::Close(statement) => frame(out, b'C', &[b"S", statement.as_bytes(), b"\0"].concat()),
+            // lower(text), by its OID, the fast way.
+            Say::FunctionCall => frame(out, b'F', &[0, 0, 3, 102, 0, 0, 0, 1, 0, 0, 0, 1, b'X', 0, 0]),
+        }
+    }
+}
+
+fn frame(out: &mut Vec<u8>, tag: u8, body: &[u8]) {
+    out.push(tag);
+    out.extend(u32::try_from(body.len() + 4).unwrap().to_be_bytes());
+    out.extend(body);
+}
