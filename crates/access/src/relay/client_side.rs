@@ -51,12 +51,10 @@ impl Relay {
     fn on_message(&mut self, message: Message<'_>, whole: &[u8]) -> Result<(), Fault> {
         match message {
             Message::Query(text) => match sql::judge(&self.permit, text) {
-                Ok(cleared) => {
-                    self.run(&cleared, Expect::Query, Token::Statement(record_of(text, Vec::new())), whole)
-                }
+                Ok(cleared) => self.run_query(&cleared),
                 Err(refusal) => self.replace_query(Refused::by_verdict(text, refusal)),
             },
-            Message::Parse(parse) => self.on_parse(&parse, whole),
+            Message::Parse(parse) => self.on_parse(&parse),
             Message::Bind(bind) => self.on_bind(&bind, whole),
             Message::Describe(Target::Statement(name)) => self.on_describe(name, whole),
             Message::Describe(Target::Portal(_)) => {
@@ -86,13 +84,12 @@ impl Relay {
         }
     }
 
-    fn on_parse(&mut self, parse: &Parse<'_>, whole: &[u8]) -> Result<(), Fault> {
+    fn on_parse(&mut self, parse: &Parse<'_>) -> Result<(), Fault> {
         match sql::judge(&self.permit, parse.text) {
             Ok(cleared) => {
-                self.names.prepare(parse.name, parse.text)?;
+                self.names.prepare(parse.name, cleared.text())?;
                 self.soft.named_statement_prepared |= !parse.name.is_empty();
-                let token = Token::Parsed(record_of(parse.text, Vec::new()));
-                self.run(&cleared, Expect::Parse, token, whole)
+                self.run_parse(parse, &cleared)
             }
             Err(refusal) => self.replace_parse(Refused::by_verdict(parse.text, refusal)),
         }
@@ -126,24 +123,32 @@ impl Relay {
         Ok(())
     }
 
-    /// Sends a statement that was cleared.
-    fn run(&mut self, _: &Cleared, expect: Expect, token: Token, whole: &[u8]) -> Result<(), Fault> {
-        self.pass_on(expect, token, whole)
+    /// Sends a statement that was cleared: the text of the verdict, not the client's.
+    fn run_query(&mut self, cleared: &Cleared) -> Result<(), Fault> {
+        frontend::query(self.to_site.tail(), cleared.text()).map_err(unwritable)?;
+        self.expect(Expect::Query, Token::Statement(record_of(cleared.text(), Vec::new())))
     }
 
-    /// Sends a message that carries no statement text of its own, or one that [`Relay::run`] has a verdict for.
+    /// Likewise, to be bound and executed later.
+    fn run_parse(&mut self, parse: &Parse<'_>, cleared: &Cleared) -> Result<(), Fault> {
+        let types: Vec<u32> = parse.types.collect();
+        frontend::parse(self.to_site.tail(), parse.name, cleared.text(), &types).map_err(unwritable)?;
+        self.expect(Expect::Parse, Token::Parsed(record_of(cleared.text(), Vec::new())))
+    }
+
+    /// Sends a message that carries no statement text.
     fn pass_on(&mut self, expect: Expect, token: Token, whole: &[u8]) -> Result<(), Fault> {
         self.to_site.tail().extend_from_slice(whole);
         self.expect(expect, token)
     }
 
     fn replace_query(&mut self, refused: Refused) -> Result<(), Fault> {
-        frontend::query(self.to_site.tail(), UNPARSABLE).map_err(|e| Fault::ours(e.to_string()))?;
+        frontend::query(self.to_site.tail(), UNPARSABLE).map_err(unwritable)?;
         self.expect(Expect::Query, Token::Refused(refused))
     }
 
     fn replace_parse(&mut self, refused: Refused) -> Result<(), Fault> {
-        frontend::parse(self.to_site.tail(), "", UNPARSABLE, &[]).map_err(|e| Fault::ours(e.to_string()))?;
+        frontend::parse(self.to_site.tail(), "", UNPARSABLE, &[]).map_err(unwritable)?;
         self.expect(Expect::Parse, Token::Refused(refused))
     }
 
@@ -158,6 +163,10 @@ impl Relay {
         }
         Ok(())
     }
+}
+
+fn unwritable(error: wire::Unwritable) -> Fault {
+    Fault::ours(error.to_string())
 }
 
 impl Token {

@@ -173,19 +173,20 @@ impl Relay {
         };
         self.phase = Phase::Running;
         match outcome {
-            Ok(witnessed) => self.release(due, &witnessed),
+            Ok(witnessed) => self.release(due, witnessed),
             Err(fault) => self.give_up(fault),
         }
     }
 
-    fn release(&mut self, due: Due, witnessed: &[Witnessed]) -> Result<(), Fault> {
-        let last = witnessed.last().ok_or_else(|| Fault::ours("a release without an entry"))?;
+    fn release(&mut self, due: Due, mut witnessed: Vec<Witnessed>) -> Result<(), Fault> {
+        let entries: Vec<u64> = witnessed.iter().map(Witnessed::index).collect();
+        let last = witnessed.pop().ok_or_else(|| Fault::ours("a release without an entry"))?;
         let refusals = std::mem::take(&mut self.refusals);
         let profile = &self.permit.profile().name;
         self.outlet.release(due, last, |gap, out| {
-            let said = refusals.get(gap.refusal).zip(witnessed.get(gap.refusal));
+            let said = refusals.get(gap.refusal).zip(entries.get(gap.refusal));
             if let Some((refused, entry)) = said {
-                refused.say(out, profile, entry.index());
+                refused.say(out, profile, *entry);
             }
         });
         if let Due::Exact(tally) | Due::Total(tally) = due {

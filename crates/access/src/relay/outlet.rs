@@ -166,7 +166,7 @@ impl Outlet {
     }
 
     /// Releases what is held: the only way out. `fill` writes the message that belongs into a gap.
-    pub fn release(&mut self, due: Due, _witnessed: &Witnessed, mut fill: impl FnMut(Gap, &mut Vec<u8>)) {
+    pub fn release(&mut self, due: Due, _: Witnessed, mut fill: impl FnMut(Gap, &mut Vec<u8>)) {
         let mut from = 0;
         for gap in std::mem::take(&mut self.gaps) {
             self.to_client.tail().extend_from_slice(self.held.get(from..gap.offset).unwrap_or_default());
