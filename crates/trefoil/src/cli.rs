@@ -11,7 +11,7 @@ const EXIT_CODES: &str = "Exit codes: 0 as promised, 1 not, 2 cannot tell (bad a
 
 /// Keeps the personal data of a region's people inside that region, and lets an outsider check that it does.
 #[derive(Debug, Parser)]
-#[command(name = "trefoil", version, after_help = EXIT_CODES, disable_help_subcommand = true)]
+#[command(name = "trefoil", version, after_help = EXIT_CODES)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,

@@ -132,7 +132,7 @@ impl Folder {
             ("record", 0o755),
             ("monitor", 0o700),
             ("run", 0o755),
-            ("logs", 0o755),
+            ("logs", 0o700),
         ] {
             let path = self.dir.join(name);
             fs::DirBuilder::new().recursive(true).create(&path)?;

@@ -69,16 +69,19 @@ impl Ready {
         let logins: Logins = folder::read_json(&folder.principals())?;
         let estate = crate::enclave::estate::Estate::read(folder)?;
         let ca = folder.operator("ca.pem");
-        let listeners = ports.gate.iter().map(|(place, port)| Listener {
-            place: place.clone(),
+        let port = |place: &str| ports.gate.get(place).copied().unwrap_or_default();
+        let listeners = estate.bundle().enclave().places.iter().map(|place| Listener {
+            place: place.name.clone(),
             host: HOST.to_owned(),
-            port: *port,
+            port: port(&place.name),
         });
-        let principals = logins.iter().map(|(name, login)| Principal {
+        let named = estate.bundle().directory().principals.iter();
+        let principals = named.filter_map(|principal| logins.get_key_value(&principal.name));
+        let principals = principals.map(|(name, login)| Principal {
             name: name.clone(),
             password: login.password.clone(),
             place: login.place.clone(),
-            psql: psql(name, login, ports.gate.get(&login.place).copied().unwrap_or_default(), &ca),
+            psql: psql(name, login, port(&login.place), &ca),
         });
         Ok(Self {
             dir: folder.dir().to_owned(),

@@ -18,8 +18,7 @@ use crate::tour::{Seen, Story};
 
 /// The tour's own entries are among the newest.
 const LOOK_BACK_ENTRIES: u64 = 400;
-/// Bytes that are changed are looked for in full or partial bundles of this name.
-const BUNDLES: &str = "tile/entries";
+const FIRST_BUNDLE: &str = "tile/entries/000";
 
 pub(crate) fn tell(story: &mut Story<'_>, person: &Person) {
     story.chapter("The record");
@@ -154,7 +153,7 @@ fn copy_folder(from: &Path, to: &Path) -> io::Result<()> {
 }
 
 fn change_a_letter(_: &Story<'_>, copy: &Path) -> Result<String, String> {
-    let file = first_file(&copy.join(BUNDLES)).ok_or("the record has no entries")?;
+    let file = first_bundle(copy).ok_or("the record has no entries")?;
     let mut bytes = fs::read(&file).map_err(|error| error.to_string())?;
     let at = bytes.windows(6).position(|window| window == b"\"gate\"").ok_or("no entry names a gate")?;
     let letter = bytes.get_mut(at + 9).ok_or("the entry ends early")?;
@@ -164,10 +163,15 @@ fn change_a_letter(_: &Story<'_>, copy: &Path) -> Result<String, String> {
     Ok(format!("byte {} of {name} changed", at + 9))
 }
 
-fn first_file(folder: &Path) -> Option<PathBuf> {
-    let mut paths: Vec<PathBuf> = fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path()).collect();
-    paths.sort();
-    paths.into_iter().find_map(|path| if path.is_dir() { first_file(&path) } else { Some(path) })
+/// The first bundle, at its greatest width, which is the one that the checkpoint covers.
+fn first_bundle(copy: &Path) -> Option<PathBuf> {
+    let whole = copy.join(FIRST_BUNDLE);
+    if whole.is_file() {
+        return Some(whole);
+    }
+    let partial = fs::read_dir(copy.join(format!("{FIRST_BUNDLE}.p"))).ok()?.flatten();
+    let width = |path: &Path| path.file_name().and_then(|name| name.to_str()?.parse::<u16>().ok());
+    partial.map(|entry| entry.path()).max_by_key(|path| width(path))
 }
 
 fn checkpoint(copy: &Path) -> Result<(PathBuf, String, Checkpoint), String> {

@@ -10,7 +10,7 @@ use rustix::process::Signal;
 
 use crate::cli::Up;
 use crate::enclave::state::{Lock, Phase, State};
-use crate::ended::{Ended, OrEnded};
+use crate::ended::{CANNOT_TELL, Ended, OrEnded};
 use crate::folder::Folder;
 use crate::terminal;
 
@@ -66,9 +66,10 @@ pub(crate) fn new_in_background(folder: &Folder, asked: &Up) -> Result<(), Ended
     for _ in 0..FIRST_START_SECS_MAX * 1000 / POLL_MS {
         let ended = child.try_wait().or_cannot_tell("waiting for the supervisor")?;
         repeat(&mut heard);
-        if ended.is_some() {
+        if let Some(status) = ended {
             // Its last words were on the log, so they have just been repeated.
-            return Err(Ended::not(""));
+            let cannot_tell = status.code() == Some(i32::from(CANNOT_TELL));
+            return Err(if cannot_tell { Ended::cannot_tell("") } else { Ended::not("") });
         }
         if is_ready(folder, &child)? {
             return Ok(());

@@ -1,5 +1,6 @@
 //! How a start is told on standard error: bars on a terminal, plain lines otherwise.
 
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,6 +13,23 @@ use crate::terminal;
 const TICK_MS: u64 = 120;
 /// A plain line is printed for every such part of a long step.
 const PLAIN_PERCENT: u64 = 25;
+
+/// Tables that sites have still to copy, told by each of them in turn.
+#[derive(Debug, Default)]
+struct Copying {
+    left: BTreeMap<String, u64>,
+    total: u64,
+}
+
+impl Copying {
+    /// How many are done, of how many.
+    fn note(&mut self, site: String, left: i64) -> (u64, u64) {
+        self.left.insert(site, u64::try_from(left).unwrap_or_default());
+        let left: u64 = self.left.values().sum();
+        self.total = self.total.max(left);
+        (self.total - left, self.total)
+    }
+}
 
 /// What is being done now. One step at a time: a new one finishes the one before.
 #[derive(Debug, Clone)]
@@ -32,8 +50,11 @@ impl Progress {
         Self { on_terminal: std::io::stderr().is_terminal(), now: Arc::default() }
     }
 
-    /// Begins a step of unknown length.
+    /// Begins a step of unknown length, unless it is the step of the moment.
     pub(crate) fn step(&self, name: &str) {
+        if self.now().as_ref().is_some_and(|now| now.name == name) {
+            return;
+        }
         self.finish();
         let bar = self.on_terminal.then(|| {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
@@ -73,15 +94,15 @@ impl Progress {
     /// Tells what provisioning the sites has come to.
     pub(crate) fn watcher(&self) -> sites::Watcher {
         let progress = self.clone();
+        let copying = Mutex::new(Copying::default());
         Arc::new(move |event| match event {
             Event::Loading { subjects, of } => progress.advance("making people", subjects, of),
-            Event::Copying { site, tables_left: 0 } => {
-                progress.step(&format!("{site} has copied its siblings"))
-            }
             Event::Copying { site, tables_left } => {
-                progress.step(&format!("{site} copies its siblings: {tables_left} tables left"));
+                let (done, total) =
+                    copying.lock().unwrap_or_else(PoisonError::into_inner).note(site, tables_left);
+                progress.advance("copying tables to the sibling sites", done, total);
             }
-            Event::Applying { site, profile } => progress.step(&format!("{site}: making profile {profile}")),
+            Event::Applying { profile, .. } => progress.step(&format!("making profile {profile}")),
         })
     }
 

@@ -77,10 +77,10 @@ fn example_login(bundle: &Bundle, principal: &Principal) -> Login {
     // Their own office first; the sort keeps the order of what compares equal.
     likely.sort_by_key(|(place, ..)| *place != principal.office);
     likely.push((&principal.office, None, None));
-    let purposes = bundle.enclave().purposes.iter();
-    likely.extend(
-        purposes.map(|purpose| (principal.office.as_str(), Some(purpose.as_str()), Some(EXAMPLE_TICKET))),
-    );
+    for ticket in [None, Some(EXAMPLE_TICKET)] {
+        let purposes = bundle.enclave().purposes.iter();
+        likely.extend(purposes.map(|purpose| (principal.office.as_str(), Some(purpose.as_str()), ticket)));
+    }
     let permitted = likely.iter().find(|(place, purpose, ticket)| {
         let place = bundle.place_of(place);
         bundle.decide(&Ask { principal: &principal.name, place, purpose: *purpose, ticket: *ticket }).is_ok()

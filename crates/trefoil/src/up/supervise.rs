@@ -133,7 +133,10 @@ async fn watch(
 ) -> Result<(), Ended> {
     parts.round_is_over();
     parts.publish(Phase::Ready)?;
-    Ready::read(folder)?.print(asked.json)?;
+    // In the background, whoever asked for it prints this: passwords do not belong in a log.
+    if !asked.detached {
+        Ready::read(folder)?.print(asked.json)?;
+    }
     loop {
         let asked = signals.next();
         tokio::select! {
