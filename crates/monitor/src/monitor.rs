@@ -20,7 +20,7 @@ use crate::{
     config::{Config, ConfigError, Keys},
     copy::{self, Copy, CopyError},
     decide::Judge,
-    entries::Examiner,
+    entries::{CLOCK_SKEW_US_MAX, Examiner},
     folder::{Folder, FolderError},
     incident::{Breach, Evidence, Fault, Incident, Incidents},
     replay::{Depth, Replayer},
@@ -242,16 +242,21 @@ impl Monitor {
         Ok(Answer::Cosigned(Cosigned { cosignatures, certificates: self.certificates(now) }))
     }
 
-    /// Certificates for the sessions that the last batch opened, as long as they are fresh. Asked again, they expire
-    /// when they would have the first time.
+    /// Certificates for the sessions that the last batch opened, as long as they are fresh: not for what was asked
+    /// long ago or under an earlier policy. Asked again, they expire when they would have the first time.
     fn certificates(&self, now: Micros) -> BTreeMap<u64, String> {
         let Some(received) = self.state.received else { return BTreeMap::new() };
         let fresh_us = CERTIFICATE_S_MAX * SECOND_US;
         if !(0..=fresh_us).contains(&now.0.saturating_sub(received.0)) {
             return BTreeMap::new();
         }
+        let oldest = received.0.saturating_sub(CLOCK_SKEW_US_MAX);
+        let policy = self.policy();
         let issue = |opening: &Opening| {
-            let Opening { index, session, role, request } = opening;
+            let Opening { index, session, role, request, .. } = opening;
+            if opening.time.0 < oldest || opening.policy != policy {
+                return None;
+            }
             match self.keys.ca.issue(request, role, *session, received) {
                 Ok(pem) => Some((*index, pem)),
                 Err(e) => {

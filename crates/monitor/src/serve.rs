@@ -31,7 +31,7 @@ pub const READERS_MAX: usize = 4;
 /// How long a posted batch may take to arrive.
 pub const BODY_WAIT_MS_MAX: u64 = 10_000;
 /// How long a stop waits for connections to end; the batch in flight is always finished.
-pub const STOP_WAIT_MS_MAX: u64 = 3_000;
+pub const STOP_WAIT_MS_MAX: u64 = 2_000;
 
 /// Media type of a witness's answer that the size is another.
 const SIZE_TYPE: &str = "text/x.tlog.size";

@@ -79,6 +79,9 @@ pub struct Amount {
     pub bytes: u64,
 }
 
+/// What a gate holds at most between two entries; no row is smaller than a DataRow message's 7 bytes.
+const HELD_MAX: Amount = Amount { rows: 65_536 / 7, bytes: 65_536 };
+
 impl Amount {
     pub fn covers(self, other: Amount) -> bool {
         other.rows <= self.rows && other.bytes <= self.bytes
@@ -100,7 +103,7 @@ impl From<&Count> for Amount {
     }
 }
 
-/// A session that deserves a certificate.
+/// A session that was decided, and may be certified while that is fresh.
 #[derive(Debug, Clone)]
 pub struct Opening {
     pub index: u64,
@@ -108,6 +111,9 @@ pub struct Opening {
     /// The pool role that the certificate names.
     pub role: String,
     pub request: ca::Request,
+    /// When the gate asked, and under which policy.
+    pub time: Micros,
+    pub policy: String,
 }
 
 impl Session {
@@ -126,7 +132,7 @@ impl Session {
         self.released
     }
 
-    /// Accounts for a release. A total replaces the windows before it and never exceeds them.
+    /// Accounts for a release. A total replaces the windows before it; it exceeds them by no more than a gate may hold.
     fn account(&mut self, count: &Count) -> Result<(), Fault> {
         let amount = Amount::from(count);
         match count.state {
@@ -140,7 +146,8 @@ impl Session {
                     .window
                     .take()
                     .ok_or_else(|| self::count("a total without a window before it".to_owned()))?;
-                if !authorised.covers(amount) {
+                // A total also authorises what the gate held since the last window ran out.
+                if !authorised.plus(HELD_MAX)?.covers(amount) {
                     let (r, b, ar, ab) = (amount.rows, amount.bytes, authorised.rows, authorised.bytes);
                     let reason =
                         format!("a total of {r} rows, {b} bytes after windows of {ar} rows, {ab} bytes");
@@ -285,7 +292,7 @@ impl Draft<'_> {
         Ok(())
     }
 
-    /// Notes that the session deserves a certificate.
+    /// Notes that the session may be certified.
     pub fn certify(&mut self, opening: Opening) {
         self.openings.push(opening);
     }

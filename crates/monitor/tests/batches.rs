@@ -54,7 +54,7 @@ fn what_is_cosigned() {
     let gate = &mut scene.lab.gate;
     let mut bare_window = gate.release(&windowed, CLEARED, CountState::Window, 50, 2_000);
     bare_window.detail = None;
-    let mut bare_total = gate.release(&windowed, CLEARED, CountState::Total, 150, 6_000);
+    let mut bare_total = gate.release(&windowed, CLEARED, CountState::Total, 160, 6_500);
     bare_total.detail = None;
     let pieces = vec![
         bare_window,
@@ -65,7 +65,7 @@ fn what_is_cosigned() {
         gate.refusal(&AOIFE_WITHOUT, None, Stage::Connect, None),
         gate.refusal(&NOWHERE, None, Stage::Connect, None),
         gate.refusal(&LUKAS, None, Stage::Login, None),
-        gate.close(&windowed, 150, 6_000),
+        gate.close(&windowed, 160, 6_500),
         // A gate that was killed starts again without a stop, and may close what it had open.
         gate.start(),
         gate.close(&open, 3, 90),

@@ -1,5 +1,5 @@
 //! access.release: what was let out. Every statement is judged again under the session's permit, and the counts must
-//! add up: a total never exceeds the windows that were authorised before it.
+//! add up: a total exceeds the windows that were authorised before it by no more than a gate may hold.
 
 use tlog::{
     detail::Released,
@@ -53,7 +53,8 @@ impl Examiner<'_, '_> {
         if released.statements.is_empty() && count.rows > 0 && count.state == CountState::Exact {
             return Err(fault_detail("rows were released without a statement"));
         }
-        if !Amount::from(count).covers(counted) {
+        // A window bounds what is to come; statements that ended before it used up earlier ones.
+        if count.state != CountState::Window && !Amount::from(count).covers(counted) {
             let reason = format!(
                 "the statements released {} rows, {} bytes, the entry counts {} rows, {} bytes",
                 counted.rows, counted.bytes, count.rows, count.bytes

@@ -35,12 +35,10 @@ impl Examiner<'_, '_> {
         check_role(&bundle, permit, &detail)?;
         let request = Request::read(&detail.csr, &detail.role)
             .map_err(|e| fault_detail(format!("the certificate request: {e}")))?;
-        let current = question.policy == self.judge.shelf.current().hash().to_string();
+        let (index, time, policy) = (subject.index, entry.time, question.policy.clone());
         let session = Session::new(question, permit.profile().hash.to_string(), permit.place().to_string());
         self.draft.open_session(id, session)?;
-        if current {
-            self.draft.certify(Opening { index: subject.index, session: id, role: detail.role, request });
-        }
+        self.draft.certify(Opening { index, session: id, role: detail.role, request, time, policy });
         Ok(())
     }
 
@@ -144,7 +142,8 @@ pub(super) fn recall_open(draft: &mut Draft<'_>, subject: &Subject<'_>) -> Resul
         return Err(decision("session.open without policy, profile or place"));
     };
     let request = Request::read(&detail.csr, &detail.role).map_err(|e| fault_detail(e.to_string()))?;
-    draft.open_session(id, Session::new(question(policy, &detail), profile, place))?;
-    draft.certify(Opening { index: subject.index, session: id, role: detail.role, request });
+    draft.open_session(id, Session::new(question(policy.clone(), &detail), profile, place))?;
+    let (index, time) = (subject.index, entry.time);
+    draft.certify(Opening { index, session: id, role: detail.role, request, time, policy });
     Ok(())
 }

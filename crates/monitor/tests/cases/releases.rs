@@ -119,11 +119,11 @@ pub const CASES: &[Case] = &[
         |s| {
             let id = s.windowed.clone();
             let window = s.lab.gate.release(&id, CLEARED, CountState::Window, 100, 4_000);
-            let total = s.lab.gate.release(&id, CLEARED, CountState::Total, 200, 8_001);
+            let total = s.lab.gate.release(&id, CLEARED, CountState::Total, 200, 8_001 + 65_536);
             [window, total].map(|piece| s.lab.gate.seal(piece)).to_vec()
         },
         "count",
-        "a total of 200 rows, 8001 bytes after windows of 200 rows, 8000 bytes",
+        "a total of 200 rows, 73537 bytes after windows of 200 rows, 8000 bytes",
     ),
     (
         "a second total",

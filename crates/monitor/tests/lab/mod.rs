@@ -120,6 +120,13 @@ impl Gate {
         (entry.encode().unwrap(), Some(blob))
     }
 
+    /// The first entries of a log.
+    pub fn first(&mut self) -> [Sealed; 2] {
+        let key = self.key_made();
+        let start = self.start();
+        [key, self.seal(start)]
+    }
+
     pub fn start(&mut self) -> Piece {
         let profiles: BTreeMap<_, _> =
             self.bundle.profiles().iter().map(|p| (p.name.clone(), p.hash.to_string())).collect();
@@ -292,6 +299,11 @@ pub struct Lab {
 
 impl Lab {
     pub fn new() -> Lab {
+        Lab::at(START)
+    }
+
+    /// A lab at this time.
+    pub fn at(now: Micros) -> Lab {
         let dir = TempDir::new().unwrap();
         let operator = SigningKey::from_seed("europe/operator", KeyType::Ed25519, [1; 32]).unwrap();
         let log = SigningKey::from_seed(ORIGIN, KeyType::Ed25519, [2; 32]).unwrap();
@@ -304,14 +316,15 @@ impl Lab {
         };
         let plan =
             Plan { config, bundle: &dir.path().join("bundle"), witness_name: None, redecided_name: None };
-        let made = init::init(&Folder::new(dir.path().join("monitor")), plan, START).unwrap();
+        let made = init::init(&Folder::new(dir.path().join("monitor")), plan, now).unwrap();
+        let day = now.to_string()[..10].to_owned();
         let gate = Gate {
             log,
             tree: Frontier::new(),
-            key: DayKey { id: "2026-03-01.access".to_owned(), seal: [3; 32], names: [4; 32] },
+            key: DayKey { id: format!("{day}.access"), seal: [3; 32], names: [4; 32] },
             recipient: made.recipient.clone(),
             bundle,
-            now: START,
+            now,
             counter: 0,
         };
         let mut lab = Lab { dir, made, monitor: None, gate, operator };
@@ -322,9 +335,7 @@ impl Lab {
     /// A lab whose gate has started.
     pub fn started() -> Lab {
         let mut lab = Lab::new();
-        let key = lab.gate.key_made();
-        let start = lab.gate.start();
-        let items = [key, lab.gate.seal(start)];
+        let items = lab.gate.first();
         lab.accept(&items);
         lab
     }
