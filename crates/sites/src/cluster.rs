@@ -162,6 +162,8 @@ impl Cluster {
         let tries = END_SECS_MAX * 1_000 / 50;
         for _ in 0..tries {
             if !works_in(pid, &data) {
+                // A killed server that nobody has waited for still has its number, and would look alive.
+                remove_if_there(&self.socket.join(format!(".s.PGSQL.{}.lock", self.port)))?;
                 return remove_if_there(&lock);
             }
             // The server of a supervisor that has just died is on its way out.

@@ -40,6 +40,8 @@ pub(crate) fn postgresql(bundle: &Bundle, port: u16, socket: &Path) -> String {
         ("log_timezone", "UTC".to_owned()),
         ("lc_messages", "C".to_owned()),
         ("jit", "off".to_owned()),
+        // Only a superuser sees it in pg_settings, so drift cannot watch it.
+        ("ssl_min_protocol_version", "TLSv1.3".to_owned()),
     ];
     settings.extend(wall::hba::SETTINGS.iter().map(|(name, value)| (*name, (*value).to_owned())));
     let mut text = "# Written by trefoil before every start.\n".to_owned();

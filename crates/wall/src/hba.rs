@@ -95,7 +95,6 @@ pub const SETTINGS: &[(&str, &str)] = &[
     ("ssl_ca_file", "monitor-ca.pem"),
     ("ssl_cert_file", "server.pem"),
     ("ssl_key_file", "server.key"),
-    ("ssl_min_protocol_version", "TLSv1.3"),
     // Recycled files of the write-ahead log keep what was erased.
     ("wal_recycle", "off"),
 ];

@@ -116,10 +116,11 @@ pub fn close(live: &LiveProfile) -> Vec<String> {
     live.pool.iter().map(|role| format!("ALTER ROLE {} NOLOGIN", quoted(role))).collect()
 }
 
-/// Ends every session of a profile, named by its digits; says how many would not end within 5 s each.
+/// Ends every session of a profile, named by its digits; says how many would not end within 5 s each. The sessions are
+/// chosen first: in a WHERE clause PostgreSQL may end a session before it looks at whose it is.
 pub const END_SESSIONS: &str = "\
-    SELECT count(*) FROM pg_stat_activity \
-    WHERE usename LIKE 'tp\\_' || $1 || '\\_%' AND NOT pg_terminate_backend(pid, 5000)";
+    WITH held AS MATERIALIZED (SELECT pid FROM pg_stat_activity WHERE usename LIKE 'tp\\_' || $1 || '\\_%') \
+    SELECT count(*) FILTER (WHERE NOT pg_terminate_backend(pid, 5000)) FROM held";
 
 /// Takes a profile out of a site: its views, its owner's rights and every role.
 pub fn retire(live: &LiveProfile) -> Vec<String> {
