@@ -41,7 +41,7 @@ pub enum CopyError {
     Damaged { path: PathBuf, offset: u64, what: String },
     #[error("the copy ends at size {found} but size {marked} was cosigned; restore the copy from a backup")]
     Lost { found: u64, marked: u64 },
-    #[error("{}: not a mark; restore it from a backup", .0.display())]
+    #[error("{}: missing or not a mark; restore it from a backup", .0.display())]
     Mark(PathBuf),
     #[error("an earlier write failed; start again once the disk works")]
     Poisoned,
@@ -159,6 +159,10 @@ enum Tail {
 
 /// Reads all segments in order; answers the last one and its length.
 fn scan(dir: &Path, replay: &mut impl Replay, tail: Tail) -> Result<Option<(PathBuf, u64)>, CopyError> {
+    // The mark first: a monitor that runs while its copy is read moves the copy on before the mark.
+    let marked = read_mark(dir)?;
+    let lost =
+        |found: u64| marked.filter(|marked| found < *marked).map(|marked| CopyError::Lost { found, marked });
     let mut segments: Vec<PathBuf> = Vec::new();
     for item in fs::read_dir(dir).map_err(at(dir))? {
         let path = item.map_err(at(dir))?.path();
@@ -182,7 +186,9 @@ fn scan(dir: &Path, replay: &mut impl Replay, tail: Tail) -> Result<Option<(Path
                 let what = "a torn frame, but a later segment follows".to_owned();
                 return Err(CopyError::Damaged { path, offset, what });
             }
-            check_mark(dir, replay.size())?;
+            if let Some(lost) = lost(replay.size()) {
+                return Err(lost);
+            }
             if tail == Tail::Cut {
                 let file = OpenOptions::new().write(true).open(&path).map_err(at(&path))?;
                 file.set_len(offset).and_then(|()| file.sync_all()).map_err(at(&path))?;
@@ -192,20 +198,21 @@ fn scan(dir: &Path, replay: &mut impl Replay, tail: Tail) -> Result<Option<(Path
             last = Some((path, bytes));
         }
     }
-    check_mark(dir, replay.size())?;
-    Ok(last)
+    match lost(replay.size()) {
+        Some(lost) => Err(lost),
+        None if marked.is_none() && replay.size() > 0 => Err(CopyError::Mark(dir.join(MARK))),
+        None => Ok(last),
+    }
 }
 
-fn check_mark(dir: &Path, found: u64) -> Result<(), CopyError> {
+/// The size that was cosigned; none when there is no mark, because nothing ever was.
+fn read_mark(dir: &Path) -> Result<Option<u64>, CopyError> {
     let path = dir.join(MARK);
-    let text = match fs::read_to_string(&path) {
-        Ok(text) => text,
-        // Without a mark nothing was ever cosigned from this folder.
-        Err(e) if e.kind() == io::ErrorKind::NotFound && found == 0 => return Ok(()),
-        Err(source) => return Err(CopyError::Io { path, source }),
-    };
-    let marked: u64 = text.trim_end().parse().map_err(|_| CopyError::Mark(path))?;
-    if found < marked { Err(CopyError::Lost { found, marked }) } else { Ok(()) }
+    match fs::read_to_string(&path) {
+        Ok(text) => text.trim_end().parse().map(Some).map_err(|_| CopyError::Mark(path)),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(CopyError::Io { path, source }),
+    }
 }
 
 enum End {

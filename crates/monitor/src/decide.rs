@@ -17,6 +17,9 @@ pub const DECISIONS_MAX: usize = 16_384;
 /// Verdicts remembered, in each of two generations.
 pub const VERDICTS_MAX: usize = 65_536;
 
+/// A longer question is decided each time: it is denied, and must not fill the memory.
+pub const QUESTION_BYTES_MAX: usize = 4_096;
+
 /// What policy says to a question.
 pub type Decision = Arc<Result<Permit, Denial>>;
 /// Nothing when the statement is cleared, or the rule that refuses it.
@@ -26,7 +29,8 @@ pub type Verdict = Result<(), &'static str>;
 pub struct Judge {
     pub shelf: Shelf,
     decisions: Memo<Question, Decision>,
-    verdicts: Memo<(String, [u8; 32]), Verdict>,
+    /// By hash of the profile and of the text.
+    verdicts: Memo<([u8; 32], [u8; 32]), Verdict>,
 }
 
 impl Judge {
@@ -37,12 +41,16 @@ impl Judge {
     /// The decision under the policy that the question names.
     pub fn decide(&mut self, question: &Question) -> Result<Decision, BundleError> {
         let bundle = self.shelf.get(&question.policy)?;
-        Ok(self.decisions.get_or(question.clone(), || Arc::new(bundle.decide(&ask(&bundle, question)))))
+        let work = || Arc::new(bundle.decide(&ask(&bundle, question)));
+        if question.bytes() > QUESTION_BYTES_MAX {
+            return Ok(work());
+        }
+        Ok(self.decisions.get_or(question.clone(), work))
     }
 
     /// The verdict on a statement under a permit.
     pub fn verdict(&mut self, permit: &Permit, text: &str) -> Verdict {
-        let key = (permit.profile().hash.to_string(), Sha256::digest(text.as_bytes()).into());
+        let key = (permit.profile().hash.0, Sha256::digest(text.as_bytes()).into());
         self.verdicts.get_or(key, || sql::judge(permit, text).map(drop).map_err(|refusal| refusal.rule))
     }
 }

@@ -72,6 +72,15 @@ pub struct Question {
     pub ticket: Option<String>,
 }
 
+impl Question {
+    /// What it takes to remember it.
+    pub fn bytes(&self) -> usize {
+        let Question { policy, principal, listener, purpose, ticket } = self;
+        let said = [purpose, ticket].into_iter().flatten().map(String::len).sum::<usize>();
+        [policy, principal, listener].into_iter().map(String::len).sum::<usize>().saturating_add(said)
+    }
+}
+
 /// Rows and bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Amount {

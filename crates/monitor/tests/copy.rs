@@ -101,4 +101,6 @@ fn a_lost_copy_refuses_the_start() {
     let dir = stored(2);
     fs::write(dir.path().join("mark"), "two").unwrap();
     assert!(matches!(reopen(dir.path()), Err(CopyError::Mark(_))));
+    fs::remove_file(dir.path().join("mark")).unwrap();
+    assert!(matches!(reopen(dir.path()), Err(CopyError::Mark(_))));
 }
