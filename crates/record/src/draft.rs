@@ -96,7 +96,7 @@ pub enum Why {
     },
     #[error("the monitor would not have decided entry {index} and does not cosign: {reason}")]
     Refused { index: u64, reason: Arc<str> },
-    #[error("too much waits for the monitor ({entries} entries, {bytes} bytes); try again when it answers")]
+    #[error("too much waits for the monitor or the disk ({entries} entries, {bytes} bytes); try again later")]
     Full { entries: usize, bytes: usize },
     #[error("the entry cannot be recorded: {0}")]
     Unfit(Arc<str>),

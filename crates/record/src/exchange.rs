@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::sync::mpsc::SyncSender;
+use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -44,7 +44,7 @@ pub(crate) struct Exchange {
     pub(crate) link: Link,
     pub(crate) steps: Steps,
     pub(crate) shared: Arc<Shared>,
-    pub(crate) publisher: SyncSender<Ask>,
+    pub(crate) publisher: Sender<Ask>,
     pub(crate) history: History,
     /// The tree under the last checkpoint that satisfied the rule.
     pub(crate) cosigned: Frontier,
@@ -162,7 +162,8 @@ impl Exchange {
                 self.settle(size).await
             }
             StatusCode::UNPROCESSABLE_ENTITY => {
-                let refused: Refused = serde_json::from_slice(&answer.body).map_err(again)?;
+                let refused = serde_json::from_slice::<Refused>(&answer.body);
+                let refused = refused.map_err(|_| Setback::Again(unexpected(&answer)))?;
                 if !(held.size()..tree.size()).contains(&refused.index) {
                     return Err(Setback::Again(unexpected(&answer)));
                 }
@@ -230,7 +231,7 @@ impl Exchange {
         let (before, size) = (self.cosigned.size(), tree.size());
         self.cosigned = tree.clone();
         self.shared.set_cosigned(size);
-        let mut parts = Vec::new();
+        let (mut parts, mut room_bytes) = (Vec::new(), 0);
         while let Some(staged) = self.pending.front_mut() {
             let (first, next) = (staged.batch.first(), staged.batch.next());
             for (index, ticket) in (first..size).zip(&mut staged.tickets) {
@@ -246,17 +247,20 @@ impl Exchange {
             if next > size {
                 break;
             }
-            self.shared.leave(staged.room.0, staged.room.1);
+            self.shared.leave(staged.room.0, 0);
+            room_bytes += staged.room.1;
             self.pending.pop_front();
         }
-        let ask = Ask::Publish { parts, size, note: note.to_string() };
+        let ask = Ask::Publish { parts, size, note: note.to_string(), room_bytes };
         self.publisher.send(ask).map_err(|_| fatal("the record cannot be published"))
     }
 
     /// Where the monitor does not cosign an entry. Those before it are sent without it at once; it and what
     /// follows is sent again now and then, because the monitor may come to accept the policy it was decided by.
     fn refuse(&mut self, index: u64, reason: Arc<str>) {
-        tracing::error!(index, %reason, "the monitor does not cosign an entry; nothing more is released");
+        if self.refused != Some(index) {
+            tracing::error!(index, %reason, "the monitor does not cosign an entry; nothing more is released");
+        }
         let why = Why::Refused { index, reason };
         self.shared.block(Some(why.clone()));
         for staged in &mut self.pending {

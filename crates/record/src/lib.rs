@@ -59,7 +59,7 @@ pub const DETAIL_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub const QUEUE_ENTRIES_MAX: usize = 16_384;
 /// Entries that may wait for the writer or the monitor; past it an append is refused at once.
 pub const BACKLOG_ENTRIES_MAX: usize = 65_536;
-/// Bytes that may wait for the writer or the monitor; past it an append is refused at once.
+/// Bytes that may wait for the writer, the monitor or publication; past it an append is refused at once.
 pub const BACKLOG_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// Entries in one batch to the monitor.
 pub const ENTRIES_PER_BATCH_MAX: usize = 4_096;

@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
@@ -13,7 +13,6 @@ use tlog::checkpoint::Checkpoint;
 use tlog::entry::{Entry, Micros};
 use tlog::note::SignedNote;
 use tlog::tile::{Edge, TileId};
-use tokio::sync::mpsc;
 
 use crate::batch::Batch;
 use crate::clock::now;
@@ -25,7 +24,7 @@ use crate::handle::Record;
 use crate::history::History;
 use crate::keys::Keys;
 use crate::link::Link;
-use crate::publish::{self, CHECKPOINT, PUBLISH_QUEUE_MAX, Publisher};
+use crate::publish::{self, CHECKPOINT, Publisher};
 use crate::shared::Shared;
 use crate::stage::{Staged, Stager};
 use crate::steps::Steps;
@@ -55,8 +54,8 @@ pub(crate) fn open(config: Config, steps: Steps) -> Result<Record, OpenError> {
     shared.set_staged(next);
     shared.set_cosigned(published);
     shared.set_published(published);
-    let (asks, to_publish) = sync_channel(PUBLISH_QUEUE_MAX);
-    let (jobs, queue) = mpsc::channel(QUEUE_ENTRIES_MAX);
+    let (asks, to_publish) = mpsc::channel();
+    let (jobs, queue) = tokio::sync::mpsc::channel(QUEUE_ENTRIES_MAX);
     let cosigned = edge.frontier();
     let publisher = Publisher {
         beside_dir: make_beside(&config.record_dir)?,
@@ -91,11 +90,7 @@ pub(crate) fn open(config: Config, steps: Steps) -> Result<Record, OpenError> {
     Ok(Record { jobs, shared, cosign_wait: config.cosign_wait })
 }
 
-fn start(
-    publisher: Publisher,
-    asks: std::sync::mpsc::Receiver<publish::Ask>,
-    writer: Writer,
-) -> io::Result<()> {
+fn start(publisher: Publisher, asks: mpsc::Receiver<publish::Ask>, writer: Writer) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
     thread::Builder::new().name("record-publish".to_owned()).spawn(move || publisher.run(&asks))?;
     thread::Builder::new().name("record-write".to_owned()).spawn(move || runtime.block_on(writer.run()))?;

@@ -23,10 +23,9 @@ use crate::{durable, wal};
 
 /// What is cosigned is published after this long at the latest, and not more often.
 const PUBLISH_EVERY_MS: u64 = 250;
-/// What waits for publication may take this much memory; past it, it is published at once.
+/// Past this much of it, what waits for publication is published at once. How much may wait at all is bounded
+/// where entries are taken: their room is given back here.
 const UNPUBLISHED_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// Requests to the publisher that may wait; past it the writer waits for the disk.
-pub(crate) const PUBLISH_QUEUE_MAX: usize = 64;
 
 /// Name of the public checkpoint in the published folder.
 pub(crate) const CHECKPOINT: &str = "checkpoint";
@@ -34,7 +33,8 @@ pub(crate) const CHECKPOINT: &str = "checkpoint";
 /// Asks the publisher for something.
 pub(crate) enum Ask {
     /// Publish these entries (they follow those asked for before) under this checkpoint.
-    Publish { parts: Vec<Part>, size: u64, note: String },
+    /// `room_bytes` is given back then.
+    Publish { parts: Vec<Part>, size: u64, note: String, room_bytes: usize },
     /// Publish what was asked for, now, and say so.
     Flush(oneshot::Sender<()>),
 }
@@ -56,6 +56,7 @@ pub(crate) struct Publisher {
 struct Unpublished {
     parts: Vec<Part>,
     bytes: usize,
+    room_bytes: usize,
     checkpoint: Option<(u64, String)>,
     flushed: Vec<oneshot::Sender<()>>,
 }
@@ -83,6 +84,7 @@ impl Publisher {
                 return;
             }
             last = Some(now());
+            self.shared.leave(0, unpublished.room_bytes);
             for flushed in unpublished.flushed {
                 let _ = flushed.send(());
             }
@@ -128,7 +130,8 @@ impl Publisher {
 impl Unpublished {
     fn take(&mut self, ask: Ask) {
         match ask {
-            Ask::Publish { parts, size, note } => {
+            Ask::Publish { parts, size, note, room_bytes } => {
+                self.room_bytes += room_bytes;
                 self.bytes += parts.iter().map(Part::bytes).sum::<usize>();
                 self.parts.extend(parts);
                 self.checkpoint = Some((size, note));

@@ -34,7 +34,7 @@ pub(crate) struct Staged {
     pub(crate) leaves: Vec<Hash>,
     /// One for each entry; none for the record's own and for those of before a restart.
     pub(crate) tickets: Vec<Option<Arc<Ticket>>>,
-    /// Entries and bytes of room that are given back when the batch is cosigned.
+    /// Room that is given back: entries when the batch is cosigned, bytes when it is published.
     pub(crate) room: (usize, usize),
 }
 

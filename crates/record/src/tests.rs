@@ -6,4 +6,5 @@ mod behaviour;
 mod faults;
 mod fixture;
 mod monitor;
+mod simulation;
 mod speed;

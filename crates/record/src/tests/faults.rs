@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use super::fixture::Fixture;
+use super::fixture::{Fault, Fixture};
 use super::monitor::Mood;
 use crate::steps::{Step, When};
 use crate::{OpenError, WalError, Why};
@@ -18,7 +18,7 @@ async fn fail_at(step: Step, when: When) {
     record.stop().await.unwrap();
     drop(record);
 
-    *fixture.fault.lock().unwrap() = Some((step, when));
+    *fixture.fault.lock().unwrap() = Some(Fault::Once(step, when));
     let record = fixture.reopen().await;
     let failed = fixture.append(&record, MANY).await;
     let stopped = record.stop().await;

@@ -25,6 +25,15 @@ use crate::{Config, Draft, NotWitnessed, OpenError, Record};
 const NOON_MICROS: i64 = 1_769_860_800_000_000;
 const ORIGIN: &str = "test.example/gate-1";
 
+/// A failure to come.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Fault {
+    /// The next time that this step is reached, on this side.
+    Once(Step, When),
+    /// From now on nothing is done any more, as after a power cut.
+    Off,
+}
+
 pub(crate) struct Fixture {
     dir: TempDir,
     pub(crate) monitor: TestMonitor,
@@ -32,8 +41,9 @@ pub(crate) struct Fixture {
     log_key: SigningKey,
     /// Microseconds; goes on by one at each reading.
     pub(crate) clock: Arc<AtomicI64>,
-    /// The step that fails next, and on which side.
-    pub(crate) fault: Arc<Mutex<Option<(Step, When)>>>,
+    /// What fails.
+    pub(crate) fault: Arc<Mutex<Option<Fault>>>,
+    pub(crate) cosign_wait: Duration,
     /// Numbers of the drafts that were witnessed, by index.
     pub(crate) witnessed: BTreeMap<u64, u64>,
     drafted: u64,
@@ -49,6 +59,7 @@ impl Fixture {
             log_key,
             clock: Arc::new(AtomicI64::new(NOON_MICROS)),
             fault: Arc::default(),
+            cosign_wait: Duration::from_millis(crate::COSIGN_WAIT_MS_MAX),
             witnessed: BTreeMap::new(),
             drafted: 0,
         }
@@ -77,7 +88,7 @@ impl Fixture {
             record_dir: self.path("record"),
             recipients: vec![self.identity.to_public().to_string()],
             monitor_url: self.monitor.url.clone(),
-            cosign_wait: Duration::from_millis(1_500),
+            cosign_wait: self.cosign_wait,
             clock: Arc::new(move || Micros(clock.fetch_add(1, Ordering::Relaxed))),
         }
     }
@@ -86,11 +97,14 @@ impl Fixture {
         let fault = self.fault.clone();
         let hook: Hook = Arc::new(move |step, when| {
             let mut fault = fault.lock().unwrap();
-            let fires = *fault == Some((step, when));
-            if fires {
-                *fault = None;
+            match *fault {
+                Some(Fault::Off) => when == When::Before,
+                Some(Fault::Once(at, side)) if (at, side) == (step, when) => {
+                    *fault = None;
+                    true
+                }
+                _ => false,
             }
-            fires
         });
         crate::open::open(self.config(), Steps { hook: Some(hook) })
     }

@@ -77,10 +77,13 @@ impl TestMonitor {
         listener.set_nonblocking(true).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let served = state.clone();
-        std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async { serve(TcpListener::from_std(listener).unwrap(), served).await });
-        });
+        std::thread::Builder::new()
+            .name("monitor".to_owned())
+            .spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                runtime.block_on(async { serve(TcpListener::from_std(listener).unwrap(), served).await });
+            })
+            .unwrap();
         Self { url, keys: verifiers, state }
     }
 
