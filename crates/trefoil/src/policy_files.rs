@@ -48,15 +48,16 @@ pub(crate) fn apply(asked: &Enclave) -> Result<(), Ended> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let changed = runtime.or_cannot_tell("starting")?.block_on(apply_at_sites(&estate, &bundle, &secrets))?;
     if changed {
+        let (dir, monitor, bundle) = (folder.dir(), folder.monitor(), folder.bundle());
         terminal::say(
-            "the gate has to be started again, and the monitor has to accept the bundle by itself:",
+            "The monitor has to accept a bundle that is new to it, by itself, and the gate to start again:",
         );
-        let (monitor, bundle) = (folder.monitor(), folder.bundle());
         terminal::say(&format!(
             "  trefoil-monitor accept --dir {} --bundle {}",
             monitor.display(),
             bundle.display()
         ));
+        terminal::say(&format!("  trefoil down --dir {0} && trefoil up --dir {0}", dir.display()));
     }
     Ok(())
 }

@@ -87,7 +87,7 @@ fn verified(story: &Story<'_>) -> Seen {
 /// Changes copies of the record as somebody would who wants to hide an entry.
 pub(crate) fn tell_tampered(story: &mut Story<'_>) {
     story.chapter("A copy of the record that somebody changed");
-    let cases: [(&str, fn(&Story<'_>, &Path) -> Result<String, String>); 3] = [
+    let cases: [(&str, Change); 3] = [
         ("one letter of an entry", change_a_letter),
         ("the checkpoint's size", change_the_size),
         ("a shorter record, signed again by the operator alone", sign_shorter),
@@ -98,7 +98,10 @@ pub(crate) fn tell_tampered(story: &mut Story<'_>) {
     }
 }
 
-fn tampered(story: &Story<'_>, change: fn(&Story<'_>, &Path) -> Result<String, String>) -> Seen {
+/// Changes a copy of the record and says what was changed.
+type Change = fn(&Story<'_>, &Path) -> Result<String, String>;
+
+fn tampered(story: &Story<'_>, change: Change) -> Seen {
     let copy = Copy::of(&story.folder.record(), &story.folder.run("tampered"))?;
     let rule = record_log::rule(story.folder).map_err(said)?;
     let before = record_log::report(&copy.0, &rule);

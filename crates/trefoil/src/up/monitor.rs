@@ -41,7 +41,8 @@ pub(crate) fn init(
     ports: &Ports,
 ) -> Result<MonitorKeys, Ended> {
     let doing = "making the monitor's keys";
-    let program = process::program_beside("trefoil-monitor").or_cannot_tell(doing)?;
+    let ours = std::env::current_exe().or_cannot_tell(doing)?;
+    let program = process::program_beside(&ours, "trefoil-monitor").or_cannot_tell(doing)?;
     let mut command = Command::new(program);
     command.args(["--json", "init", "--dir"]).arg(folder.monitor());
     command.args([

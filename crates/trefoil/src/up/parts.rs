@@ -2,6 +2,7 @@
 //! that ends by itself stays down until `up` is asked again: the monitor belongs to a third party, and a part that
 //! fails should be looked at.
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -55,6 +56,8 @@ impl Part {
 #[derive(Debug)]
 pub(crate) struct Parts {
     folder: Folder,
+    /// Our own program, asked for before anybody can have replaced it.
+    program: PathBuf,
     ports: Ports,
     parts: Vec<Part>,
     round: u64,
@@ -63,10 +66,11 @@ pub(crate) struct Parts {
 
 impl Parts {
     /// The parts of an enclave, none of them running, and where their ends are told.
-    pub(crate) fn new(folder: &Folder) -> (Self, mpsc::UnboundedReceiver<String>) {
+    pub(crate) fn new(folder: &Folder) -> Result<(Self, mpsc::UnboundedReceiver<String>), Ended> {
+        let program = std::env::current_exe().or_cannot_tell("finding our own program")?;
         let (ends, ended) = mpsc::unbounded_channel();
         let ports = Ports { gate: [].into(), monitor: 0, sites: [].into() };
-        (Self { folder: folder.clone(), ports, parts: Vec::new(), round: 0, ends }, ended)
+        Ok((Self { folder: folder.clone(), program, ports, parts: Vec::new(), round: 0, ends }, ended))
     }
 
     /// Which sites there are and who listens where. Before anything is started.
@@ -98,7 +102,7 @@ impl Parts {
         for part in self.parts.iter_mut().filter(|part| which(&part.kind) && !part.runs()) {
             let name = part.name();
             progress.step(&format!("starting {name}"));
-            let command = command(&part.kind, &self.folder, estate)?;
+            let command = command(&part.kind, &self.folder, &self.program, estate)?;
             let log = self.folder.log(&name);
             let process = Process::start(&name, command, &log, self.ends.clone());
             part.process = Some(process.or_not(format!("starting {name}"))?);
@@ -182,19 +186,17 @@ impl Parts {
     }
 }
 
-fn command(kind: &Kind, folder: &Folder, estate: &Estate) -> Result<Command, Ended> {
-    let dir = folder.dir().to_string_lossy();
+fn command(kind: &Kind, folder: &Folder, program: &Path, estate: &Estate) -> Result<Command, Ended> {
     match kind {
         Kind::Site(site) => estate.command(site),
         Kind::Monitor => {
-            let program =
-                process::program_beside("trefoil-monitor").or_cannot_tell("starting the monitor")?;
-            let dir = folder.monitor();
-            Ok(process::tied_to_us(&program, &["run", "--dir", &dir.to_string_lossy()]))
+            let monitor =
+                process::program_beside(program, "trefoil-monitor").or_cannot_tell("starting the monitor")?;
+            Ok(process::tied_to_us(&monitor, &["run", "--dir", &folder.monitor().to_string_lossy()]))
         }
         Kind::Gate => {
-            let program = std::env::current_exe().or_cannot_tell("starting the gate")?;
-            Ok(process::tied_to_us(&program, &["access", "run", "--dir", &dir]))
+            let dir = folder.dir().to_string_lossy();
+            Ok(process::tied_to_us(program, &["access", "run", "--dir", &dir]))
         }
     }
 }

@@ -85,18 +85,13 @@ pub(crate) fn tied_to_us(program: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// The program `trefoil-monitor`, which is installed beside us.
-pub(crate) fn program_beside(name: &str) -> io::Result<PathBuf> {
-    let ours = std::env::current_exe()?;
+/// A program that is installed beside ours.
+pub(crate) fn program_beside(ours: &Path, name: &str) -> io::Result<PathBuf> {
     let beside = ours.with_file_name(name);
     if beside.is_file() {
         return Ok(beside);
     }
-    // Test programs are one folder deeper than the programs they test.
-    let above = ours.parent().and_then(Path::parent).map(|folder| folder.join(name));
-    above.filter(|path| path.is_file()).ok_or_else(|| {
-        io::Error::new(io::ErrorKind::NotFound, format!("{} is missing; build it", beside.display()))
-    })
+    Err(io::Error::new(io::ErrorKind::NotFound, format!("{} is missing; build it", beside.display())))
 }
 
 /// The last lines of a log, to say why a part ended.

@@ -60,19 +60,19 @@ impl Asked {
     }
 
     /// While parts are being started, a wish to start them changes nothing.
-    async fn to_end(&mut self) {
+    async fn end(&mut self) {
         while self.next().await != Wish::End {}
     }
 }
 
 async fn supervise(folder: &Folder, asked: &Up) -> Result<(), Ended> {
     let mut signals = Asked::listen()?;
-    let (mut parts, mut ends) = Parts::new(folder);
+    let (mut parts, mut ends) = Parts::new(folder)?;
     parts.publish(Phase::Starting)?;
     let progress = Progress::new();
     let started = tokio::select! {
         started = start(folder, asked, &mut parts, &progress) => started,
-        () = signals.to_end() => Err(Ended::not("ended before everything was ready")),
+        () = signals.end() => Err(Ended::not("ended before everything was ready")),
     };
     progress.finish();
     let result = match started {
@@ -117,9 +117,21 @@ async fn again(folder: &Folder, parts: &mut Parts, progress: &Progress) -> Resul
     if ports.sites != kept.sites {
         // Replication remembers where the siblings were.
         parts.start_sites(&estate, progress).await?;
-        sites::mesh::join(estate.clusters()).await.or_not("telling the sites where their siblings are")?;
+        follow_again(&estate).await?;
     }
     Ok(estate)
+}
+
+/// Tells every site where its siblings are now. A worker that waits for somebody else's answer at an old port would
+/// not hear of it, so it is ended; PostgreSQL starts another.
+async fn follow_again(estate: &Estate) -> Result<(), Ended> {
+    let doing = "telling the sites where their siblings are";
+    sites::mesh::join(estate.clusters()).await.or_not(doing)?;
+    for cluster in estate.clusters() {
+        let ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_subscription WHERE pid IS NOT NULL";
+        cluster.admin().await.or_not(doing)?.batch_execute(ended).await.or_not(doing)?;
+    }
+    Ok(())
 }
 
 /// Waits for what happens to a running enclave until it is to be ended.
@@ -160,7 +172,7 @@ async fn start_missing(parts: &mut Parts, estate: &Estate, signals: &mut Asked) 
     let progress = Progress::new();
     let started = tokio::select! {
         started = parts.start_missing(estate, &progress) => started,
-        () = signals.to_end() => return Ok(false),
+        () = signals.end() => return Ok(false),
     };
     parts.round_is_over();
     match started {
