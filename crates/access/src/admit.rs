@@ -4,8 +4,8 @@
 use policy::{Ask, Denial, Permit};
 use rand::RngCore;
 use rcgen::{CertificateParams, DnType, KeyPair};
-use record::Draft;
-use tlog::detail::{Refused, SessionOpen, Stage};
+use record::{Draft, Witnessed};
+use tlog::detail::{Refused, SessionClose, SessionOpen, Stage};
 use tlog::entry::{Decision, Kind};
 use tokio::net::TcpStream;
 use tokio::time::{Duration, timeout};
@@ -14,6 +14,7 @@ use crate::config::Site;
 use crate::fault::Fault;
 use crate::gate::Gate;
 use crate::pool::Lease;
+use crate::relay::Tally;
 use crate::upstream::{self, Backend, TwoKeys};
 
 /// How long a site may take to accept a connection before the next one is tried.
@@ -75,6 +76,28 @@ pub async fn admit(gate: &Gate, asker: Asker) -> Result<Admitted, Fault> {
     })?;
     let id = session_id();
     let (csr, private_key) = certificate_request(lease.role())?;
+    let witnessed = record_opening(gate, &asker, &permit, &site, &id, lease.role(), csr).await?;
+    let backend = match open_site(gate, &site, lease.role(), &private_key, &witnessed, &asker.settings).await
+    {
+        Ok(backend) => backend,
+        Err(fault) => {
+            close(gate, &asker, &id, fault.internal.clone(), Tally::default()).await;
+            return Err(fault);
+        }
+    };
+    Ok(Admitted { id, asker, permit, lease, site, backend })
+}
+
+/// Records the opening, which is also the request for the second key; it is witnessed, or the session does not open.
+async fn record_opening(
+    gate: &Gate,
+    asker: &Asker,
+    permit: &Permit,
+    site: &Site,
+    id: &str,
+    role: &str,
+    csr: String,
+) -> Result<Witnessed, Fault> {
     let detail = SessionOpen {
         principal: asker.principal.clone(),
         listener: asker.listener.clone(),
@@ -82,31 +105,63 @@ pub async fn admit(gate: &Gate, asker: Asker) -> Result<Admitted, Fault> {
         ticket: asker.ticket.clone(),
         profile: permit.profile().name.clone(),
         site: site.name.clone(),
-        role: lease.role().to_owned(),
+        role: role.to_owned(),
         csr,
     };
     let mut draft = gate.draft(Kind::SessionOpen, &asker.principal, &asker.listener);
-    draft.session = Some(id.clone());
+    draft.session = Some(id.to_owned());
     draft.decision = Some(Decision::Permit);
     draft.request = Some(permit.request());
     draft.profile = Some(permit.profile().hash.to_string());
     draft.classes = permit.profile().classes().iter().map(ToString::to_string).collect();
     draft.detail = Some(to_value(&detail)?);
-    let witnessed = gate.append(draft).await?;
+    gate.record.append(draft).await.map_err(|not| {
+        let fault = Fault::not_witnessed(&not.why.to_string(), not.index);
+        if not.index.is_some() {
+            // It may be witnessed later, so its end is recorded; the client does not wait for that.
+            let end = ending(gate, asker, id, fault.internal.clone(), Tally::default());
+            let record = gate.record.clone();
+            tokio::spawn(async move { record.append(end).await.map(drop) });
+        }
+        fault
+    })
+}
+
+/// Opens the site with both keys.
+async fn open_site(
+    gate: &Gate,
+    site: &Site,
+    role: &str,
+    private_key: &str,
+    witnessed: &Witnessed,
+    settings: &[(String, String)],
+) -> Result<Backend, Fault> {
     let certificate = witnessed
         .certificate()
         .ok_or_else(|| Fault::not_witnessed("the monitor issued no certificate", Some(witnessed.index())))?;
-    let password = gate.config.secrets.pool.get(lease.role());
-    let password = password.ok_or_else(|| {
-        Fault::ours(format!("no password for role {}: run `trefoil policy apply`", lease.role()))
-    })?;
-    let keys = TwoKeys { role: lease.role(), password, certificate, private_key: &private_key };
-    let ready = upstream::connect(&site, &gate.roots, &keys, &asker.settings);
-    let backend = timeout(Duration::from_millis(SITE_READY_MS_MAX), ready)
+    let password = gate.config.secrets.pool.get(role);
+    let password = password
+        .ok_or_else(|| Fault::ours(format!("no password for role {role}: run `trefoil policy apply`")))?;
+    let keys = TwoKeys { role, password, certificate, private_key };
+    let ready = upstream::connect(site, &gate.roots, &keys, settings);
+    timeout(Duration::from_millis(SITE_READY_MS_MAX), ready)
         .await
         .map_err(|_| Fault::site(&site.name, "not ready in time"))?
-        .map_err(|e| Fault::site(&site.name, e.to_string()))?;
-    Ok(Admitted { id, asker, permit, lease, site, backend })
+        .map_err(|e| Fault::site(&site.name, e.to_string()))
+}
+
+/// Records that a session has ended. Nothing waits for it: what it counts was witnessed before.
+pub async fn close(gate: &Gate, asker: &Asker, id: &str, reason: String, released: Tally) {
+    if let Err(error) = gate.record.append(ending(gate, asker, id, reason, released)).await {
+        tracing::debug!(%error, "the end of a session is not witnessed yet");
+    }
+}
+
+fn ending(gate: &Gate, asker: &Asker, id: &str, reason: String, released: Tally) -> Draft {
+    let mut draft = gate.draft(Kind::SessionClose, &asker.principal, &asker.listener);
+    draft.session = Some(id.to_owned());
+    draft.detail = to_value(&SessionClose { reason, rows: released.rows, bytes: released.bytes }).ok();
+    draft
 }
 
 fn decide(gate: &Gate, asker: &Asker) -> Result<Permit, Denial> {

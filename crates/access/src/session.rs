@@ -6,15 +6,13 @@ use std::pin::Pin;
 
 use bytes::BytesMut;
 use record::Witnessed;
-use tlog::detail::SessionClose;
-use tlog::entry::Kind;
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf, split};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Duration, Instant, sleep_until, timeout};
 use tokio_rustls::{client, server};
 
-use crate::admit::{self, Admitted, to_value};
+use crate::admit::{self, Admitted};
 use crate::cancel::Key;
 use crate::client::Client;
 use crate::fault::{Fault, Whose};
@@ -73,13 +71,7 @@ pub async fn run(gate: &Gate, mut client: Client, stop: watch::Receiver<bool>) {
     }
     link.close(&mut relay, fault).await;
     drop(lease);
-    let released = relay.released();
-    let mut draft = gate.draft(Kind::SessionClose, &asker.principal, &asker.listener);
-    draft.session = Some(id);
-    draft.detail = to_value(&SessionClose { reason, rows: released.rows, bytes: released.bytes }).ok();
-    if let Err(error) = gate.record.append(draft).await {
-        tracing::debug!(%error, "the end of a session is not witnessed yet");
-    }
+    admit::close(gate, &asker, &id, reason, relay.released()).await;
 }
 
 /// A session's two connections.

@@ -158,6 +158,14 @@ impl<T> Expected<T> {
         }
     }
 
+    /// The oldest expectation that has not been met, to be changed.
+    pub fn front_mut(&mut self) -> Option<(Expect, &mut T)> {
+        match self.owed.front_mut() {
+            Some(Owed::Reply(of, token)) => Some((*of, token)),
+            Some(Owed::Flush) | None => None,
+        }
+    }
+
     /// Notes a message sent to the server.
     pub fn push(&mut self, of: Expect, token: T) -> Result<Pushed<T>, Violation> {
         if self.skipping && of != Expect::Sync {

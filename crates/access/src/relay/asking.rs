@@ -33,9 +33,10 @@ impl Relay {
         let taken =
             statements.iter().map(statement_bytes).chain(self.refusals.iter().map(Refused::detail_bytes));
         self.detail_bytes = self.detail_bytes.saturating_sub(taken.sum());
-        if let (Due::Window(_), Some((_, Token::Statement(running)))) = (due, self.owed.front()) {
+        if let (Due::Window(_), Some((_, Token::Statement(running)))) = (due, self.owed.front_mut()) {
             // It goes on: this entry says what it is, the last one says what it gave.
-            statements.push(Statement { rows: 0, bytes: 0, ..running.clone() });
+            statements.push(Statement { rows: 0, bytes: 0, ..running.statement.clone() });
+            running.has_window = true;
         }
         let refused_only =
             statements.is_empty() && !self.refusals.is_empty() && matches!(due, Due::Exact(t) if t.rows == 0);

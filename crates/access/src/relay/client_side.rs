@@ -10,7 +10,7 @@ use wire::frontend::{self, Bind, Message, Parse, Tag, Target};
 use wire::pipeline::{Expect, Flush, Pushed};
 
 use super::statements::{record_of, shown_parameter};
-use super::{Phase, Refused, Relay, Token};
+use super::{Phase, Refused, Relay, Running, Token};
 use crate::fault::Fault;
 
 /// The largest message that a client may send.
@@ -61,7 +61,7 @@ impl Relay {
                 self.pass_on(Expect::DescribePortal, Token::Silent, whole)
             }
             Message::Execute { portal, .. } => match self.names.portal(portal) {
-                Some(bound) => self.pass_on(Expect::Execute, Token::Statement(bound.statement()), whole),
+                Some(bound) => self.pass_on(Expect::Execute, Token::running(bound.statement()), whole),
                 None => self.replace_parse(Refused::unknown("portal", portal)),
             },
             Message::Close(target) => {
@@ -111,7 +111,7 @@ impl Relay {
         };
         let mut statement = record_of(&text, Vec::new());
         statement.tag = Some("DESCRIBE".into());
-        self.pass_on(Expect::DescribeStatement, Token::Statement(statement), whole)
+        self.pass_on(Expect::DescribeStatement, Token::running(statement), whole)
     }
 
     fn on_flush(&mut self, whole: &[u8]) -> Result<(), Fault> {
@@ -126,7 +126,7 @@ impl Relay {
     /// Sends a statement that was cleared: the text of the verdict, not the client's.
     fn run_query(&mut self, cleared: &Cleared) -> Result<(), Fault> {
         frontend::query(self.to_site.tail(), cleared.text()).map_err(unwritable)?;
-        self.expect(Expect::Query, Token::Statement(record_of(cleared.text(), Vec::new())))
+        self.expect(Expect::Query, Token::running(record_of(cleared.text(), Vec::new())))
     }
 
     /// Likewise, to be bound and executed later.
@@ -170,11 +170,15 @@ fn unwritable(error: wire::Unwritable) -> Fault {
 }
 
 impl Token {
+    fn running(statement: Statement) -> Self {
+        Token::Statement(Running { statement, has_window: false })
+    }
+
     /// How much an entry's detail grows by this.
     pub(super) fn detail_bytes(&self) -> usize {
         match self {
             Token::Silent | Token::Parsed(_) => 0,
-            Token::Statement(statement) => statement_bytes(statement),
+            Token::Statement(running) => statement_bytes(&running.statement),
             Token::Refused(refused) => refused.detail_bytes(),
         }
     }

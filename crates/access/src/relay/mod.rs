@@ -60,9 +60,17 @@ enum Token {
     /// A Parse, accounted only when it fails.
     Parsed(Statement),
     /// An execution, or a description of a statement.
-    Statement(Statement),
+    Statement(Running),
     /// A statement that was replaced by one that cannot be parsed; its error becomes ours.
     Refused(Refused),
+}
+
+/// A statement that has not ended.
+#[derive(Debug)]
+struct Running {
+    statement: Statement,
+    /// Whether an entry has named it and the window that is open is its own: no other statement's rows may use it.
+    has_window: bool,
 }
 
 /// Where the present release stands.
@@ -157,7 +165,11 @@ impl Relay {
             && self.outlet.holds_something()
             && (self.outlet.deadline().is_some_and(|deadline| deadline <= now) || self.detail_is_full())
         {
-            self.phase = Phase::Due(self.outlet.due_in_the_middle(0));
+            self.phase = Phase::Due(match self.owed.front() {
+                Some((_, Token::Statement(_))) => self.outlet.due_in_the_middle(0),
+                // Nothing runs, so an entry could name nothing that more room would be for.
+                _ => self.outlet.due_without_room(),
+            });
         }
         let Phase::Due(due) = self.phase else {
             return None;

@@ -165,6 +165,11 @@ impl Outlet {
         Due::Window(self.held_tally.plus(more))
     }
 
+    /// A window for what is held and no more.
+    pub fn due_without_room(&self) -> Due {
+        Due::Window(self.held_tally)
+    }
+
     /// Releases what is held: the only way out. `fill` writes the message that belongs into a gap.
     pub fn release(&mut self, due: Due, _: Witnessed, mut fill: impl FnMut(Gap, &mut Vec<u8>)) {
         let mut from = 0;

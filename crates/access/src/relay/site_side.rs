@@ -9,7 +9,7 @@ use wire::codec::{self, HEADER_BYTES, Peek};
 use wire::pipeline::{Ended, Step};
 
 use super::shown::{self, Meaning};
-use super::{Phase, Refused, Relay, Token};
+use super::{Phase, Refused, Relay, Running, Token};
 use crate::fault::Fault;
 
 /// No message but a row may be larger than this.
@@ -54,7 +54,8 @@ impl Relay {
     /// A row: passed under the window, held, or the reason to ask for a window. `Some(bytes used)`, or `None` when
     /// it has to wait.
     fn on_row(&mut self, input: &[u8], total: usize, now: Instant) -> Result<Option<usize>, Fault> {
-        if self.outlet.admit_row(total) {
+        let named = matches!(self.owed.front(), Some((_, Token::Statement(running))) if running.has_window);
+        if named && self.outlet.admit_row(total) {
             self.count_row(total)?;
             return Ok(Some(0));
         }
@@ -72,7 +73,7 @@ impl Relay {
 
     fn count_row(&mut self, total: usize) -> Result<(), Fault> {
         match self.owed.on_reply(Tag::DataRow).map_err(|v| broken(&v))? {
-            Step::Part { token: Token::Statement(statement), .. } => {
+            Step::Part { token: Token::Statement(Running { statement, .. }), .. } => {
                 statement.rows = statement.rows.saturating_add(1);
                 statement.bytes = statement.bytes.saturating_add(u64::try_from(total).unwrap_or(u64::MAX));
                 Ok(())
@@ -111,8 +112,8 @@ impl Relay {
                 self.on_error(token, whole, now)
             }
             Step::Part { token, .. } => {
-                if let (Token::Statement(statement), Tag::CommandComplete) = (token, tag) {
-                    statement.tag = Some(command_tag(body)?);
+                if let (Token::Statement(running), Tag::CommandComplete) = (token, tag) {
+                    running.statement.tag = Some(command_tag(body)?);
                 }
                 self.outlet.hold(whole, now);
                 Ok(())
@@ -132,7 +133,7 @@ impl Relay {
             Token::Refused(_) if tag != Tag::ReadyForQuery => {
                 return Err(Fault::site("upstream", "understood what cannot be parsed"));
             }
-            Token::Statement(mut statement) => {
+            Token::Statement(Running { mut statement, .. }) => {
                 if tag == Tag::CommandComplete {
                     statement.tag = Some(command_tag(body)?);
                 }
@@ -164,7 +165,7 @@ impl Relay {
                 self.refuse(refused, now);
                 return Ok(());
             }
-            Token::Statement(statement) | Token::Parsed(statement) => Some(statement),
+            Token::Statement(Running { statement, .. }) | Token::Parsed(statement) => Some(statement),
             Token::Silent => None,
         };
         let profile = self.permit.profile();
