@@ -41,21 +41,26 @@ impl Details {
 
     /// Appends the details of the next entries, in order, and makes them durable.
     pub(crate) fn append<'a>(&mut self, blobs: impl Iterator<Item = &'a [u8]>) -> io::Result<()> {
-        let mut bytes = Vec::new();
+        let (mut bytes, mut full) = (Vec::new(), Vec::new());
         for blob in blobs {
             let length = u32::try_from(blob.len()).map_err(io::Error::other)?;
             bytes.extend_from_slice(&length.to_be_bytes());
             bytes.extend_from_slice(blob);
             self.next += 1;
             if self.next.is_multiple_of(BUNDLE_ENTRIES) {
-                self.write(&mut bytes, self.next / BUNDLE_ENTRIES - 1)?;
-                self.open = None;
+                self.write(&bytes, self.next / BUNDLE_ENTRIES - 1)?;
+                bytes.clear();
+                full.extend(self.open.take());
             }
         }
-        if bytes.is_empty() { Ok(()) } else { self.write(&mut bytes, self.next / BUNDLE_ENTRIES) }
+        if !bytes.is_empty() {
+            self.write(&bytes, self.next / BUNDLE_ENTRIES)?;
+            full.extend(self.open.as_ref().map(File::try_clone).transpose()?);
+        }
+        durable::sync_files(&full.iter().collect::<Vec<_>>())
     }
 
-    fn write(&mut self, bytes: &mut Vec<u8>, bundle: u64) -> io::Result<()> {
+    fn write(&mut self, bytes: &[u8], bundle: u64) -> io::Result<()> {
         let file = match &mut self.open {
             Some(file) => file,
             none => {
@@ -67,10 +72,7 @@ impl Details {
                 none.insert(file)
             }
         };
-        file.write_all(bytes)?;
-        file.sync_data()?;
-        bytes.clear();
-        Ok(())
+        file.write_all(bytes)
     }
 }
 

@@ -6,6 +6,11 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+/// Threads that sync files at once.
+const SYNC_THREADS_MAX: usize = 8;
+/// Fewer files than this are not worth a thread.
+const SYNC_FILES_MIN: usize = 4;
+
 /// Makes a folder and those above it, and syncs each folder that gained a name.
 pub(crate) fn make_dir(dir: &Path) -> io::Result<()> {
     if dir.is_dir() {
@@ -25,6 +30,23 @@ pub(crate) fn make_dir(dir: &Path) -> io::Result<()> {
 pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
     let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
     File::open(dir)?.sync_all()
+}
+
+/// Brings files to the disk. Many go at once: the file system then commits its journal for several together,
+/// where one after the other each would wait for its own.
+pub(crate) fn sync_files(files: &[&File]) -> io::Result<()> {
+    let share = files.len().div_ceil(SYNC_THREADS_MAX).max(SYNC_FILES_MIN);
+    std::thread::scope(|scope| {
+        let shares = files.chunks(share).skip(1);
+        let others: Vec<_> = shares.map(|files| scope.spawn(|| sync_each(files))).collect();
+        let own = files.chunks(share).next().map_or(Ok(()), sync_each);
+        let lost = |_| Err(io::Error::other("a thread that synced files has ended"));
+        others.into_iter().map(|other| other.join().unwrap_or_else(lost)).fold(own, io::Result::and)
+    })
+}
+
+fn sync_each(files: &[&File]) -> io::Result<()> {
+    files.iter().try_for_each(|file| file.sync_all())
 }
 
 /// Replaces one file: after a crash there is the old content or the new, never a mixture. Writes the new content
@@ -78,12 +100,9 @@ impl Unnamed {
 
     /// Brings all of them to the disk.
     pub(crate) fn sync(self) -> io::Result<Synced> {
-        let mut names = Vec::with_capacity(self.files.len());
-        for (file, beside, path) in self.files {
-            file.sync_all()?;
-            names.push((beside, path));
-        }
-        Ok(Synced { names })
+        let files: Vec<&File> = self.files.iter().map(|(file, _, _)| file).collect();
+        sync_files(&files)?;
+        Ok(Synced { names: self.files.into_iter().map(|(_, beside, path)| (beside, path)).collect() })
     }
 }
 
