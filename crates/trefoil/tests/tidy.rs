@@ -175,12 +175,22 @@ fn product_lines<'a>(file: &Path, text: &'a str) -> Vec<(usize, &'a str)> {
     if is_test {
         return Vec::new();
     }
-    text.lines()
-        .enumerate()
-        .map(|(index, line)| (index + 1, line))
-        .take_while(|(_, line)| line.trim() != "#[cfg(test)]")
-        .filter(|(_, line)| !line.trim_start().starts_with("//"))
-        .collect()
+    let lines: Vec<&str> = text.lines().collect();
+    let mut product = Vec::new();
+    let mut at = 0;
+    while let Some(line) = lines.get(at) {
+        if line.trim() == "#[cfg(test)]" {
+            // One item on one line, such as `mod tests;`; anything longer closes the file.
+            if !lines.get(at + 1).is_some_and(|next| next.ends_with(';')) {
+                break;
+            }
+            at += 1;
+        } else if !line.trim_start().starts_with("//") {
+            product.push((at + 1, *line));
+        }
+        at += 1;
+    }
+    product
 }
 
 /// First line and length of every function of the product. Reads what rustfmt wrote: a function ends at the first

@@ -1,6 +1,7 @@
 //! What happens around the queries: the tour, kill -9, the next start, tampering.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -23,12 +24,13 @@ fn kill_leaves_no_orphan_and_loses_nothing() {
     let mut enclave = Enclave::start();
     assert!(enclave.gate(AOIFE, &["SELECT count(*) FROM users"]).trim().parse::<u32>().is_ok());
     let before = entries(&enclave);
-    let marker = enclave.dir.to_string_lossy().into_owned();
+    let parts = processes(&enclave);
+    assert_eq!(parts.len(), 5, "three sites, the monitor, the gate: {parts:?}");
     let supervisor = fs::read_to_string(enclave.dir.join("run/up.pid")).unwrap();
     assert!(Command::new("kill").args(["-9", supervisor.trim()]).status().unwrap().success());
     let since = Instant::now();
-    while !processes_of(&marker).is_empty() {
-        assert!(since.elapsed() < Duration::from_secs(20), "still there: {:?}", processes_of(&marker));
+    while parts.iter().any(|pid| Path::new(&format!("/proc/{pid}")).exists()) {
+        assert!(since.elapsed() < Duration::from_secs(20), "one of {parts:?} is still there");
         sleep(Duration::from_millis(100));
     }
     let info = up(&enclave.dir);
@@ -48,9 +50,9 @@ fn entries(enclave: &Enclave) -> Vec<String> {
     String::from_utf8_lossy(&shown.stdout).lines().map(str::to_owned).collect()
 }
 
-/// Processes whose command line names the enclave's folder.
-fn processes_of(marker: &str) -> Vec<String> {
-    let listed = Command::new("ps").args(["-eo", "pid,args"]).output().unwrap();
-    let all = String::from_utf8_lossy(&listed.stdout).into_owned();
-    all.lines().filter(|line| line.contains(marker)).map(str::to_owned).collect()
+/// The parts' process ids.
+fn processes(enclave: &Enclave) -> Vec<u64> {
+    let status = enclave.trefoil(&["status", "--json"]);
+    let status: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap();
+    status["parts"].as_array().unwrap().iter().filter_map(|part| part["pid"].as_u64()).collect()
 }
