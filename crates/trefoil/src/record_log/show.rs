@@ -74,12 +74,7 @@ fn opener(folder: &Folder) -> Result<Option<Opener>, Ended> {
 fn print_json(shown: &Shown, detail: Option<Value>) -> Result<(), Failed> {
     let entry: Value =
         serde_json::from_slice(&shown.line).or_cannot_tell("reading an entry").map_err(Failed)?;
-    let object = json!({
-        "index": shown.index,
-        "published": shown.published,
-        "entry": entry,
-        "detail": detail,
-    });
+    let object = json!({ "index": shown.index, "entry": entry, "detail": detail });
     terminal::say_json(&object).map_err(Failed)
 }
 

@@ -14,7 +14,7 @@ use crate::enclave::ports::Ports;
 use crate::enclave::probe;
 use crate::enclave::state::{PartState, Phase, State};
 use crate::ended::{Ended, OrEnded};
-use crate::folder::Folder;
+use crate::folder::{self, Folder};
 use crate::up::process::{self, Process};
 use crate::up::progress::Progress;
 
@@ -182,6 +182,7 @@ impl Parts {
             PartState { name: part.name(), pid, ended: process.and_then(Process::ended) }
         });
         let pid = rustix::process::getpid().as_raw_nonzero().get();
+        folder::write_public(&self.folder.run("up.pid"), format!("{pid}\n").as_bytes())?;
         State { pid, round: self.round, phase, parts: parts.collect() }.write(&self.folder)
     }
 }
