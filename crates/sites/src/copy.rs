@@ -5,7 +5,10 @@ use policy::ColumnType;
 
 use crate::people::{Payment, Person};
 
-/// Columns of `users` that are generated, in this order.
+/// A subject's random link: see `wall::names::LINK`.
+pub(crate) type Link = [u8; 16];
+
+/// Columns of `users` that are generated, in this order; the link comes last.
 pub(crate) const USERS: &[(&str, ColumnType)] = &[
     ("id", ColumnType::Bigint),
     ("home_site", ColumnType::Text),
@@ -21,7 +24,7 @@ pub(crate) const USERS: &[(&str, ColumnType)] = &[
     ("created_at", ColumnType::Timestamptz),
 ];
 
-/// Columns of `payments` that are generated, in this order.
+/// Columns of `payments` that are generated, in this order; the link comes last.
 pub(crate) const PAYMENTS: &[(&str, ColumnType)] = &[
     ("id", ColumnType::Bigint),
     ("home_site", ColumnType::Text),
@@ -68,7 +71,7 @@ impl Batch {
     }
 
     fn row(&mut self, columns: &[(&str, ColumnType)]) {
-        self.0.put_i16(i16::try_from(columns.len()).unwrap_or(i16::MAX));
+        self.0.put_i16(i16::try_from(columns.len() + 1).unwrap_or(i16::MAX));
     }
 
     fn bigint(&mut self, value: i64) {
@@ -97,13 +100,18 @@ impl Batch {
         self.0.put_u8(u8::from(value));
     }
 
+    fn uuid(&mut self, value: &[u8; 16]) {
+        self.0.put_i32(16);
+        self.0.put_slice(value);
+    }
+
     fn timestamptz(&mut self, unix_micros: i64) {
         self.bigint(unix_micros.saturating_sub(EPOCH_MICROS));
     }
 }
 
 /// Adds a row of `users`.
-pub(crate) fn user(batch: &mut Batch, person: &Person) {
+pub(crate) fn user(batch: &mut Batch, person: &Person, link: &Link) {
     batch.row(USERS);
     batch.bigint(person.id);
     batch.text(&person.home_site);
@@ -117,10 +125,11 @@ pub(crate) fn user(batch: &mut Batch, person: &Person) {
     batch.boolean(person.analytics_consent);
     batch.integer(person.followers);
     batch.timestamptz(person.created_at_micros);
+    batch.uuid(link);
 }
 
 /// Adds a row of `payments`.
-pub(crate) fn payment(batch: &mut Batch, payment: &Payment) {
+pub(crate) fn payment(batch: &mut Batch, payment: &Payment, link: &Link) {
     batch.row(PAYMENTS);
     batch.bigint(payment.id);
     batch.text(&payment.home_site);
@@ -130,4 +139,5 @@ pub(crate) fn payment(batch: &mut Batch, payment: &Payment) {
     batch.text(&payment.iban);
     batch.text(&payment.status);
     batch.timestamptz(payment.paid_at_micros);
+    batch.uuid(link);
 }

@@ -9,9 +9,9 @@ use futures_util::future::{try_join, try_join_all};
 use policy::Bundle;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio_postgres::Client;
-use wall::names::{partition, quoted};
+use wall::names::{LINK, partition, quoted};
 
-use crate::copy::{Batch, PAYMENTS, USERS, payment, user};
+use crate::copy::{Batch, Link, PAYMENTS, USERS, payment, user};
 use crate::people::{HomeSite, Population};
 use crate::{Cluster, Event, SitesError, Watcher};
 
@@ -106,9 +106,10 @@ fn fan_out(sites: &[HomeSite], generate: Generate, mut feeds: BTreeMap<String, F
     for (person, payments) in Population::new(generate.seed, generate.subjects, sites) {
         done += 1;
         if let Some(feeds) = feeds.get_mut(person.home_site.as_str()) {
-            user(&mut feeds.users.batch, &person);
+            let link: Link = rand::random();
+            user(&mut feeds.users.batch, &person, &link);
             for one in &payments {
-                payment(&mut feeds.payments.batch, one);
+                payment(&mut feeds.payments.batch, one, &link);
             }
             if !feeds.users.flush_full() || !feeds.payments.flush_full() {
                 return;
@@ -161,24 +162,31 @@ async fn load_site(
     users_client.batch_execute(&rest.join(";\n")).await.map_err(failed())
 }
 
-/// Begins a transaction and copies into an emptied partition. As `replica`: the trigger that gives a new subject its
-/// tokens would give them in the order of the subjects.
+/// Begins a transaction and copies into an emptied partition, in the order of the random links: a reader without keys
+/// must not tell them from the place of a row. As `replica`: the trigger that gives a new subject its tokens would
+/// give them in the order of the subjects.
 async fn copy(
     client: &Client,
     table: &str,
     columns: &[(&str, policy::ColumnType)],
     mut from: Receiver<Bytes>,
 ) -> Result<(), tokio_postgres::Error> {
-    let columns: Vec<String> = columns.iter().map(|(name, _)| quoted(name)).collect();
-    let begin = format!("BEGIN; SET LOCAL session_replication_role = replica; TRUNCATE {table}");
+    let mut columns: Vec<String> = columns.iter().map(|(name, _)| quoted(name)).collect();
+    columns.push(LINK.to_owned());
+    let columns = columns.join(", ");
+    let begin = format!(
+        "BEGIN; SET LOCAL session_replication_role = replica; TRUNCATE {table}; \
+         CREATE TEMP TABLE arrived (LIKE {table}) ON COMMIT DROP"
+    );
     client.batch_execute(&begin).await?;
-    let statement = format!("COPY {table} ({}) FROM STDIN (FORMAT binary)", columns.join(", "));
-    let sink = client.copy_in(&statement).await?;
+    let sink = client.copy_in(&format!("COPY arrived ({columns}) FROM STDIN (FORMAT binary)")).await?;
     let mut sink = std::pin::pin!(sink);
     while let Some(bytes) = from.recv().await {
         sink.send(bytes).await?;
     }
-    sink.finish().await.map(|_| ())
+    sink.finish().await?;
+    let place = format!("INSERT INTO {table} ({columns}) SELECT {columns} FROM arrived ORDER BY {LINK}");
+    client.batch_execute(&place).await
 }
 
 fn own(bundle: &Bundle, table: &str, site: &str) -> String {

@@ -176,6 +176,7 @@ async fn nothing_that_was_planted_comes_back() {
         }
     }
     shown(&enclave).await;
+    order_says_nothing(&enclave).await;
 }
 
 fn named(enclave: &Enclave, profile: &str, other: &str, statement: &str) -> String {
@@ -248,4 +249,37 @@ async fn shown(enclave: &Enclave) {
     )
     .await;
     assert_eq!(year, "t|t");
+}
+
+/// A reader of pseudonyms may know the subjects' keys from elsewhere. The order in which tokens come, by whatever plan,
+/// must not pair them: the first token would be the first subject's.
+async fn order_says_nothing(enclave: &Enclave) {
+    let admin = enclave.cluster("dublin-1").admin().await.unwrap();
+    admin.batch_execute("VACUUM ANALYZE").await.unwrap();
+    let keys = "SELECT token, id FROM pseudonym.engineering JOIN data.users ON subject = trefoil_subject";
+    let keys: std::collections::HashMap<String, i64> =
+        admin.query(keys, &[]).await.unwrap().iter().map(|row| (row.get(0), row.get(1))).collect();
+    let client = enclave.session("engineering", "dublin-1", 1).await;
+    for settings in [
+        "RESET ALL",
+        "SET enable_hashjoin = off",
+        "SET enable_mergejoin = off",
+        "SET enable_hashjoin = off; SET enable_nestloop = off",
+        "SET enable_hashjoin = off; SET enable_mergejoin = off",
+        "SET enable_seqscan = off; SET enable_sort = off",
+    ] {
+        for query in
+            ["SELECT id FROM users", "SELECT id, country FROM users", "SELECT id FROM users LIMIT 100"]
+        {
+            client.batch_execute("RESET ALL").await.unwrap();
+            client.batch_execute(settings).await.unwrap();
+            let rows = client.query(query, &[]).await.unwrap();
+            let found: Vec<i64> = rows.iter().map(|row| keys[row.get::<_, &str>(0)]).collect();
+            let ascending = found.windows(2).filter(|pair| pair[0] < pair[1]).count() * 100 / found.len();
+            assert!(
+                (25..75).contains(&ascending),
+                "{settings}: {query}: {ascending} % in the order of the keys"
+            );
+        }
+    }
 }

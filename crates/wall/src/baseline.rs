@@ -6,7 +6,7 @@ use policy::{Bundle, Catalog, Table};
 
 use crate::mask;
 use crate::names::{
-    self, ADMIN, DATABASE, OWN_SCHEMA, POOL, PSEUDONYM_SCHEMA, WATCH, list, literal, partition, quoted,
+    self, ADMIN, DATABASE, LINK, OWN_SCHEMA, POOL, PSEUDONYM_SCHEMA, WATCH, list, literal, partition, quoted,
     relation,
 };
 
@@ -74,7 +74,7 @@ pub fn baseline(bundle: &Bundle, site: &str) -> Vec<String> {
     ddl.push(format!("CREATE SCHEMA {}", quoted(&bundle.catalog().schema)));
     ddl.extend([PSEUDONYM_SCHEMA, OWN_SCHEMA].map(|schema| format!("CREATE SCHEMA {schema}")));
     ddl.extend(mask::ALL.iter().map(|mask| mask.create()));
-    ddl.extend(trigger_functions(bundle.catalog()));
+    ddl.extend(create_trigger_functions(bundle.catalog()));
     ddl.push(format!("REVOKE ALL ON ALL FUNCTIONS IN SCHEMA {OWN_SCHEMA} FROM PUBLIC"));
     for table in &bundle.catalog().tables {
         add_table(bundle, table, &mut ddl);
@@ -102,34 +102,55 @@ fn take_back() -> Vec<String> {
     ]
 }
 
-fn trigger_functions(catalog: &Catalog) -> [String; 2] {
-    let create = |name, more, body: &str| {
+fn create_trigger_functions(catalog: &Catalog) -> Vec<String> {
+    let create = |(name, definer, body): (String, bool, String)| {
+        // Whoever may add a row need not see tokens, nor other rows.
+        let more = if definer { "SECURITY DEFINER SET search_path = pg_catalog, pg_temp" } else { "" };
         format!(
             "CREATE FUNCTION {OWN_SCHEMA}.{name}() RETURNS trigger LANGUAGE plpgsql {more} AS $body${body}$body$"
         )
     };
-    [
-        create("origin_only", "", ORIGIN_ONLY),
-        // Whoever may add a subject need not see tokens.
-        create(
-            "keep_pseudonyms",
-            "SECURITY DEFINER SET search_path = pg_catalog, pg_temp",
-            &keep_pseudonyms(catalog),
-        ),
-    ]
+    trigger_functions(catalog).into_iter().map(create).collect()
+}
+
+/// The functions of triggers: (name, whether it runs with its owner's rights, source).
+pub(crate) fn trigger_functions(catalog: &Catalog) -> Vec<(String, bool, String)> {
+    let mut functions = vec![("origin_only".to_owned(), false, ORIGIN_ONLY.to_owned())];
+    functions.push(("keep_pseudonyms".to_owned(), true, keep_pseudonyms(catalog)));
+    functions
+        .extend(others(catalog).map(|table| (format!("link_{}", table.name), true, link(catalog, table))));
+    functions
+}
+
+/// Tables beside the subject table.
+fn others(catalog: &Catalog) -> impl Iterator<Item = &Table> {
+    catalog.tables.iter().filter(|table| table.name != catalog.subject_table)
+}
+
+/// Links a row to its subject. Without one there is no link, and so no pseudonym and no row scope that selects it.
+fn link(catalog: &Catalog, table: &Table) -> String {
+    let Some(subjects) = catalog.table(&catalog.subject_table) else { return String::new() };
+    format!(
+        "BEGIN NEW.{LINK} := (SELECT s.{LINK} FROM {} s WHERE s.{} = NEW.{} AND s.{} = NEW.{}); RETURN NEW; END",
+        relation(&catalog.schema, &subjects.name),
+        quoted(&subjects.key),
+        quoted(&table.subject_key),
+        quoted(&subjects.home),
+        quoted(&table.home)
+    )
 }
 
 /// A new subject gets a token in every scope; an erased subject loses them.
-pub(crate) fn keep_pseudonyms(catalog: &Catalog) -> String {
+fn keep_pseudonyms(catalog: &Catalog) -> String {
     let Some(subjects) = catalog.table(&catalog.subject_table) else { return String::new() };
-    let (key, home) = (quoted(&subjects.key), quoted(&subjects.home));
+    let home = quoted(&subjects.home);
     let (mut add, mut remove) = (String::new(), String::new());
     for scope in &catalog.pseudonym_scopes {
         let tokens = relation(PSEUDONYM_SCHEMA, scope);
         add.push_str(&format!(
-            "INSERT INTO {tokens} VALUES (NEW.{key}, NEW.{home}, {TOKEN}) ON CONFLICT DO NOTHING; "
+            "INSERT INTO {tokens} VALUES (NEW.{LINK}, NEW.{home}, {TOKEN}) ON CONFLICT DO NOTHING; "
         ));
-        remove.push_str(&format!("DELETE FROM {tokens} WHERE subject = OLD.{key} AND home = OLD.{home}; "));
+        remove.push_str(&format!("DELETE FROM {tokens} WHERE subject = OLD.{LINK} AND home = OLD.{home}; "));
     }
     format!("BEGIN IF TG_OP = 'INSERT' THEN {add}ELSE {remove}END IF; RETURN NULL; END")
 }
@@ -140,7 +161,7 @@ const TOKEN: &str = "pg_catalog.replace(pg_catalog.gen_random_uuid()::text, '-',
 fn add_table(bundle: &Bundle, table: &Table, ddl: &mut Vec<String>) {
     let schema = &bundle.catalog().schema;
     let needed = [&table.key, &table.subject_key, &table.home];
-    let columns: Vec<String> = table
+    let mut columns: Vec<String> = table
         .columns
         .iter()
         .map(|column| {
@@ -148,13 +169,18 @@ fn add_table(bundle: &Bundle, table: &Table, ddl: &mut Vec<String>) {
             format!("{} {}{required}", quoted(&column.name), column.data_type)
         })
         .collect();
+    let is_subject = table.name == bundle.catalog().subject_table;
+    let fresh = if is_subject { " NOT NULL DEFAULT pg_catalog.gen_random_uuid()" } else { "" };
+    columns.push(format!("{LINK} uuid{fresh}"));
     let name = relation(schema, &table.name);
     let (columns, key, home) = (columns.join(", "), quoted(&table.key), quoted(&table.home));
     ddl.push(format!(
         "CREATE TABLE {name} ({columns}, PRIMARY KEY ({key}, {home})) PARTITION BY LIST ({home})"
     ));
     add_partitions(bundle, schema, &table.name, ddl);
-    if table.key != table.subject_key {
+    let unique = if is_subject { "UNIQUE " } else { "" };
+    ddl.push(format!("CREATE {unique}INDEX ON {name} ({LINK}, {home})"));
+    if !is_subject {
         ddl.push(format!("CREATE INDEX ON {name} ({}, {home})", quoted(&table.subject_key)));
     }
     ddl.push(format!("ALTER TABLE {name} ENABLE ROW LEVEL SECURITY"));
@@ -173,15 +199,11 @@ fn add_partitions(bundle: &Bundle, schema: &str, table: &str, ddl: &mut Vec<Stri
 
 fn add_pseudonyms(bundle: &Bundle, ddl: &mut Vec<String>) {
     let catalog = bundle.catalog();
-    let Some(key) = catalog.table(&catalog.subject_table).and_then(|table| table.column(&table.key)) else {
-        return;
-    };
     for scope in &catalog.pseudonym_scopes {
         ddl.push(format!(
-            "CREATE TABLE {} (subject {} NOT NULL, home text NOT NULL, token text NOT NULL, \
+            "CREATE TABLE {} (subject uuid NOT NULL, home text NOT NULL, token text NOT NULL, \
              PRIMARY KEY (subject, home), UNIQUE (token, home)) PARTITION BY LIST (home)",
-            relation(PSEUDONYM_SCHEMA, scope),
-            key.data_type
+            relation(PSEUDONYM_SCHEMA, scope)
         ));
         add_partitions(bundle, PSEUDONYM_SCHEMA, scope, ddl);
     }
@@ -219,6 +241,15 @@ pub(crate) fn triggers(bundle: &Bundle, site: &str) -> Vec<(String, String, Stri
         relation(&catalog.schema, &own)
     );
     triggers.push(("keep_pseudonyms".to_owned(), catalog.schema.clone(), own, text));
+    for table in others(catalog) {
+        let own = partition(&table.name, site);
+        let text = format!(
+            "CREATE TRIGGER link_subject BEFORE INSERT OR UPDATE ON {} FOR EACH ROW EXECUTE FUNCTION {OWN_SCHEMA}.link_{}()",
+            relation(&catalog.schema, &own),
+            table.name
+        );
+        triggers.push(("link_subject".to_owned(), catalog.schema.clone(), own, text));
+    }
     triggers
 }
 
@@ -258,11 +289,11 @@ pub fn fill_pseudonyms(bundle: &Bundle, site: &str) -> Vec<String> {
     let catalog = bundle.catalog();
     let Some(subjects) = catalog.table(&catalog.subject_table) else { return Vec::new() };
     let from = relation(&catalog.schema, &partition(&subjects.name, site));
-    let (key, home) = (quoted(&subjects.key), quoted(&subjects.home));
+    let home = quoted(&subjects.home);
     let fill = |scope: &String| {
         let tokens = relation(PSEUDONYM_SCHEMA, &partition(scope, site));
         format!(
-            "INSERT INTO {tokens} SELECT {key}, {home}, {TOKEN} FROM {from} \
+            "INSERT INTO {tokens} SELECT {LINK}, {home}, {TOKEN} FROM {from} \
              ORDER BY pg_catalog.gen_random_uuid() ON CONFLICT DO NOTHING"
         )
     };

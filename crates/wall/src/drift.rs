@@ -180,8 +180,8 @@ const CATALOG_GRANTS: &str = "WITH held AS ( \
     relowner FROM pg_attribute JOIN pg_class c ON c.oid = attrelid WHERE c.oid < 16384 \
     UNION ALL SELECT 'schema ' || nspname, oid, 'pg_namespace'::regclass, 0, nspacl, nspowner FROM pg_namespace \
     WHERE oid < 16384 AND nspname <> 'pg_toast' \
-    UNION ALL SELECT 'function ' || oid::regprocedure, oid, 'pg_proc'::regclass, 0, \
-    coalesce(proacl, acldefault('f', proowner)), proowner FROM pg_proc WHERE oid < 16384) \
+    UNION ALL SELECT 'function ' || oid::regprocedure, oid, 'pg_proc'::regclass, 0, proacl, proowner \
+    FROM pg_proc WHERE oid < 16384 AND proacl IS NOT NULL) \
     SELECT format('grant of %s on %s to %s', a.privilege_type, object, \
     CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(a.grantee) END), \
     CASE WHEN a.is_grantable THEN 'with grant option' ELSE 'plain' END \

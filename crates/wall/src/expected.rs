@@ -3,13 +3,10 @@
 
 use policy::{Bundle, Profile};
 
-use crate::baseline::{
-    ORIGIN_ONLY, WATCH_CONNECTIONS_MAX, WATCH_FUNCTIONS, keep_pseudonyms, own_partitions, partitioned,
-    triggers,
-};
+use crate::baseline::{WATCH_CONNECTIONS_MAX, WATCH_FUNCTIONS, own_partitions, trigger_functions, triggers};
 use crate::drift::{COLUMN, Facts, normal};
 use crate::names::{
-    self, ADMIN, DATABASE, OWN_SCHEMA, POOL, PSEUDONYM_SCHEMA, WATCH, literal, partition, repl_role,
+    self, ADMIN, DATABASE, LINK, OWN_SCHEMA, POOL, PSEUDONYM_SCHEMA, WATCH, literal, partition, repl_role,
 };
 use crate::profile::session_settings;
 use crate::views::compile;
@@ -120,6 +117,7 @@ fn add_tables(bundle: &Bundle, facts: &mut Facts) {
     }
     for table in &catalog.tables {
         add_table(bundle, &catalog.schema, &table.name, true, &table.home, facts);
+        add(facts, format!("{COLUMN}{}.{}.{LINK}", catalog.schema, table.name), "uuid");
         for column in &table.columns {
             let data_type = match column.data_type {
                 policy::ColumnType::Timestamptz => "timestamp with time zone",
@@ -128,11 +126,9 @@ fn add_tables(bundle: &Bundle, facts: &mut Facts) {
             add(facts, format!("{COLUMN}{}.{}.{}", catalog.schema, table.name, column.name), data_type);
         }
     }
-    let subjects = catalog.table(&catalog.subject_table);
-    let key = subjects.and_then(|table| table.column(&table.key)).map_or("", |key| key.data_type.as_str());
     for scope in &catalog.pseudonym_scopes {
         add_table(bundle, PSEUDONYM_SCHEMA, scope, false, "home", facts);
-        for (column, data_type) in [("subject", key), ("home", "text"), ("token", "text")] {
+        for (column, data_type) in [("subject", "uuid"), ("home", "text"), ("token", "text")] {
             add(facts, format!("{COLUMN}{PSEUDONYM_SCHEMA}.{scope}.{column}"), data_type);
         }
     }
@@ -167,11 +163,8 @@ fn add_code(bundle: &Bundle, site: &str, facts: &mut Facts) {
             ),
         );
     }
-    let pinned = "search_path=pg_catalog, pg_temp";
-    let keep = keep_pseudonyms(bundle.catalog());
-    for (name, definer, settings, source) in
-        [("origin_only", "f", "", ORIGIN_ONLY), ("keep_pseudonyms", "t", pinned, &keep)]
-    {
+    for (name, definer, source) in trigger_functions(bundle.catalog()) {
+        let (definer, settings) = if definer { ("t", "search_path=pg_catalog, pg_temp") } else { ("f", "") };
         add(
             facts,
             format!("function {OWN_SCHEMA}.{name}()"),
@@ -206,7 +199,6 @@ fn add_replication(bundle: &Bundle, site: &str, facts: &mut Facts) {
             ),
         );
     }
-    debug_assert!(!partitioned(bundle).is_empty(), "a bundle has a subject table");
 }
 
 fn add_profile(bundle: &Bundle, profile: &Profile, site: &str, facts: &mut Facts) -> Result<(), WallError> {

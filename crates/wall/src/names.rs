@@ -19,6 +19,11 @@ pub const OWN_SCHEMA: &str = "trefoil";
 /// Hexadecimal digits of a profile's hash that a role name carries.
 const PROFILE_DIGITS: usize = 16;
 
+/// A column of every base table that no catalog names: a random link from a row to its subject. Tokens are joined by
+/// it, and not by the subject's key, because a join hands out rows in the order of what it joins by: by key, the first
+/// token would be the first subject's.
+pub const LINK: &str = "trefoil_subject";
+
 /// What a profile's roles are called, whichever bundle made it: the first 16 digits of its hash.
 pub fn short(profile: &ProfileHash) -> String {
     let mut digits = profile.to_string();

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use policy::{Bundle, Disclosure, Profile, ProfileTable, RowRule, Table, Value};
 
-use crate::names::{OWN_SCHEMA, PSEUDONYM_SCHEMA, literal, quoted, relation};
+use crate::names::{LINK, OWN_SCHEMA, PSEUDONYM_SCHEMA, literal, quoted, relation};
 use crate::{WallError, mask};
 
 /// A profile, compiled. Names are clear text, SQL is SQL.
@@ -85,16 +85,15 @@ fn view(
     Ok(format!("SELECT {} {from}", columns.join(", ")))
 }
 
-/// A subject without a token shows NULL, never its key.
+/// A subject without a token shows NULL, never its key, which the owner cannot even read.
 fn join(bundle: &Bundle, table: &Table, scope: &str, compiled: &mut Compiled) -> String {
     let schema = &bundle.catalog().schema;
-    compiled.read(schema, &table.name, [table.subject_key.as_str(), table.home.as_str()]);
+    compiled.read(schema, &table.name, [LINK, table.home.as_str()]);
     compiled.read(PSEUDONYM_SCHEMA, scope, ["subject", "home", "token"]);
     format!(
-        "FROM ({} t LEFT JOIN {} p ON (((p.subject = t.\"{}\") AND (p.home = t.\"{}\"))))",
+        "FROM ({} t LEFT JOIN {} p ON (((p.subject = t.{LINK}) AND (p.home = t.\"{}\"))))",
         relation(schema, &table.name),
         relation(PSEUDONYM_SCHEMA, scope),
-        table.subject_key,
         table.home
     )
 }
@@ -116,16 +115,14 @@ fn condition(
         RowRule::Subjects { scope } => {
             let parent = known(bundle, &bundle.catalog().subject_table)?;
             let (column, value) = equals(parent, scope)?;
-            compiled.read(schema, &table.name, [table.subject_key.as_str(), table.home.as_str()]);
-            compiled.read(schema, &parent.name, [parent.key.as_str(), parent.home.as_str(), column]);
+            compiled.read(schema, &table.name, [LINK, table.home.as_str()]);
+            compiled.read(schema, &parent.name, [LINK, parent.home.as_str(), column]);
             let own = quoted(&table.name);
             // An alias that no table can have: tables are in lower case.
             Ok(format!(
-                "(EXISTS ( SELECT 1 FROM {} \"S\" WHERE ((\"S\".\"{}\" = {own}.\"{}\") \
+                "(EXISTS ( SELECT 1 FROM {} \"S\" WHERE ((\"S\".{LINK} = {own}.{LINK}) \
                  AND (\"S\".\"{}\" = {own}.\"{}\") AND (\"S\".\"{column}\" = {}))))",
                 relation(schema, &parent.name),
-                parent.key,
-                table.subject_key,
                 parent.home,
                 table.home,
                 constant(value)

@@ -18,8 +18,8 @@ SELECT u.id, u.home_site, u.handle, u.full_name, u.email, u.phone, u.birth_date,
        a.token AS analytics_token, e.token AS engineering_token, p.iban
 FROM data.users u
 JOIN data.payments p ON p.user_id = u.id AND p.home_site = u.home_site
-JOIN pseudonym.analytics a ON a.subject = u.id AND a.home = u.home_site
-JOIN pseudonym.engineering e ON e.subject = u.id AND e.home = u.home_site
+JOIN pseudonym.analytics a ON a.subject = u.trefoil_subject AND a.home = u.home_site
+JOIN pseudonym.engineering e ON e.subject = u.trefoil_subject AND e.home = u.home_site
 WHERE u.analytics_consent
 ORDER BY u.id LIMIT 1";
 
