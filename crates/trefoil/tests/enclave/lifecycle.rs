@@ -1,9 +1,10 @@
 //! What happens around the queries: the tour, kill -9, the next start, tampering.
 
 use std::fs;
-use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
 
 use super::lab::{AOIFE, Enclave, up};
 
@@ -26,7 +27,8 @@ fn kill_leaves_no_orphan_and_loses_nothing() {
     let parts = processes(&enclave);
     assert_eq!(parts.len(), 5, "three sites, the monitor, the gate: {parts:?}");
     let supervisor = fs::read_to_string(enclave.dir.join("run/up.pid")).unwrap();
-    assert!(Command::new("kill").args(["-9", supervisor.trim()]).status().unwrap().success());
+    let supervisor = Pid::from_raw(supervisor.trim().parse().unwrap()).unwrap();
+    kill_process(supervisor, Signal::KILL).unwrap();
     for _ in 0..200 {
         if !parts.iter().any(runs) {
             break;
