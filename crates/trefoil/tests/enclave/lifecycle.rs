@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use super::lab::{AOIFE, Enclave, up};
 
 #[test]
