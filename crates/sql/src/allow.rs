@@ -118,11 +118,111 @@ const INFORMATION_TYPES: &[&str] =
 pub(crate) struct Catalog {
     pub(crate) name: &'static str,
     pub(crate) hidden: &'static [&'static str],
+    /// Where some are hidden, those that are not: any other name after a dot may be a function of the whole row.
+    pub(crate) shown: &'static [&'static str],
 }
 
 const fn open(name: &'static str) -> Catalog {
-    Catalog { name, hidden: &[] }
+    Catalog { name, hidden: &[], shown: &[] }
 }
+
+const CLASS: Catalog = Catalog {
+    name: "pg_class",
+    hidden: &["relallfrozen", "relallvisible", "relpages", "reltuples"],
+    shown: &[
+        "ctid",
+        "oid",
+        "relacl",
+        "relam",
+        "relchecks",
+        "relfilenode",
+        "relforcerowsecurity",
+        "relfrozenxid",
+        "relhasindex",
+        "relhasoids",
+        "relhasrules",
+        "relhassubclass",
+        "relhastriggers",
+        "relispartition",
+        "relispopulated",
+        "relisshared",
+        "relkind",
+        "relminmxid",
+        "relname",
+        "relnamespace",
+        "relnatts",
+        "reloftype",
+        "reloptions",
+        "relowner",
+        "relpartbound",
+        "relpersistence",
+        "relreplident",
+        "relrewrite",
+        "relrowsecurity",
+        "reltablespace",
+        "reltoastrelid",
+        "reltype",
+        "tableoid",
+        "xmin",
+    ],
+};
+
+const PROC: Catalog = Catalog {
+    name: "pg_proc",
+    hidden: &["probin", "proconfig", "prosqlbody", "prosrc"],
+    shown: &[
+        "ctid",
+        "oid",
+        "proacl",
+        "proallargtypes",
+        "proargdefaults",
+        "proargmodes",
+        "proargnames",
+        "proargtypes",
+        "procost",
+        "proisagg",
+        "proisstrict",
+        "proiswindow",
+        "prokind",
+        "prolang",
+        "proleakproof",
+        "proname",
+        "pronamespace",
+        "pronargdefaults",
+        "pronargs",
+        "proowner",
+        "proparallel",
+        "proretset",
+        "prorettype",
+        "prorows",
+        "prosecdef",
+        "prosupport",
+        "protrftypes",
+        "provariadic",
+        "provolatile",
+        "tableoid",
+        "xmin",
+    ],
+};
+
+const ROLES: Catalog = Catalog {
+    name: "pg_roles",
+    hidden: &["rolconfig"],
+    shown: &[
+        "oid",
+        "rolbypassrls",
+        "rolcanlogin",
+        "rolconnlimit",
+        "rolcreatedb",
+        "rolcreaterole",
+        "rolinherit",
+        "rolname",
+        "rolpassword",
+        "rolreplication",
+        "rolsuper",
+        "rolvaliduntil",
+    ],
+};
 
 /// Relations of `pg_catalog` that psql, JDBC, psycopg, asyncpg and SQLAlchemy read. Hidden columns say how many rows
 /// a table has, or what code does; statistics, activity, settings, locks, definitions and policies are left out.
@@ -133,7 +233,7 @@ const PG_CATALOG: &[Catalog] = &[
     open("pg_attribute"),
     open("pg_auth_members"),
     open("pg_cast"),
-    Catalog { name: "pg_class", hidden: &["relallfrozen", "relallvisible", "relpages", "reltuples"] },
+    CLASS,
     open("pg_collation"),
     open("pg_constraint"),
     open("pg_conversion"),
@@ -150,9 +250,9 @@ const PG_CATALOG: &[Catalog] = &[
     open("pg_operator"),
     open("pg_opfamily"),
     open("pg_partitioned_table"),
-    Catalog { name: "pg_proc", hidden: &["probin", "proconfig", "prosqlbody", "prosrc"] },
+    PROC,
     open("pg_range"),
-    Catalog { name: "pg_roles", hidden: &["rolconfig"] },
+    ROLES,
     open("pg_sequence"),
     open("pg_shdescription"),
     open("pg_tables"),
@@ -201,6 +301,35 @@ pub(crate) fn catalog(schema: &str, relation: &str) -> Option<&'static Catalog> 
     };
     list.iter().find(|entry| entry.name == relation)
 }
+
+/// Whether `c.name` certainly means a column, where `c` may be a catalog relation that has hidden columns. PostgreSQL
+/// reads any other name as a call: `c.row_to_json` is `row_to_json(c)`. Every such catalog is looked at, because one
+/// alias may stand for several.
+pub(crate) fn shown_column(name: &str) -> bool {
+    PG_CATALOG.iter().any(|catalog| catalog.shown.contains(&name))
+}
+
+/// Whether a function of this name takes a row of any type.
+pub(crate) fn takes_any_row(name: &str) -> bool {
+    ROW_FUNCTIONS.contains(&name) || crate::functions::allowed(&[name])
+}
+
+/// Functions that take a row of any type, other than those on the list of functions.
+const ROW_FUNCTIONS: &[&str] = &[
+    "any_out",
+    "anycompatible_out",
+    "anycompatiblenonarray_out",
+    "anyelement_out",
+    "anynonarray_out",
+    "hash_record",
+    "hash_record_extended",
+    "pg_column_compression",
+    "pg_column_size",
+    "pg_column_toast_chunk_id",
+    "record_image_cmp",
+    "record_out",
+    "record_send",
+];
 
 /// Whether an operator's, collation's or sort operator's name is PostgreSQL's own.
 pub(crate) fn built_in(parts: &[&str]) -> bool {

@@ -29,6 +29,8 @@ use tree::Tree;
 
 /// Longest statement judged; a longer one is refused unread.
 pub const STATEMENT_BYTES_MAX: usize = 262_144;
+/// The most relations, functions in FROM and WITH queries of a statement: names are looked up among them one by one.
+const SOURCES_MAX: usize = 512;
 
 /// A statement that may be sent to a site under the Permit it was judged by. Only [`judge`] makes one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +72,7 @@ fn judge_by(rules: &Rules<'_>, text: &str) -> Result<StatementKind, Refusal> {
         pg_query::parse(text, pg_query::ParserOptions::DEFAULT).map_err(|error| unparsable(&error))?;
     let tree = Tree::of(&parsed.protobuf).map_err(|error| unparsable(&error))?;
     let root = tree.node().ok_or_else(|| unparsable(&"the parser gave no tree"))?;
+    few_sources(&tree)?;
     match root.list("stmts") {
         [] => Ok(StatementKind::Empty),
         [Tree::Node(only)] => verdict::statement(rules, only.get("stmt")),
@@ -79,6 +82,21 @@ fn judge_by(rules: &Rules<'_>, text: &str) -> Result<StatementKind, Refusal> {
             "send the statements one by one",
         )),
     }
+}
+
+fn few_sources(tree: &Tree) -> Result<(), Refusal> {
+    let mut sources = 0_usize;
+    tree.each_node(&mut |node| {
+        sources += usize::from(matches!(node.name, "RangeVar" | "RangeFunction" | "CommonTableExpr"));
+    });
+    if sources <= SOURCES_MAX {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        "too-complex",
+        format!("the statement names more than {SOURCES_MAX} relations, functions in FROM and WITH queries"),
+        "a statement with fewer of them",
+    ))
 }
 
 /// The parser's message may quote the statement, which is the client's own.

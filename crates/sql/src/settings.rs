@@ -100,7 +100,10 @@ pub(crate) fn set(statement: &Node) -> Result<(), Refusal> {
             Some(values) => value(name, values, statement.list("args")),
             None => Err(unknown(name)),
         },
-        Some(VariableSetKind::VarSetDefault | VariableSetKind::VarReset) if settable(name).is_some() => {
+        // The default of a transaction's own mode is read-write, whatever the session's default is.
+        Some(VariableSetKind::VarSetDefault | VariableSetKind::VarReset)
+            if settable(name).is_some() && !name.eq_ignore_ascii_case("transaction_read_only") =>
+        {
             Ok(())
         }
         Some(VariableSetKind::VarResetAll) => Err(unknown("ALL")),

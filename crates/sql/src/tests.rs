@@ -173,6 +173,13 @@ fn nesting_and_length_fail_closed() {
     assert_eq!(verdict(false, &long), "refused: too-long");
     let list = format!("select * from users where id in ({}1)", "1, ".repeat(10_000));
     assert_eq!(verdict(false, &list), "read");
+    // Judging is work on a thread that serves others: what would take long is refused before the walk.
+    let columns = format!("select a{}", ",a".repeat(STATEMENT_BYTES_MAX / 2 - 10));
+    assert_eq!(verdict(false, &columns), "refused: unparsable");
+    let many = |what: &str| format!("select 1 from users{}", format!(", {what}").repeat(SOURCES_MAX));
+    for source in ["users", "pg_class c", "now() n"] {
+        assert_eq!(verdict(false, &many(source)), "refused: too-complex");
+    }
 }
 
 /// A statement of the tables with pieces cut out, doubled, or replaced by pieces of another.

@@ -4,11 +4,18 @@
 //! serializer is told the type name of every struct it meets, so that this serializer yields a `Tree` in which every
 //! node bears its type's name. Nothing here knows PostgreSQL; what a node means is judged in `walk`.
 
+use std::cell::Cell;
+
 use serde::ser::{self, Impossible, Serialize};
 
 /// Nesting accepted, in levels of the uniform tree. libpg_query's decoder stops near 100 messages; this is the second
 /// bound, which protects the recursion of `walk`.
 const TREE_LEVELS_MAX: usize = 512;
+/// Nodes accepted. Each is looked at several times, on a thread that serves other sessions as well.
+const TREE_NODES_MAX: usize = 100_000;
+
+/// libpg_query's struct around "one of these structs".
+const WRAPPER: &str = "Node";
 
 /// A node, list or scalar of the parse tree.
 #[derive(Debug, Clone, PartialEq)]
@@ -94,7 +101,8 @@ impl Tree {
     /// # Errors
     /// When the message nests too deep or holds a value of a kind that no parse tree has.
     pub(crate) fn of<T: Serialize>(message: &T) -> Result<Tree, TreeError> {
-        message.serialize(Builder { levels: TREE_LEVELS_MAX })
+        let nodes = Cell::new(TREE_NODES_MAX);
+        message.serialize(Builder { levels: TREE_LEVELS_MAX, nodes: &nodes })
     }
 }
 
@@ -103,6 +111,8 @@ impl Tree {
 pub(crate) enum TreeError {
     #[error("it nests deeper than {TREE_LEVELS_MAX} levels")]
     TooDeep,
+    #[error("it has more than {TREE_NODES_MAX} parts")]
+    TooMany,
     #[error("the parser produced something unknown: {0}")]
     Unknown(String),
 }
@@ -113,32 +123,36 @@ impl ser::Error for TreeError {
     }
 }
 
-/// The serializer. `levels` is how much deeper it may go.
+/// The serializer: how much deeper it may go, and how many more nodes it may make.
 #[derive(Clone, Copy)]
-struct Builder {
+struct Builder<'n> {
     levels: usize,
+    nodes: &'n Cell<usize>,
 }
 
-impl Builder {
-    fn deeper(self) -> Result<Builder, TreeError> {
-        match self.levels.checked_sub(1) {
-            Some(levels) => Ok(Builder { levels }),
-            None => Err(TreeError::TooDeep),
-        }
+impl Builder<'_> {
+    fn deeper(self) -> Result<Self, TreeError> {
+        let levels = self.levels.checked_sub(1).ok_or(TreeError::TooDeep)?;
+        Ok(Self { levels, ..self })
+    }
+
+    fn one_more(self) -> Result<(), TreeError> {
+        self.nodes.set(self.nodes.get().checked_sub(1).ok_or(TreeError::TooMany)?);
+        Ok(())
     }
 }
 
-struct ListBuilder {
-    inner: Builder,
+struct ListBuilder<'n> {
+    inner: Builder<'n>,
     items: Vec<Tree>,
 }
 
-struct NodeBuilder {
-    inner: Builder,
+struct NodeBuilder<'n> {
+    inner: Builder<'n>,
     node: Node,
 }
 
-impl ser::SerializeSeq for ListBuilder {
+impl ser::SerializeSeq for ListBuilder<'_> {
     type Ok = Tree;
     type Error = TreeError;
 
@@ -152,7 +166,7 @@ impl ser::SerializeSeq for ListBuilder {
     }
 }
 
-impl ser::SerializeStruct for NodeBuilder {
+impl ser::SerializeStruct for NodeBuilder<'_> {
     type Ok = Tree;
     type Error = TreeError;
 
@@ -167,7 +181,7 @@ impl ser::SerializeStruct for NodeBuilder {
 
     fn end(mut self) -> Result<Tree, TreeError> {
         // `Node` is only the wrapper around "one of these structs": its content stands for it.
-        if self.node.name == "Node" {
+        if self.node.name == WRAPPER {
             return Ok(self.node.fields.pop().map_or(Tree::Absent, |(_, content)| content));
         }
         Ok(Tree::Node(self.node))
@@ -183,11 +197,11 @@ macro_rules! never {
     };
 }
 
-impl ser::Serializer for Builder {
+impl<'n> ser::Serializer for Builder<'n> {
     type Ok = Tree;
     type Error = TreeError;
-    type SerializeSeq = ListBuilder;
-    type SerializeStruct = NodeBuilder;
+    type SerializeSeq = ListBuilder<'n>;
+    type SerializeStruct = NodeBuilder<'n>;
     type SerializeTuple = Impossible<Tree, TreeError>;
     type SerializeTupleStruct = Impossible<Tree, TreeError>;
     type SerializeTupleVariant = Impossible<Tree, TreeError>;
@@ -270,11 +284,14 @@ impl ser::Serializer for Builder {
         value.serialize(self.deeper()?)
     }
 
-    fn serialize_seq(self, _: Option<usize>) -> Result<ListBuilder, TreeError> {
+    fn serialize_seq(self, _: Option<usize>) -> Result<ListBuilder<'n>, TreeError> {
         Ok(ListBuilder { inner: self.deeper()?, items: Vec::new() })
     }
 
-    fn serialize_struct(self, name: &'static str, fields: usize) -> Result<NodeBuilder, TreeError> {
+    fn serialize_struct(self, name: &'static str, fields: usize) -> Result<NodeBuilder<'n>, TreeError> {
+        if name != WRAPPER {
+            self.one_more()?;
+        }
         Ok(NodeBuilder { inner: self.deeper()?, node: Node { name, fields: Vec::with_capacity(fields) } })
     }
 

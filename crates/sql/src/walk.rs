@@ -29,6 +29,8 @@ struct Frame {
     with_names: Vec<String>,
     /// Names under which its FROM clause shows a catalog relation that has hidden columns.
     guarded: Vec<String>,
+    /// Names of the other relations in it.
+    plain: Vec<String>,
 }
 
 struct Walk<'a> {
@@ -74,7 +76,8 @@ impl Walk<'_> {
     /// A SELECT is a scope: its WITH names hold inside it and nowhere else.
     fn select(&mut self, select: &Node) -> Result<(), Refusal> {
         let mut frame = Frame::default();
-        select.list("from_clause").iter().for_each(|item| guarded_names(item, &mut frame.guarded));
+        let Frame { guarded, plain, .. } = &mut frame;
+        select.list("from_clause").iter().for_each(|item| source_names(item, guarded, plain));
         self.frames.push(frame);
         let with = select.node("with_clause");
         if let Some(with) = with {
@@ -142,7 +145,11 @@ impl Walk<'_> {
         if catalog.hidden.is_empty() {
             return Ok(());
         }
-        self.hidden.extend(catalog.hidden);
+        for hidden in catalog.hidden {
+            if !self.hidden.contains(hidden) {
+                self.hidden.push(hidden);
+            }
+        }
         // Renaming columns by position would hide which of them is meant.
         match relation.node("alias") {
             Some(alias) if !alias.list("colnames").is_empty() => Err(guarded(catalog.name)),
@@ -151,9 +158,9 @@ impl Walk<'_> {
     }
 
     fn join(&self, join: &Node) -> Result<(), Refusal> {
-        let mut names = Vec::new();
-        guarded_names(join.get("larg"), &mut names);
-        guarded_names(join.get("rarg"), &mut names);
+        let (mut names, mut others) = (Vec::new(), Vec::new());
+        source_names(join.get("larg"), &mut names, &mut others);
+        source_names(join.get("rarg"), &mut names, &mut others);
         let renamed = join.node("alias").is_some_and(|alias| !alias.list("colnames").is_empty());
         match names.first() {
             Some(name) if renamed || join.flag("is_natural") => Err(guarded(name)),
@@ -161,19 +168,28 @@ impl Walk<'_> {
         }
     }
 
-    /// Refuses `*`, `c.*` and the whole row `c` of a catalog relation that has hidden columns.
+    /// Refuses `*`, `c.*`, the whole row `c` and a function of it, `c.f`, of a catalog relation that has hidden columns.
     fn column(&self, column: &Node) -> Result<(), Refusal> {
         let fields = column.list("fields");
         let star = fields.last().and_then(Tree::node).is_some_and(|last| last.name == "AStar");
         let names: Vec<&str> = fields.iter().filter_map(Tree::node).map(|field| field.text("sval")).collect();
+        let hiding = |relation: &str| {
+            self.frames.iter().flat_map(|frame| &frame.guarded).find(|name| *name == relation)
+        };
         let found = match (star, names.as_slice()) {
             (true, [_]) => self.frames.last().and_then(|frame| frame.guarded.first()),
-            (true, [.., relation, _]) | (false, [relation]) => {
-                self.frames.iter().flat_map(|frame| &frame.guarded).find(|name| name == relation)
+            (true, [.., relation, _]) | (false, [relation]) => hiding(relation),
+            (false, [.., relation, name]) if !allow::shown_column(name) => {
+                hiding(relation).filter(|_| !self.is_plain(relation) || allow::takes_any_row(name))
             }
             _ => None,
         };
         found.map_or(Ok(()), |name| Err(guarded(name)))
+    }
+
+    /// Whether the name is also that of another relation, whose columns are not known here.
+    fn is_plain(&self, relation: &str) -> bool {
+        self.frames.iter().flat_map(|frame| &frame.plain).any(|name| name == relation)
     }
 
     /// After the walk: no identifier anywhere may be that of a hidden column of a catalog the statement reads.
@@ -191,25 +207,25 @@ impl Walk<'_> {
     }
 }
 
-/// Collects the names under which a FROM item shows catalog relations that have hidden columns. Sub-selects are
-/// scopes of their own and are judged there.
-fn guarded_names(item: &Tree, names: &mut Vec<String>) {
+/// Collects the names under which a FROM item shows relations: in `guarded` those of catalogs that have hidden columns.
+/// Sub-selects are scopes of their own and are judged there.
+fn source_names(item: &Tree, guarded: &mut Vec<String>, plain: &mut Vec<String>) {
     let Some(node) = item.node() else { return };
     let alias = node.node("alias").map(|alias| alias.text("aliasname").to_owned());
     match node.name {
         "RangeVar" => {
             let relation = node.text("relname");
             let known = allow::catalog(node.text("schemaname"), relation);
-            if known.is_some_and(|catalog| !catalog.hidden.is_empty()) {
-                names.push(alias.unwrap_or_else(|| relation.to_owned()));
-            }
+            let hides = known.is_some_and(|catalog| !catalog.hidden.is_empty());
+            let names = if hides { guarded } else { plain };
+            names.push(alias.unwrap_or_else(|| relation.to_owned()));
         }
         "JoinExpr" => {
-            let before = names.len();
-            guarded_names(node.get("larg"), names);
-            guarded_names(node.get("rarg"), names);
-            if names.len() > before {
-                names.extend(alias);
+            let before = guarded.len();
+            source_names(node.get("larg"), guarded, plain);
+            source_names(node.get("rarg"), guarded, plain);
+            if guarded.len() > before {
+                guarded.extend(alias);
             }
         }
         _ => {}
