@@ -296,3 +296,36 @@ async fn a_new_policy_replaces_profiles_and_ends_their_sessions() {
         "{again:?}"
     );
 }
+
+/// Key words as names, and a row scope with a constant that needs quotes: what is made is what is expected.
+#[tokio::test(flavor = "multi_thread")]
+async fn names_and_constants_are_quoted() {
+    let odd = bundle(|path, text| {
+        let text = text.replace("payments", "order").replace("\"language\"", "\"user\"");
+        match path {
+            "catalog.toml" => text.replace(
+                "column = \"analytics_consent\", equals = true",
+                "column = \"user\", equals = \"o'r\"",
+            ),
+            _ => text.replace("sessions_per_profile = 8", "sessions_per_profile = 1"),
+        }
+    });
+    let enclave = Enclave::provisioned(odd, 0).await;
+    for cluster in &enclave.clusters {
+        let found = sites::check(cluster, &enclave.bundle).await.unwrap();
+        assert!(found.drift.is_empty() && found.unknown_columns.is_empty(), "{found:#?}");
+    }
+    let admin = enclave.cluster(SITE).admin().await.unwrap();
+    run(&admin, "INSERT INTO data.users (id, home_site, \"user\") VALUES (1, 'dublin-1', 'o''r'), (2, 'dublin-1', 'en')").await;
+    run(
+        &admin,
+        "INSERT INTO data.\"order\" (id, home_site, user_id) VALUES (5, 'dublin-1', 1), (6, 'dublin-1', 2)",
+    )
+    .await;
+    let session = enclave.session("analytics", SITE, 1).await;
+    for query in ["SELECT \"user\" FROM users", "SELECT user_id FROM \"order\""] {
+        let rows = session.query(query, &[]).await.unwrap();
+        assert_eq!(rows.len(), 1, "{query}");
+        assert!(rows[0].get::<_, Option<String>>(0).is_some(), "{query}");
+    }
+}

@@ -176,6 +176,7 @@ async fn nothing_that_was_planted_comes_back() {
         }
     }
     shown(&enclave).await;
+    masks(&admin).await;
     order_says_nothing(&enclave).await;
 }
 
@@ -249,6 +250,36 @@ async fn shown(enclave: &Enclave) {
     )
     .await;
     assert_eq!(year, "t|t");
+}
+
+/// What masks leave, by example.
+async fn masks(admin: &Client) {
+    for (mask, value, expected) in [
+        ("email", "aoife@example.org", "a***@example.org"),
+        ("email", "no address", "n***@"),
+        ("name", "Øyvind Bø", "Ø."),
+        ("phone", "+353 87 123 4567", "+353 *** 67"),
+        ("phone", "+4791234567", "+479 *** 67"),
+        ("phone", "1234567", "***"),
+        ("iban", "IE29AIBK93115212345678", "IE** **** 5678"),
+        ("iban", "IE29AIBK", "***"),
+        ("text", "anything", "***"),
+        ("text", "", "***"),
+        ("date", "1987-12-31", "1987"),
+        ("date", "infinity", "NULL"),
+        ("timestamptz", "2019-12-31 23:30:00-02", "2020"),
+    ] {
+        let call = format!(
+            "SELECT coalesce(trefoil.mask_{mask}($1::text::{mask_type})::text, 'NULL')",
+            mask_type = if ["date", "timestamptz"].contains(&mask) { mask } else { "text" }
+        );
+        let found: String = admin.query_one(&call, &[&value]).await.unwrap().get(0);
+        assert_eq!(found, expected, "{mask} of {value}");
+    }
+    for mask in wall::mask::ALL {
+        let call = format!("SELECT trefoil.{}(NULL) IS NULL", mask.name);
+        assert!(admin.query_one(&call, &[]).await.unwrap().get::<_, bool>(0), "{}", mask.name);
+    }
 }
 
 /// A reader of pseudonyms may know the subjects' keys from elsewhere. The order in which tokens come, by whatever plan,

@@ -96,3 +96,26 @@ pub(crate) fn relation(schema: &str, name: &str) -> String {
 pub(crate) fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     names.into_iter().map(quoted).collect::<Vec<_>>().join(", ")
 }
+
+#[cfg(test)]
+mod tests {
+    use policy::{ProfileHash, SITE_NAME_BYTES_MAX};
+
+    use super::{literal, pool_role, quoted, slot, subscription};
+
+    /// Longer names are cut by PostgreSQL without an error.
+    const NAME_BYTES_MAX: usize = 63;
+
+    #[test]
+    fn names_fit_and_cannot_break_out() {
+        let hash = ProfileHash([0xab; 32]);
+        assert_eq!(pool_role(&hash, "dublin-1", 7), "tp_abababababababab_dublin-1_007");
+        let site = "s".repeat(SITE_NAME_BYTES_MAX);
+        for name in [pool_role(&hash, &site, 999), slot(&site), subscription(&site)] {
+            assert!(name.len() <= NAME_BYTES_MAX, "{name}");
+        }
+        assert_eq!(slot("dublin-1"), "trefoil_dublin_1");
+        assert_eq!(quoted("a\"b"), "\"a\"\"b\"");
+        assert_eq!(literal("a'b"), "'a''b'");
+    }
+}

@@ -183,3 +183,33 @@ impl Compiled {
         read.extend(columns.into_iter().map(str::to_owned));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use policy::Value;
+
+    use super::constant;
+    use crate::drift::normal;
+
+    #[test]
+    fn constants_are_as_postgresql_prints_them() {
+        let check = |value: Value, expected: &str| assert_eq!(constant(&value), expected);
+        check(Value::Boolean(true), "true");
+        check(Value::Integer(5), "5");
+        check(Value::Integer(-5), "'-5'::integer");
+        check(Value::Integer(3_000_000_000), "'3000000000'::bigint");
+        check(Value::Integer(-3_000_000_000), "'-3000000000'::bigint");
+        check(Value::Text("de".to_owned()), "'de'::text");
+        check(Value::Text("o'r".to_owned()), "'o''r'::text");
+    }
+
+    #[test]
+    fn definitions_are_compared_without_what_varies() {
+        let check = |sql: &str, expected: &str| assert_eq!(normal(sql), expected);
+        check(
+            "SELECT t.\"id\",\n    f(t.x) AS x\n   FROM data.users t;",
+            "SELECT id, f(x) AS x FROM data.users t",
+        );
+        check("SELECT at.x FROM at", "SELECT at.x FROM at");
+    }
+}
