@@ -22,10 +22,8 @@ use crate::cancel::Cancels;
 use crate::config::{Config, Listener, Site};
 use crate::fault::Fault;
 use crate::pool::Pool;
-use crate::{client, clock, drift, session};
+use crate::{client, clock, descriptors, drift, session};
 
-/// Client connections at once; more wait in the kernel's queue.
-const CONNECTIONS_MAX: usize = 2_048;
 /// How long a witness may take before a release is refused.
 const COSIGN_WAIT_MS_MAX: u64 = 1_500;
 /// How long sessions may take to end when the gate stops.
@@ -150,7 +148,7 @@ impl Gate {
             record,
             cancels: Cancels::default(),
             mock_secret,
-            connections: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
+            connections: Arc::new(Semaphore::new(descriptors::connections())),
             config,
         };
         let profiles: BTreeMap<_, _> =

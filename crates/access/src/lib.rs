@@ -49,6 +49,7 @@ mod cancel;
 mod client;
 mod clock;
 mod config;
+mod descriptors;
 mod drift;
 mod fault;
 mod gate;
