@@ -141,6 +141,11 @@ impl Folder {
         Ok(())
     }
 
+    /// Whether a first start that did not finish has left anything; the bundle is the first thing it writes.
+    pub(crate) fn has_remains(&self) -> bool {
+        fs::read_dir(self.bundle()).is_ok_and(|mut entries| entries.next().is_some())
+    }
+
     pub(crate) fn mark_complete(&self) -> io::Result<()> {
         write_whole(&self.dir.join(COMPLETE), b"the first start finished\n", 0o644)
     }

@@ -11,6 +11,7 @@ pub(crate) struct Person {
     truth: Row,
 }
 
+/// Tokens are joined by the subject's link, as the views do.
 const FIND: &str = "\
 SELECT u.id, u.home_site, u.handle, u.full_name, u.email, u.phone, u.birth_date, u.country, u.language, u.followers,
        extract(year FROM u.birth_date)::int AS birth_year,
@@ -27,7 +28,8 @@ pub(crate) async fn find(ready: &Ready) -> Result<Person, Ended> {
     let failed = |why: String| Ended::cannot_tell(format!("finding a subject of the example: {why}"));
     let site = ready.sites.first().ok_or_else(|| failed("the enclave has no site".to_owned()))?;
     let admin = client::administer(&site.admin_url).await.map_err(|why| failed(why.to_string()))?;
-    let rows = admin.rows(FIND).await.map_err(|why| failed(why.to_string()))?;
+    let find = FIND.replace("{link}", &wall::names::quoted(wall::names::LINK));
+    let rows = admin.rows(&find).await.map_err(|why| failed(why.to_string()))?;
     let truth =
         rows.into_iter().next().ok_or_else(|| failed("nobody agreed to analytics and paid".to_owned()))?;
     Ok(Person { truth })

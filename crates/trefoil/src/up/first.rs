@@ -15,7 +15,7 @@ use crate::enclave::ports::Ports;
 use crate::enclave::ready::{DATABASE, HOST};
 use crate::ended::{Ended, OrEnded};
 use crate::example;
-use crate::folder::{self, Folder, Stage};
+use crate::folder::{self, Folder};
 use crate::policy_files;
 use crate::record_log::{REDECIDED, RULE_FILE, WITNESS};
 use crate::up::keys::{self, OperatorKeys};
@@ -35,7 +35,7 @@ pub(crate) async fn start(
     parts: &mut Parts,
     progress: &Progress,
 ) -> Result<Estate, Ended> {
-    if folder.stage() == Stage::Begun {
+    if folder.has_remains() {
         progress.step("clearing what an interrupted first start left");
         leftovers::wait(folder).await?;
         folder.clear().or_cannot_tell("clearing what an interrupted first start left")?;
