@@ -163,7 +163,9 @@ impl Relay {
     pub fn ask(&mut self, now: Instant) -> Option<Asking> {
         if let Phase::Running = self.phase
             && self.outlet.holds_something()
-            && (self.outlet.deadline().is_some_and(|deadline| deadline <= now) || self.detail_is_full())
+            && (self.outlet.deadline().is_some_and(|deadline| deadline <= now)
+                || self.outlet.is_full()
+                || self.detail_is_full())
         {
             self.phase = Phase::Due(match self.owed.front() {
                 Some((_, Token::Statement(_))) => self.outlet.due_in_the_middle(0),

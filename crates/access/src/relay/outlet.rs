@@ -11,6 +11,8 @@ use super::spool::Spool;
 
 /// A result up to this size is released whole, under one entry with exact counts.
 pub const HELD_BYTES_MAX: usize = 65_536;
+/// More than this is not taken in before what is held has gone: a description can be large, and few bytes ask for many.
+const HELD_MESSAGES_BYTES_MAX: usize = 1_048_576;
 /// What is held is released, under a window if it is not yet whole, this long after its first byte.
 pub const HELD_MS_MAX: u64 = 200;
 /// The first window's bytes; each next one doubles, up to `WINDOW_BYTES_MAX`.
@@ -107,6 +109,11 @@ impl Outlet {
     /// Whether a message of so many bytes can be held.
     pub fn has_room(&self, bytes: usize) -> bool {
         self.held.len().saturating_add(bytes) <= HELD_BYTES_MAX
+    }
+
+    /// Whether nothing more may be taken in before what is held has gone.
+    pub fn is_full(&self) -> bool {
+        self.held.len() > HELD_MESSAGES_BYTES_MAX
     }
 
     /// Counts a row of so many bytes against the open window, if it may go at once; its bytes then go through

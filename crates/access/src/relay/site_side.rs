@@ -43,7 +43,7 @@ impl Relay {
 
     /// Whether more may be taken in from the site.
     pub fn wants_site(&self) -> bool {
-        matches!(self.phase, Phase::Running) && self.outlet.client_keeps_up()
+        matches!(self.phase, Phase::Running) && self.outlet.client_keeps_up() && !self.outlet.is_full()
     }
 
     /// How many bytes have to be there before the next message can be taken in; 0 when any will do.
