@@ -17,7 +17,7 @@ use crate::ended::{Ended, OrEnded};
 use crate::folder::{self, Folder};
 
 pub(crate) use keys::{REDECIDED, WITNESS, keys};
-pub(crate) use show::{see, show};
+pub(crate) use show::{newest, show};
 pub(crate) use verify::{report, verify};
 
 /// A full bundle of the longest entries is below this.

@@ -12,6 +12,7 @@ use crate::terminal;
 /// An entry, and its detail if it has one that opens.
 #[derive(Debug)]
 pub(crate) struct Seen {
+    pub(crate) index: u64,
     pub(crate) entry: Entry,
     pub(crate) detail: Option<Value>,
 }
@@ -36,16 +37,20 @@ pub(crate) fn show(asked: &Show) -> Result<(), Ended> {
     printed.map_err(|Failed(ended)| ended)
 }
 
-/// One entry by its index.
-pub(crate) fn see(folder: &Folder, index: u64) -> Result<Seen, Ended> {
-    let doing = || format!("reading entry {index}");
-    let shown = reading(folder)?.get(index).or_cannot_tell(doing())?;
-    let shown = shown.ok_or_else(|| Ended::cannot_tell(format!("the record has no entry {index}")))?;
-    let entry = shown.entry().or_cannot_tell(doing())?;
+/// The newest entries, newest first, those included that are not published yet.
+pub(crate) fn newest(folder: &Folder, entries_max: u64) -> Result<Vec<Seen>, Ended> {
+    let reading = reading(folder)?;
     let mut opener = opener(folder)?;
-    let detail =
-        opener.as_mut().map(|opener| opener.open(&shown)).transpose().or_cannot_tell(doing())?.flatten();
-    Ok(Seen { entry, detail })
+    let mut seen = Vec::new();
+    let (from, to) = (reading.size().saturating_sub(entries_max), reading.size());
+    let read = reading.each(from, to, |shown| {
+        let detail = opener.as_mut().map(|opener| opener.open(&shown)).transpose()?.flatten();
+        seen.push(Seen { index: shown.index, entry: shown.entry()?, detail });
+        Ok::<(), Failed>(())
+    });
+    read.map_err(|Failed(ended)| ended)?;
+    seen.reverse();
+    Ok(seen)
 }
 
 /// What ends the reading early.

@@ -3,11 +3,13 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tlog::checkpoint::Checkpoint;
 use tlog::entry::{CountState, Kind};
 use tlog::note::{SignedNote, SigningKey};
 use tlog::reader::CHECKPOINT_PATH;
+use tlog::rule::ReleaseRule;
 
 use crate::ended::Ended;
 use crate::folder;
@@ -18,6 +20,8 @@ use crate::tour::{Seen, Story};
 
 /// The tour's own entries are among the newest.
 const LOOK_BACK_ENTRIES: u64 = 400;
+const COPIES_MAX: u32 = 10;
+const COPY_AGAIN_MS: u64 = 500;
 const FIRST_BUNDLE: &str = "tile/entries/000";
 
 pub(crate) fn tell(story: &mut Story<'_>, person: &Person) {
@@ -30,16 +34,10 @@ pub(crate) fn tell(story: &mut Story<'_>, person: &Person) {
     story.observe("an offline verification", seen);
 }
 
-/// Where the newest entries begin, after the gate had time to publish them.
-fn recent(story: &Story<'_>) -> Result<std::ops::Range<u64>, String> {
-    let size = record_log::published_size(story.folder).map_err(said)?;
-    Ok(size.saturating_sub(LOOK_BACK_ENTRIES)..size)
-}
-
 fn release_is_recorded(story: &Story<'_>, person: &Person) -> Seen {
     let sql = support_query(person);
-    for index in recent(story)?.rev() {
-        let seen = record_log::see(story.folder, index).map_err(said)?;
+    for seen in record_log::newest(story.folder, LOOK_BACK_ENTRIES).map_err(said)? {
+        let index = seen.index;
         let detail = seen.detail.as_ref().map(ToString::to_string).unwrap_or_default();
         if seen.entry.kind != Kind::AccessRelease || !detail.contains(&sql) {
             continue;
@@ -57,8 +55,8 @@ fn release_is_recorded(story: &Story<'_>, person: &Person) -> Seen {
 }
 
 fn refusal_is_recorded(story: &Story<'_>) -> Seen {
-    for index in recent(story)?.rev() {
-        let seen = record_log::see(story.folder, index).map_err(said)?;
+    for seen in record_log::newest(story.folder, LOOK_BACK_ENTRIES).map_err(said)? {
+        let index = seen.index;
         let detail = seen.detail.as_ref();
         let field = |name: &str| detail.and_then(|detail| detail.get(name)).and_then(|value| value.as_str());
         if seen.entry.kind == Kind::AccessDecision
@@ -75,7 +73,8 @@ fn refusal_is_recorded(story: &Story<'_>) -> Seen {
 
 fn verified(story: &Story<'_>) -> Seen {
     let rule = record_log::rule(story.folder).map_err(said)?;
-    let report = record_log::report(&story.folder.record(), &rule);
+    let copy = Copy::of_whole(story, &rule)?;
+    let report = record_log::report(&copy.0, &rule);
     let signers: Vec<&str> = report.signers.iter().map(|signer| signer.name.as_str()).collect();
     if let Some(finding) = report.findings.first() {
         return Ok((false, finding.to_string()));
@@ -102,12 +101,8 @@ pub(crate) fn tell_tampered(story: &mut Story<'_>) {
 type Change = fn(&Story<'_>, &Path) -> Result<String, String>;
 
 fn tampered(story: &Story<'_>, change: Change) -> Seen {
-    let copy = Copy::of(&story.folder.record(), &story.folder.run("tampered"))?;
     let rule = record_log::rule(story.folder).map_err(said)?;
-    let before = record_log::report(&copy.0, &rule);
-    if !before.is_clean() {
-        return Err("the copy was not whole before it was changed".to_owned());
-    }
+    let copy = Copy::of_whole(story, &rule)?;
     let changed = change(story, &copy.0)?;
     let report = record_log::report(&copy.0, &rule);
     let caught =
@@ -119,6 +114,18 @@ fn tampered(story: &Story<'_>, change: Change) -> Seen {
 struct Copy(PathBuf);
 
 impl Copy {
+    /// A copy that verifies: one that was made while the gate published may lack what was published last.
+    fn of_whole(story: &Story<'_>, rule: &ReleaseRule) -> Result<Self, String> {
+        for _ in 0..COPIES_MAX {
+            let copy = Self::of(&story.folder.record(), &story.folder.run("tampered"))?;
+            if record_log::report(&copy.0, rule).is_clean() {
+                return Ok(copy);
+            }
+            std::thread::sleep(Duration::from_millis(COPY_AGAIN_MS));
+        }
+        Err("no copy of the record was whole before it was changed".to_owned())
+    }
+
     fn of(record: &Path, to: &Path) -> Result<Self, String> {
         if to.exists() {
             fs::remove_dir_all(to).map_err(|error| error.to_string())?;

@@ -7,6 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use rustix::process::Signal;
+use tlog::reader::CHECKPOINT_PATH;
 use tokio::sync::mpsc;
 
 use crate::enclave::estate::Estate;
@@ -133,7 +134,10 @@ impl Parts {
         match kind {
             Kind::Site(site) => estate.answers(site).await,
             Kind::Monitor => probe::monitor_state(&self.ports).await.is_some(),
-            Kind::Gate => probe::gate_answers(&self.ports).await,
+            // And its start is published, so that whoever looks finds a record.
+            Kind::Gate => {
+                self.folder.record().join(CHECKPOINT_PATH).is_file() && probe::gate_answers(&self.ports).await
+            }
         }
     }
 
