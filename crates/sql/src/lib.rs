@@ -37,6 +37,7 @@ const SOURCES_MAX: usize = 512;
 pub struct Cleared {
     text: String,
     kind: StatementKind,
+    prepared_name: Option<String>,
 }
 
 impl Cleared {
@@ -49,6 +50,12 @@ impl Cleared {
     pub fn kind(&self) -> StatementKind {
         self.kind
     }
+
+    /// The name of the prepared statement that PREPARE makes, EXECUTE runs or DEALLOCATE forgets; `None` for
+    /// DEALLOCATE ALL and for any other statement.
+    pub fn prepared_name(&self) -> Option<&str> {
+        self.prepared_name.as_deref()
+    }
 }
 
 /// Judges a text of at most one statement.
@@ -56,11 +63,16 @@ impl Cleared {
 /// # Errors
 /// The [`Refusal`], which says the rule and what would be needed.
 pub fn judge(permit: &Permit, text: &str) -> Result<Cleared, Refusal> {
-    let kind = judge_by(&Rules::of(permit), text)?;
-    Ok(Cleared { text: text.to_owned(), kind })
+    let (kind, prepared_name) = judge_named(&Rules::of(permit), text)?;
+    Ok(Cleared { text: text.to_owned(), kind, prepared_name })
 }
 
+#[cfg(test)]
 fn judge_by(rules: &Rules<'_>, text: &str) -> Result<StatementKind, Refusal> {
+    judge_named(rules, text).map(|(kind, _)| kind)
+}
+
+fn judge_named(rules: &Rules<'_>, text: &str) -> Result<(StatementKind, Option<String>), Refusal> {
     if text.len() > STATEMENT_BYTES_MAX {
         return Err(Refusal::new(
             "too-long",
@@ -74,8 +86,11 @@ fn judge_by(rules: &Rules<'_>, text: &str) -> Result<StatementKind, Refusal> {
     let root = tree.node().ok_or_else(|| unparsable(&"the parser gave no tree"))?;
     few_sources(&tree)?;
     match root.list("stmts") {
-        [] => Ok(StatementKind::Empty),
-        [Tree::Node(only)] => verdict::statement(rules, only.get("stmt")),
+        [] => Ok((StatementKind::Empty, None)),
+        [Tree::Node(only)] => {
+            let statement = only.get("stmt");
+            Ok((verdict::statement(rules, statement)?, verdict::prepared_name(statement)))
+        }
         _ => Err(Refusal::new(
             "multi-statement",
             "the text holds more than one statement",

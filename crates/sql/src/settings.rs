@@ -40,6 +40,7 @@ const SETTABLE: &[(&str, Values)] = &[
 /// What may be shown besides what may be set.
 const SHOWABLE: &[&str] = &[
     "block_size",
+    "default_table_access_method",
     "default_transaction_deferrable",
     "default_transaction_read_only",
     "escape_string_warning",
@@ -106,7 +107,8 @@ pub(crate) fn set(statement: &Node) -> Result<(), Refusal> {
         {
             Ok(())
         }
-        Some(VariableSetKind::VarResetAll) => Err(unknown("ALL")),
+        // Back to what the session began with.
+        Some(VariableSetKind::VarResetAll) => Ok(()),
         _ => Err(unknown(name)),
     }
 }

@@ -4,7 +4,7 @@ use crate::refusal::Refusal;
 use crate::rules::Rules;
 use crate::tree::{Node, Tree};
 use crate::{settings, walk};
-use pg_query::protobuf::TransactionStmtKind;
+use pg_query::protobuf::{DiscardMode, TransactionStmtKind};
 
 /// What a cleared statement does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub enum StatementKind {
     /// EXECUTE name.
     Execute,
     Deallocate,
+    /// DISCARD ALL or PLANS: a session like new, as pools ask for.
+    Discard,
     /// EXPLAIN of a read, under a profile that is wholly clear.
     Explain,
     /// Nothing but white space and comments.
@@ -37,6 +39,14 @@ pub enum Transaction {
     RollbackTo,
 }
 
+/// The name of a prepared statement that the statement makes, runs or forgets.
+pub(crate) fn prepared_name(tree: &Tree) -> Option<String> {
+    let node = tree.node()?;
+    matches!(node.name, "PrepareStmt" | "ExecuteStmt" | "DeallocateStmt")
+        .then(|| node.text("name").to_owned())
+        .filter(|name| !name.is_empty())
+}
+
 /// Options of EXPLAIN that change only what is printed of the statement's own plan.
 const EXPLAIN_OPTIONS: &[&str] = &["analyze", "buffers", "costs", "format", "summary", "timing", "verbose"];
 
@@ -51,6 +61,7 @@ pub(crate) fn statement(rules: &Rules<'_>, tree: &Tree) -> Result<StatementKind,
         "PrepareStmt" => prepare(rules, node).map(|()| StatementKind::Prepare),
         "ExecuteStmt" => walk::read(rules, node.get("params")).map(|()| StatementKind::Execute),
         "DeallocateStmt" => Ok(StatementKind::Deallocate),
+        "DiscardStmt" => discard(node).map(|()| StatementKind::Discard),
         "ExplainStmt" => explain(rules, node).map(|()| StatementKind::Explain),
         other => Err(kind(other)),
     }
@@ -75,6 +86,22 @@ fn transaction(node: &Node) -> Result<Transaction, Refusal> {
             "statement-kind",
             "transactions that outlive their session (PREPARE TRANSACTION and its kin) are not allowed",
             "use BEGIN, COMMIT and ROLLBACK",
+        )),
+    }
+}
+
+/// DISCARD ALL undoes what the session was allowed to do and nothing else; temporary objects there are none.
+fn discard(node: &Node) -> Result<(), Refusal> {
+    let target = match node.get("target") {
+        Tree::Int(number) => i32::try_from(*number).ok(),
+        _ => None,
+    };
+    match target.and_then(|number| DiscardMode::try_from(number).ok()) {
+        Some(DiscardMode::DiscardAll | DiscardMode::DiscardPlans) => Ok(()),
+        _ => Err(Refusal::new(
+            "discard",
+            "only DISCARD ALL and DISCARD PLANS are allowed",
+            "use DISCARD ALL, or connect again",
         )),
     }
 }
@@ -133,7 +160,6 @@ fn kind(name: &str) -> Refusal {
             ("code", "running code (DO, CALL, LOAD) is not allowed", "say it as one SELECT")
         }
         "LockStmt" => ("lock", "taking locks is not allowed", "read without locking"),
-        "DiscardStmt" => ("discard", "DISCARD is not allowed", "use DEALLOCATE, or connect again"),
         _ => (
             "statement-kind",
             "this kind of statement is not allowed",
