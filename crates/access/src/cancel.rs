@@ -5,7 +5,16 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rand::Rng;
-use tokio::sync::Notify;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Duration, timeout};
+
+/// How long who cancels waits for the session to have done it.
+const CANCEL_MS_MAX: u64 = 3_000;
+/// Cancels of one session that wait at once; more are dropped, since these will do.
+const RINGS_MAX: usize = 4;
+
+/// Dropped when a cancel has been done, or found nothing to do.
+pub type Answered = oneshot::Sender<()>;
 
 /// The sessions that can be cancelled.
 #[derive(Debug, Default)]
@@ -16,7 +25,7 @@ pub struct Cancels {
 #[derive(Debug)]
 struct Handle {
     secret: [u8; 4],
-    notify: Arc<Notify>,
+    ring: mpsc::Sender<Answered>,
 }
 
 /// A session's own key; it can be cancelled until this is dropped.
@@ -27,7 +36,7 @@ pub struct Key {
     /// Shown to the client.
     pub secret: i32,
     /// Rings when somebody presents the key.
-    pub notify: Arc<Notify>,
+    pub rings: mpsc::Receiver<Answered>,
     by_pid: Arc<Mutex<HashMap<i32, Handle>>>,
 }
 
@@ -43,19 +52,28 @@ impl Cancels {
             }
         };
         let secret: i32 = rng.random();
-        let notify = Arc::new(Notify::new());
-        by_pid.insert(pid, Handle { secret: secret.to_be_bytes(), notify: Arc::clone(&notify) });
-        Key { pid, secret, notify, by_pid: Arc::clone(&self.by_pid) }
+        let (ring, rings) = mpsc::channel(RINGS_MAX);
+        by_pid.insert(pid, Handle { secret: secret.to_be_bytes(), ring });
+        Key { pid, secret, rings, by_pid: Arc::clone(&self.by_pid) }
     }
 
-    /// Rings the session that has this key; anything else is ignored without an answer, as PostgreSQL does.
-    pub fn cancel(&self, pid: i32, secret: &[u8]) {
-        let by_pid = self.by_pid.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(handle) = by_pid.get(&pid)
-            && handle.secret == secret
-        {
-            handle.notify.notify_one();
+    /// Rings the session that has this key, and waits until it has done what there was to do: clients take the end of
+    /// this connection to mean that no later statement is hit. Any other key is ignored without an answer, as
+    /// PostgreSQL does.
+    pub async fn cancel(&self, pid: i32, secret: &[u8]) {
+        let Some(ring) = self.ring(pid, secret) else {
+            return;
+        };
+        let (answered, done) = oneshot::channel();
+        if ring.try_send(answered).is_ok() {
+            // Its sender is dropped unsent: an error is the answer.
+            let _ = timeout(Duration::from_millis(CANCEL_MS_MAX), done).await;
         }
+    }
+
+    fn ring(&self, pid: i32, secret: &[u8]) -> Option<mpsc::Sender<Answered>> {
+        let by_pid = self.by_pid.lock().unwrap_or_else(PoisonError::into_inner);
+        by_pid.get(&pid).filter(|handle| handle.secret == secret).map(|handle| handle.ring.clone())
     }
 }
 

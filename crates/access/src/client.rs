@@ -3,6 +3,7 @@
 
 use bytes::BytesMut;
 use rand::RngCore;
+use socket2::{SockRef, TcpKeepalive};
 use tlog::detail::{Refused, Stage};
 use tlog::entry::Kind;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -25,6 +26,12 @@ use crate::gate::Gate;
 const OPENING_MS_MAX: u64 = 10_000;
 /// How long a client may take to read why it is sent away.
 const GOODBYE_MS_MAX: u64 = 1_000;
+/// A client that says nothing is asked whether it is still there after this long,
+const KEEPALIVE_IDLE_S_MAX: u64 = 60;
+/// again after this long,
+const KEEPALIVE_INTERVAL_S: u64 = 10;
+/// and so often.
+const KEEPALIVE_RETRIES_MAX: u32 = 3;
 /// Requests for encryption before the opening packet; one of each kind is what real clients send.
 const ENCRYPTION_REQUESTS_MAX: usize = 2;
 /// The database that clients name; there is one.
@@ -34,7 +41,6 @@ const SETTINGS_PASSED: [&str; 6] =
     ["application_name", "datestyle", "extra_float_digits", "intervalstyle", "timezone", "statement_timeout"];
 
 /// What a connection turned out to be.
-#[derive(Debug)]
 pub enum Opened {
     /// An authenticated client.
     Session(Box<Client>),
@@ -44,7 +50,20 @@ pub enum Opened {
         pid: i32,
         /// Likewise.
         secret: Vec<u8>,
+        /// To be closed when it is done.
+        connection: Box<dyn AsyncWrite + Send + Unpin>,
     },
+}
+
+impl Opened {
+    fn cancel(cancel: startup::Cancel, connection: impl AsyncWrite + Send + Unpin + 'static) -> Self {
+        Self::Cancel { pid: cancel.pid, secret: cancel.secret, connection: Box::new(connection) }
+    }
+}
+
+/// Closes a connection in good order: libpq takes an end without one for a failure.
+pub async fn hang_up(mut connection: Box<dyn AsyncWrite + Send + Unpin>) {
+    let _ = timeout(Duration::from_millis(GOODBYE_MS_MAX), connection.shutdown()).await;
 }
 
 /// An authenticated client.
@@ -87,6 +106,7 @@ async fn open_in_time(
     place: &str,
 ) -> Result<Opened, OpenError> {
     tcp.set_nodelay(true)?;
+    SockRef::from(&tcp).set_tcp_keepalive(&keepalive())?;
     for _ in 0..=ENCRYPTION_REQUESTS_MAX {
         // Packets are read to the byte: nothing that came in plain text is still buffered when TLS begins.
         match read_startup(&mut tcp).await? {
@@ -96,7 +116,7 @@ async fn open_in_time(
                 return open_encrypted(gate, stream, place).await;
             }
             Startup::GssencRequest => tcp.write_all(b"N").await?,
-            Startup::Cancel(cancel) => return Ok(Opened::Cancel { pid: cancel.pid, secret: cancel.secret }),
+            Startup::Cancel(cancel) => return Ok(Opened::cancel(cancel, tcp)),
             Startup::Session(_) => {
                 let message = "this gate takes no connection without TLS";
                 let fault = Fault::client("28000", message, Some("Connect with sslmode=verify-full."));
@@ -114,7 +134,7 @@ async fn open_encrypted(
 ) -> Result<Opened, OpenError> {
     let session = match read_startup(&mut stream).await? {
         Startup::Session(session) => session,
-        Startup::Cancel(cancel) => return Ok(Opened::Cancel { pid: cancel.pid, secret: cancel.secret }),
+        Startup::Cancel(cancel) => return Ok(Opened::cancel(cancel, stream)),
         Startup::SslRequest | Startup::GssencRequest => {
             return Err(OpenError::Refused(Fault::protocol("a request for encryption inside TLS")));
         }
@@ -137,6 +157,14 @@ async fn open_encrypted(
         }
         Err(other) => Err(other),
     }
+}
+
+/// A client that vanished without a word gives its role back within a minute and a half.
+fn keepalive() -> TcpKeepalive {
+    TcpKeepalive::new()
+        .with_time(Duration::from_secs(KEEPALIVE_IDLE_S_MAX))
+        .with_interval(Duration::from_secs(KEEPALIVE_INTERVAL_S))
+        .with_retries(KEEPALIVE_RETRIES_MAX)
 }
 
 /// Reads the opening packet's parameters; what is not known is refused, not dropped.

@@ -208,7 +208,10 @@ async fn accept(gate: Arc<Gate>, socket: TcpListener, listener: Listener, mut st
 async fn serve(gate: &Gate, tcp: TcpStream, place: String, stop: watch::Receiver<bool>) {
     match client::open(gate, &gate.tls, tcp, &place).await {
         Ok(client::Opened::Session(client)) => session::run(gate, *client, stop).await,
-        Ok(client::Opened::Cancel { pid, secret }) => gate.cancels.cancel(pid, &secret),
+        Ok(client::Opened::Cancel { pid, secret, connection }) => {
+            gate.cancels.cancel(pid, &secret).await;
+            client::hang_up(connection).await;
+        }
         Err(error) => tracing::info!(place, %error, "connection ended before it was a session"),
     }
 }

@@ -13,7 +13,7 @@ use tokio::time::{Duration, Instant, sleep_until, timeout};
 use tokio_rustls::{client, server};
 
 use crate::admit::{self, Admitted};
-use crate::cancel::Key;
+use crate::cancel::{Answered, Key};
 use crate::client::Client;
 use crate::fault::{Fault, Whose};
 use crate::gate::Gate;
@@ -41,10 +41,14 @@ pub async fn run(gate: &Gate, mut client: Client, stop: watch::Receiver<bool>) {
             return;
         }
     };
-    let key = gate.cancels.issue();
+    let mut key = gate.cancels.issue();
     let Admitted { id, asker, permit, lease, site, backend } = admitted;
-    let facts =
-        SessionFacts { id: id.clone(), principal: asker.principal.clone(), listener: asker.listener.clone() };
+    let facts = SessionFacts {
+        id: id.clone(),
+        principal: asker.principal.clone(),
+        listener: asker.listener.clone(),
+        site: site.name.clone(),
+    };
     let mut relay = Relay::new(permit, facts);
     relay.greet(&backend.parameters, key.pid, key.secret);
     let (client_read, client_write) = split(client.stream);
@@ -62,7 +66,7 @@ pub async fn run(gate: &Gate, mut client: Client, stop: watch::Receiver<bool>) {
         client_unflushed: false,
         site_unflushed: false,
     };
-    let fault = link.relay(&mut relay, &key, stop).await;
+    let fault = link.relay(&mut relay, &mut key, stop).await;
     drop(key);
     let reason = fault.as_ref().map_or_else(|| "client left".to_owned(), |f| f.internal.clone());
     match &fault {
@@ -96,7 +100,7 @@ enum Woken {
     ClientWritten(usize),
     SiteWritten(usize),
     Witnessed(Result<Vec<Witnessed>, Fault>),
-    Cancelled,
+    Cancelled(Answered),
     CancelDone,
     HeldLongEnough,
     Stop,
@@ -107,11 +111,12 @@ impl<'a> Link<'a> {
     async fn relay(
         &mut self,
         relay: &mut Relay,
-        key: &Key,
+        key: &mut Key,
         mut stop: watch::Receiver<bool>,
     ) -> Option<Fault> {
         let mut pending: Option<Pending<'a>> = None;
         let mut cancelling: Option<Cancelling<'a>> = None;
+        let mut cancellers: Vec<Answered> = Vec::new();
         loop {
             let now = clock::instant();
             if let Err(fault) = self.pump(relay, cancelling.is_some(), now) {
@@ -141,11 +146,17 @@ impl<'a> Link<'a> {
                         return Some(fault);
                     }
                 }
-                Woken::Cancelled if relay.is_busy() && cancelling.is_none() => {
-                    cancelling = Some(Box::pin(cancel(self.site, self.backend_key)));
+                Woken::Cancelled(answered) if relay.is_busy() => {
+                    if cancelling.is_none() {
+                        cancelling = Some(Box::pin(cancel(self.site, self.backend_key)));
+                    }
+                    cancellers.push(answered);
                 }
-                Woken::Cancelled => {}
-                Woken::CancelDone => cancelling = None,
+                Woken::Cancelled(nothing_runs) => drop(nothing_runs),
+                Woken::CancelDone => {
+                    cancelling = None;
+                    cancellers.clear();
+                }
                 Woken::Stop => return Some(Fault::stopping()),
             }
         }
@@ -164,12 +175,13 @@ impl<'a> Link<'a> {
         relay: &Relay,
         pending: &mut Option<Pending<'a>>,
         cancelling: &mut Option<Cancelling<'a>>,
-        key: &Key,
+        key: &mut Key,
         stop: &mut watch::Receiver<bool>,
     ) -> Result<Woken, Fault> {
         let gone =
             |e: std::io::Error| Fault::client("08006", format!("the client's connection broke: {e}"), None);
-        let broke = |e: std::io::Error| Fault::site("upstream", e.to_string());
+        let site = &self.site.name;
+        let broke = |e: std::io::Error| Fault::site(site, e.to_string());
         let write_client = self.client_unflushed || !relay.to_client().is_empty();
         let write_site = self.site_unflushed || !relay.to_site().is_empty();
         let read_site =
@@ -190,7 +202,7 @@ impl<'a> Link<'a> {
             }
             outcome = maybe(pending) => Ok(Woken::Witnessed(outcome)),
             () = maybe(cancelling) => Ok(Woken::CancelDone),
-            () = key.notify.notified() => Ok(Woken::Cancelled),
+            Some(answered) = key.rings.recv() => Ok(Woken::Cancelled(answered)),
             () = until(deadline) => Ok(Woken::HeldLongEnough),
             _ = stop.wait_for(|stop| *stop) => Ok(Woken::Stop),
         }
@@ -206,7 +218,6 @@ impl<'a> Link<'a> {
             self.client_write.write_all(relay.to_client()).await?;
             self.client_write.shutdown().await
         };
-        let _ = timeout(limit, to_client).await;
         let busy = relay.is_busy();
         let to_site = async {
             if busy {
@@ -221,7 +232,9 @@ impl<'a> Link<'a> {
                 }
             }
         };
-        if timeout(limit, to_site).await.is_err() {
+        // A client that does not read its goodbye holds up nothing of the site's.
+        let (_, ended) = tokio::join!(timeout(limit, to_client), timeout(limit, to_site));
+        if ended.is_err() {
             tracing::warn!(site = self.site.name, "a backend did not end in time");
         }
     }

@@ -29,6 +29,10 @@ pub struct Asking {
 impl Relay {
     /// Takes stock of what is held.
     pub(super) fn asking(&mut self, due: Due) -> Asking {
+        if let Due::Window(_) = due {
+            // The window names what runs. What is not known to exist is found out when the site begins to answer.
+            let _ = self.settle();
+        }
         let mut statements = std::mem::take(&mut self.done);
         let taken =
             statements.iter().map(statement_bytes).chain(self.refusals.iter().map(Refused::detail_bytes));

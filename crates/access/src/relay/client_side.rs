@@ -9,8 +9,8 @@ use wire::codec::{self, Next};
 use wire::frontend::{self, Bind, Message, Parse, Tag, Target};
 use wire::pipeline::{Expect, Flush, Pushed};
 
-use super::statements::{record_of, shown_parameter};
-use super::{Phase, Refused, Relay, Running, Token};
+use super::statements::{Bound, Prepared, parameters_bytes, shown_parameter};
+use super::{Phase, Refused, Relay, Running, Source, Token};
 use crate::fault::Fault;
 
 /// The largest message that a client may send.
@@ -61,15 +61,16 @@ impl Relay {
                 self.pass_on(Expect::DescribePortal, Token::Silent, whole)
             }
             Message::Execute { portal, .. } => match self.names.portal(portal) {
-                Some(bound) => self.pass_on(Expect::Execute, Token::running(bound.statement()), whole),
+                Some(bound) => {
+                    let running =
+                        Running::of(&bound.prepared, bound.statement(), Source::Portal(portal.to_owned()));
+                    self.pass_on(Expect::Execute, Token::Statement(running), whole)
+                }
                 None => self.replace_parse(Refused::unknown("portal", portal)),
             },
             Message::Close(target) => {
-                match target {
-                    Target::Statement(name) => self.names.close_statement(name),
-                    Target::Portal(name) => self.names.close_portal(name),
-                }
-                self.pass_on(Expect::Close, Token::Silent, whole)
+                self.names.close(target);
+                self.pass_on(Expect::Close, Token::Closed(Source::of(target)), whole)
             }
             Message::Sync => self.pass_on(Expect::Sync, Token::Silent, whole),
             Message::Flush => self.on_flush(whole),
@@ -87,9 +88,9 @@ impl Relay {
     fn on_parse(&mut self, parse: &Parse<'_>) -> Result<(), Fault> {
         match sql::judge(&self.permit, parse.text) {
             Ok(cleared) => {
-                self.names.prepare(parse.name, cleared.text())?;
-                self.soft.named_statement_prepared |= !parse.name.is_empty();
-                self.run_parse(parse, &cleared)
+                let prepared = Prepared::of(&cleared);
+                self.names.prepare(parse.name, prepared.clone())?;
+                self.run_parse(parse, &cleared, prepared)
             }
             Err(refusal) => self.replace_parse(Refused::by_verdict(parse.text, refusal)),
         }
@@ -97,21 +98,28 @@ impl Relay {
 
     fn on_bind(&mut self, bind: &Bind<'_>, whole: &[u8]) -> Result<(), Fault> {
         // PREPARE makes statements that Bind could reach without a text that the record can show.
-        if self.names.text(bind.statement).is_none() {
+        let Some(prepared) = self.names.prepared(bind.statement) else {
             return self.replace_parse(Refused::unknown("prepared statement", bind.statement));
-        }
-        let parameters = bind.values().map(|(format, value)| shown_parameter(format, value)).collect();
-        self.names.bind(bind.portal, bind.statement, parameters)?;
-        self.pass_on(Expect::Bind, Token::Silent, whole)
+        };
+        let parameters: Vec<_> =
+            bind.values().map(|(format, value)| shown_parameter(format, value)).collect();
+        let bound = Bound { prepared, parameters: parameters.into() };
+        let token = Token::Bound {
+            portal: bind.portal.to_owned(),
+            statement: bind.statement.to_owned(),
+            parameters: bound.parameters.clone(),
+        };
+        self.names.bind(bind.portal, bound)?;
+        self.pass_on(Expect::Bind, token, whole)
     }
 
     fn on_describe(&mut self, name: &str, whole: &[u8]) -> Result<(), Fault> {
-        let Some(text) = self.names.text(name) else {
+        let Some(prepared) = self.names.prepared(name) else {
             return self.replace_parse(Refused::unknown("prepared statement", name));
         };
-        let mut statement = record_of(&text, Vec::new());
-        statement.tag = Some("DESCRIBE".into());
-        self.pass_on(Expect::DescribeStatement, Token::running(statement), whole)
+        let mut running = Running::of(&prepared, prepared.statement(), Source::Prepared(name.to_owned()));
+        running.statement.tag = Some("DESCRIBE".into());
+        self.pass_on(Expect::DescribeStatement, Token::Statement(running), whole)
     }
 
     fn on_flush(&mut self, whole: &[u8]) -> Result<(), Fault> {
@@ -126,14 +134,16 @@ impl Relay {
     /// Sends a statement that was cleared: the text of the verdict, not the client's.
     fn run_query(&mut self, cleared: &Cleared) -> Result<(), Fault> {
         frontend::query(self.to_site.tail(), cleared.text()).map_err(unwritable)?;
-        self.expect(Expect::Query, Token::running(record_of(cleared.text(), Vec::new())))
+        let prepared = Prepared::of(cleared);
+        let running = Running::of(&prepared, prepared.statement(), Source::Text);
+        self.expect(Expect::Query, Token::Statement(running))
     }
 
     /// Likewise, to be bound and executed later.
-    fn run_parse(&mut self, parse: &Parse<'_>, cleared: &Cleared) -> Result<(), Fault> {
+    fn run_parse(&mut self, parse: &Parse<'_>, cleared: &Cleared, prepared: Prepared) -> Result<(), Fault> {
         let types: Vec<u32> = parse.types.collect();
         frontend::parse(self.to_site.tail(), parse.name, cleared.text(), &types).map_err(unwritable)?;
-        self.expect(Expect::Parse, Token::Parsed(record_of(cleared.text(), Vec::new())))
+        self.expect(Expect::Parse, Token::Parsed { name: parse.name.to_owned(), prepared })
     }
 
     /// Sends a message that carries no statement text.
@@ -170,16 +180,29 @@ fn unwritable(error: wire::Unwritable) -> Fault {
 }
 
 impl Token {
-    fn running(statement: Statement) -> Self {
-        Token::Statement(Running { statement, has_window: false })
-    }
-
-    /// How much an entry's detail grows by this.
+    /// What is kept until this is answered, and how much an entry's detail may grow by it.
     pub(super) fn detail_bytes(&self) -> usize {
         match self {
-            Token::Silent | Token::Parsed(_) => 0,
+            Token::Silent | Token::Closed(_) => 0,
+            Token::Parsed { prepared, .. } => prepared.text.len().saturating_add(64),
+            Token::Bound { parameters, .. } => parameters_bytes(parameters),
             Token::Statement(running) => statement_bytes(&running.statement),
             Token::Refused(refused) => refused.detail_bytes(),
+        }
+    }
+}
+
+impl Running {
+    fn of(prepared: &Prepared, statement: Statement, source: Source) -> Self {
+        Self { statement, source, is_settled: false, about: prepared.about.clone(), has_window: false }
+    }
+}
+
+impl Source {
+    fn of(target: Target<'_>) -> Self {
+        match target {
+            Target::Statement(name) => Source::Prepared(name.to_owned()),
+            Target::Portal(name) => Source::Portal(name.to_owned()),
         }
     }
 }

@@ -4,6 +4,7 @@
 
 mod asking;
 mod client_side;
+mod confirm;
 mod outlet;
 mod shown;
 mod site_side;
@@ -24,7 +25,7 @@ pub use outlet::Tally;
 use crate::fault::{Fault, Shown};
 use outlet::{Due, Outlet};
 use spool::Spool;
-use statements::Names;
+use statements::{About, Names, Parameters, Prepared};
 
 /// Statement texts and parameters that one entry's detail takes; more of them are released with an entry of their
 /// own before the client is listened to again.
@@ -39,6 +40,8 @@ pub struct SessionFacts {
     pub principal: String,
     /// Through which listener.
     pub listener: String,
+    /// Which site answers.
+    pub site: String,
 }
 
 /// A statement that does not run, and why.
@@ -55,10 +58,14 @@ pub struct Refused {
 /// What an expected reply belongs to.
 #[derive(Debug)]
 enum Token {
-    /// Nothing that is accounted: Bind, Close, Sync.
+    /// Nothing that is accounted: Sync, the description of a portal.
     Silent,
-    /// A Parse, accounted only when it fails.
-    Parsed(Statement),
+    /// A Parse, recorded only when it fails.
+    Parsed { name: String, prepared: Prepared },
+    /// A Bind.
+    Bound { portal: String, statement: String, parameters: Parameters },
+    /// A Close of a statement or a portal.
+    Closed(Source),
     /// An execution, or a description of a statement.
     Statement(Running),
     /// A statement that was replaced by one that cannot be parsed; its error becomes ours.
@@ -68,9 +75,24 @@ enum Token {
 /// A statement that has not ended.
 #[derive(Debug)]
 struct Running {
+    /// As far as is known before the site begins to answer; `source` says whether that has to be looked at again.
     statement: Statement,
+    source: Source,
+    is_settled: bool,
+    about: Option<About>,
     /// Whether an entry has named it and the window that is open is its own: no other statement's rows may use it.
     has_window: bool,
+}
+
+/// Where a statement comes from.
+#[derive(Debug)]
+enum Source {
+    /// Its own text.
+    Text,
+    /// The extended protocol's name for a statement.
+    Prepared(String),
+    /// The extended protocol's name for a portal.
+    Portal(String),
 }
 
 /// Where the present release stands.
@@ -98,7 +120,7 @@ pub struct Relay {
     done: Vec<Statement>,
     /// Refusals whose errors are held, in the order of their gaps.
     refusals: Vec<Refused>,
-    /// Bytes of texts and parameters that the next entry's detail will hold.
+    /// Bytes of texts and parameters that are under way or that the next entry's detail will hold.
     detail_bytes: usize,
     /// Whether the site was asked to send what it has, because the detail is full.
     flushed: bool,
@@ -116,7 +138,7 @@ pub struct Relay {
 #[derive(Debug, Default)]
 struct Softness {
     released_in_the_middle: bool,
-    named_statement_prepared: bool,
+    site_keeps_something: bool,
     at_ready: bool,
 }
 
@@ -168,6 +190,7 @@ impl Relay {
                 || self.detail_is_full())
         {
             self.phase = Phase::Due(match self.owed.front() {
+                None => self.outlet.due_at_end(),
                 Some((_, Token::Statement(_))) => self.outlet.due_in_the_middle(0),
                 // Nothing runs, so an entry could name nothing that more room would be for.
                 _ => self.outlet.due_without_room(),
@@ -217,7 +240,7 @@ impl Relay {
     fn give_up(&mut self, fault: Fault) -> Result<(), Fault> {
         let soft = self.soft.at_ready
             && !self.soft.released_in_the_middle
-            && !self.soft.named_statement_prepared
+            && !self.soft.site_keeps_something
             && !self.outlet.has_run()
             && self.transaction == TransactionStatus::Idle;
         self.outlet.forget_held();

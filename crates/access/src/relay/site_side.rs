@@ -4,10 +4,11 @@
 use bytes::{Buf, BytesMut};
 use tlog::detail::{Stage, Statement};
 use tokio::time::Instant;
-use wire::backend::{self, CommandTag, Fields, ParameterStatus, Tag};
+use wire::backend::{self, CommandTag, Fields, ParameterStatus, Tag, TransactionStatus};
 use wire::codec::{self, HEADER_BYTES, Peek};
 use wire::pipeline::{Ended, Step};
 
+use super::client_side::statement_bytes;
 use super::shown::{self, Meaning};
 use super::{Phase, Refused, Relay, Running, Token};
 use crate::fault::Fault;
@@ -24,7 +25,7 @@ impl Relay {
                 input.advance(taken);
                 continue;
             }
-            let (tag, total) = match codec::peek::<Tag>(input).map_err(|v| broken(&v))? {
+            let (tag, total) = match codec::peek::<Tag>(input).map_err(|v| broken(&self.facts.site, &v))? {
                 Peek::Need(_) => break,
                 Peek::Header { tag, body_bytes } => (tag, body_bytes.saturating_add(HEADER_BYTES)),
             };
@@ -54,6 +55,7 @@ impl Relay {
     /// A row: passed under the window, held, or the reason to ask for a window. `Some(bytes used)`, or `None` when
     /// it has to wait.
     fn on_row(&mut self, input: &[u8], total: usize, now: Instant) -> Result<Option<usize>, Fault> {
+        self.settle()?;
         let named = matches!(self.owed.front(), Some((_, Token::Statement(running))) if running.has_window);
         if named && self.outlet.admit_row(total) {
             self.count_row(total)?;
@@ -72,13 +74,13 @@ impl Relay {
     }
 
     fn count_row(&mut self, total: usize) -> Result<(), Fault> {
-        match self.owed.on_reply(Tag::DataRow).map_err(|v| broken(&v))? {
+        match self.owed.on_reply(Tag::DataRow).map_err(|v| broken(&self.facts.site, &v))? {
             Step::Part { token: Token::Statement(Running { statement, .. }), .. } => {
                 statement.rows = statement.rows.saturating_add(1);
                 statement.bytes = statement.bytes.saturating_add(u64::try_from(total).unwrap_or(u64::MAX));
                 Ok(())
             }
-            _ => Err(Fault::site("upstream", "sends rows that no statement asked for")),
+            _ => Err(Fault::site(&self.facts.site, "sends rows that no statement asked for")),
         }
     }
 
@@ -90,7 +92,7 @@ impl Relay {
         now: Instant,
     ) -> Result<Option<usize>, Fault> {
         if total > SITE_MESSAGE_BYTES_MAX {
-            return Err(Fault::site("upstream", format!("sends a {tag:?} of {total} bytes")));
+            return Err(Fault::site(&self.facts.site, format!("sends a {tag:?} of {total} bytes")));
         }
         let Some(whole) = input.get(..total) else {
             self.site_needs = total;
@@ -103,17 +105,27 @@ impl Relay {
 
     fn on_reply(&mut self, tag: Tag, whole: &[u8], now: Instant) -> Result<(), Fault> {
         let body = whole.get(HEADER_BYTES..).unwrap_or_default();
-        match self.owed.on_reply(tag).map_err(|v| broken(&v))? {
+        let settled = self.settle();
+        if !matches!(
+            tag,
+            Tag::ErrorResponse | Tag::NoticeResponse | Tag::ParameterStatus | Tag::NotificationResponse
+        ) {
+            settled?;
+        }
+        match self.owed.on_reply(tag).map_err(|v| broken(&self.facts.site, &v))? {
             Step::Asynchronous => self.on_asynchronous(tag, whole, body, now),
-            Step::Unasked => Err(ended_by_site(body)),
-            Step::Copy { .. } => Err(Fault::site("upstream", "begins a COPY that was not cleared")),
+            Step::Unasked => Err(ended_by_site(&self.facts.site, body)),
+            Step::Copy { .. } => Err(Fault::site(&self.facts.site, "begins a COPY that was not cleared")),
             Step::Part { token, .. } if tag == Tag::ErrorResponse => {
                 let token = std::mem::replace(token, Token::Silent);
                 self.on_error(token, whole, now)
             }
             Step::Part { token, .. } => {
                 if let (Token::Statement(running), Tag::CommandComplete) = (token, tag) {
-                    running.statement.tag = Some(command_tag(body)?);
+                    let done = command_tag(&self.facts.site, body)?;
+                    let about = running.about.clone();
+                    running.statement.tag = Some(done.clone());
+                    self.has_done(&done, about.as_ref());
                 }
                 self.outlet.hold(whole, now);
                 Ok(())
@@ -131,20 +143,28 @@ impl Relay {
         match ended.token {
             token if tag == Tag::ErrorResponse => self.on_error(token, whole, now)?,
             Token::Refused(_) if tag != Tag::ReadyForQuery => {
-                return Err(Fault::site("upstream", "understood what cannot be parsed"));
+                return Err(Fault::site(&self.facts.site, "understood what cannot be parsed"));
             }
-            Token::Statement(Running { mut statement, .. }) => {
+            Token::Statement(mut running) => {
                 if tag == Tag::CommandComplete {
-                    statement.tag = Some(command_tag(body)?);
+                    let done = command_tag(&self.facts.site, body)?;
+                    self.has_done(&done, running.about.as_ref());
+                    running.statement.tag = Some(done);
                 }
-                self.done.push(statement);
+                self.done.push(running.statement);
                 self.outlet.hold(whole, now);
             }
-            Token::Silent | Token::Parsed(_) | Token::Refused(_) => self.outlet.hold(whole, now),
+            token => {
+                self.confirm(token)?;
+                self.outlet.hold(whole, now);
+            }
         }
         if tag == Tag::ReadyForQuery {
-            self.transaction = backend::ready_for_query(body).map_err(|v| broken(&v))?;
+            self.transaction = backend::ready_for_query(body).map_err(|v| broken(&self.facts.site, &v))?;
             self.soft.at_ready = true;
+            if self.transaction == TransactionStatus::Idle {
+                self.names.transaction_ended(self.owed.is_empty());
+            }
         }
         if due {
             self.phase = Phase::Due(self.outlet.due_at_end());
@@ -155,18 +175,21 @@ impl Relay {
     /// An error: a refusal's becomes ours, one about what is not shown becomes a refusal, any other is reduced.
     fn on_error(&mut self, token: Token, whole: &[u8], now: Instant) -> Result<(), Fault> {
         let body = whole.get(HEADER_BYTES..).unwrap_or_default();
-        let fields = Fields::read(body).map_err(|v| broken(&v))?;
+        let fields = Fields::read(body).map_err(|v| broken(&self.facts.site, &v))?;
         if fields.is_fatal() {
-            return Err(ended_by_site(body));
+            return Err(ended_by_site(&self.facts.site, body));
         }
+        self.names.has_failed();
+        self.detail_bytes = self.detail_bytes.saturating_sub(token.detail_bytes());
         let sqlstate = fields.sqlstate().unwrap_or("XX000");
         let statement = match token {
             Token::Refused(refused) => {
                 self.refuse(refused, now);
                 return Ok(());
             }
-            Token::Statement(Running { statement, .. }) | Token::Parsed(statement) => Some(statement),
-            Token::Silent => None,
+            Token::Statement(Running { statement, .. }) => Some(statement),
+            Token::Parsed { prepared, .. } => Some(prepared.statement()),
+            Token::Silent | Token::Bound { .. } | Token::Closed(_) => None,
         };
         let profile = self.permit.profile();
         // Casts such as regclass fail like this in the middle of a result: rows that were counted need a statement.
@@ -184,15 +207,15 @@ impl Relay {
             shown::reduced(&mut message, fields, &profile.name);
             self.outlet.hold(&message, now);
         }
-        self.done.extend(statement.map(|statement| Statement {
-            error: Some(sqlstate.to_owned()),
-            tag: None,
-            ..statement
-        }));
+        if let Some(statement) = statement {
+            self.detail_bytes = self.detail_bytes.saturating_add(statement_bytes(&statement));
+            self.done.push(Statement { error: Some(sqlstate.to_owned()), tag: None, ..statement });
+        }
         Ok(())
     }
 
     fn refuse(&mut self, refused: Refused, now: Instant) {
+        self.detail_bytes = self.detail_bytes.saturating_add(refused.detail_bytes());
         self.outlet.hold_gap(self.refusals.len(), now);
         self.refusals.push(refused);
     }
@@ -200,7 +223,7 @@ impl Relay {
     /// Notices can quote values and plans, notifications are a channel between sessions: neither is passed on.
     fn on_asynchronous(&mut self, tag: Tag, whole: &[u8], body: &[u8], now: Instant) -> Result<(), Fault> {
         if tag == Tag::ParameterStatus {
-            let status = ParameterStatus::read(body).map_err(|v| broken(&v))?;
+            let status = ParameterStatus::read(body).map_err(|v| broken(&self.facts.site, &v))?;
             if status.name != "session_authorization" {
                 self.outlet.hold(whole, now);
             }
@@ -225,15 +248,15 @@ impl Refused {
     }
 }
 
-fn command_tag(body: &[u8]) -> Result<String, Fault> {
-    CommandTag::read(body).map(|tag| tag.text.to_owned()).map_err(|v| broken(&v))
+fn command_tag(site: &str, body: &[u8]) -> Result<String, Fault> {
+    CommandTag::read(body).map(|tag| tag.text.to_owned()).map_err(|v| broken(site, &v))
 }
 
-fn broken(violation: &wire::Violation) -> Fault {
-    Fault::site("upstream", violation.to_string())
+fn broken(site: &str, violation: &wire::Violation) -> Fault {
+    Fault::site(site, violation.to_string())
 }
 
-fn ended_by_site(body: &[u8]) -> Fault {
+fn ended_by_site(site: &str, body: &[u8]) -> Fault {
     let sqlstate = Fields::read(body).ok().and_then(|fields| fields.sqlstate().map(str::to_owned));
-    Fault::site("upstream", format!("ended the session: {}", sqlstate.as_deref().unwrap_or("no SQLSTATE")))
+    Fault::site(site, format!("ended the session: {}", sqlstate.as_deref().unwrap_or("no SQLSTATE")))
 }

@@ -1,5 +1,8 @@
 //! Bytes on their way out: appended at the end, sent from the front. Not here: who may append.
 
+/// Sent bytes that are kept in front of the rest at most, before the rest is moved.
+const SENT_BYTES_MAX: usize = 524_288;
+
 /// A queue of bytes whose front can be sent in parts without moving the rest.
 #[derive(Debug, Default)]
 pub struct Spool {
@@ -28,6 +31,10 @@ impl Spool {
         self.sent = self.sent.saturating_add(count).min(self.bytes.len());
         if self.sent == self.bytes.len() {
             self.bytes.clear();
+            self.sent = 0;
+        } else if self.sent >= SENT_BYTES_MAX {
+            // A peer that is always a little behind would never let it be cleared.
+            self.bytes.drain(..self.sent);
             self.sent = 0;
         }
     }

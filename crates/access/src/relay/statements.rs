@@ -5,8 +5,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
+use sql::{Cleared, StatementKind};
 use tlog::detail::Statement;
 use wire::codec::Format;
+use wire::frontend::Target;
 
 use crate::fault::Fault;
 
@@ -17,75 +19,142 @@ const PREPARED_BYTES_MAX: usize = 16_777_216;
 /// A longer parameter is recorded by its digest.
 const PARAMETER_BYTES_MAX: usize = 16_384;
 
-/// Names of the extended protocol and what they stand for.
+/// Names of the extended protocol and what they stand for, twice.
+///
+/// A Parse can fail, be skipped, or name what exists already, while the client has long sent what comes after it. So
+/// the record goes by what the site has *confirmed*; what is *hoped* for decides what may be asked at all, and how
+/// much memory it takes.
 #[derive(Debug, Default)]
 pub struct Names {
-    prepared: HashMap<String, Arc<str>>,
+    confirmed: Side,
+    hoped: Side,
+    /// Whether something that was hoped for did not come, or was undone by SQL.
+    parted: bool,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Side {
+    prepared: HashMap<String, Prepared>,
     portals: HashMap<String, Bound>,
     bytes: usize,
 }
 
+/// A statement that was cleared.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    pub text: Arc<str>,
+    /// The prepared statement that it is about, if it is SQL about one.
+    pub about: Option<About>,
+}
+
+/// What SQL does with a prepared statement of a name.
+#[derive(Debug, Clone)]
+pub enum About {
+    /// EXECUTE.
+    Runs(Arc<str>),
+    /// PREPARE or DEALLOCATE: afterwards none that Parse made has the name.
+    Takes(Arc<str>),
+}
+
+/// The values of a Bind, as the record shows them.
+pub type Parameters = Arc<[Option<String>]>;
+
 /// A portal: a statement with its parameters.
 #[derive(Debug, Clone)]
 pub struct Bound {
-    text: Arc<str>,
-    parameters: Arc<[Option<String>]>,
+    pub prepared: Prepared,
+    pub parameters: Parameters,
 }
 
 impl Names {
-    /// Remembers a cleared text under a name; the empty name is replaced at will.
-    pub fn prepare(&mut self, name: &str, text: &str) -> Result<(), Fault> {
-        self.bytes = self.bytes.saturating_add(name.len() + text.len());
-        if let Some(old) = self.prepared.insert(name.to_owned(), text.into()) {
-            self.bytes = self.bytes.saturating_sub(name.len() + old.len());
-        }
+    /// Hopes for a statement under a name; the empty name is replaced at will.
+    pub fn prepare(&mut self, name: &str, prepared: Prepared) -> Result<(), Fault> {
+        self.hoped.prepare(name.to_owned(), prepared);
         self.check_bounds()
     }
 
-    /// Remembers a portal. A statement that is not known here is not known to the site either, which will say so.
-    pub fn bind(
+    /// Hopes for a portal of a statement that is known.
+    pub fn bind(&mut self, portal: &str, bound: Bound) -> Result<(), Fault> {
+        self.hoped.bind(portal.to_owned(), bound);
+        self.check_bounds()
+    }
+
+    /// Hopes that a name is free again.
+    pub fn close(&mut self, target: Target<'_>) {
+        self.hoped.close(target);
+    }
+
+    /// What a statement's name stands for, if all goes well.
+    pub fn prepared(&self, name: &str) -> Option<Prepared> {
+        self.hoped.prepared.get(name).or_else(|| self.confirmed.prepared.get(name)).cloned()
+    }
+
+    /// What a portal's name stands for, if all goes well.
+    pub fn portal(&self, name: &str) -> Option<Bound> {
+        self.hoped.portals.get(name).or_else(|| self.confirmed.portals.get(name)).cloned()
+    }
+
+    /// The site has prepared it.
+    pub fn has_prepared(&mut self, name: String, prepared: Prepared) {
+        self.confirmed.prepare(name, prepared);
+    }
+
+    /// The site has bound what it has under the statement's name.
+    pub fn has_bound(
         &mut self,
-        portal: &str,
+        portal: String,
         statement: &str,
-        parameters: Vec<Option<String>>,
+        parameters: Parameters,
     ) -> Result<(), Fault> {
-        let Some(text) = self.prepared.get(statement).cloned() else {
-            return Ok(());
-        };
-        let bound = Bound { text, parameters: parameters.into() };
-        self.bytes = self.bytes.saturating_add(bound.bytes() + portal.len());
-        if let Some(old) = self.portals.insert(portal.to_owned(), bound) {
-            self.bytes = self.bytes.saturating_sub(old.bytes() + portal.len());
-        }
-        self.check_bounds()
+        let prepared = self.confirmed_statement(statement)?.clone();
+        self.confirmed.bind(portal, Bound { prepared, parameters });
+        Ok(())
     }
 
-    /// The text of a prepared statement.
-    pub fn text(&self, statement: &str) -> Option<Arc<str>> {
-        self.prepared.get(statement).cloned()
+    /// The site has closed it.
+    pub fn has_closed(&mut self, target: Target<'_>) {
+        self.confirmed.close(target);
     }
 
-    /// What a portal stands for.
-    pub fn portal(&self, portal: &str) -> Option<Bound> {
-        self.portals.get(portal).cloned()
-    }
-
-    /// Forgets a prepared statement.
-    pub fn close_statement(&mut self, name: &str) {
-        if let Some(old) = self.prepared.remove(name) {
-            self.bytes = self.bytes.saturating_sub(name.len() + old.len());
+    /// SQL made or forgot the statement of this name, or forgot all: none that Parse made has the name now.
+    pub fn has_forgotten(&mut self, name: Option<&str>) {
+        self.parted = true;
+        match name {
+            Some(name) => self.confirmed.close(Target::Statement(name)),
+            None => self.confirmed.close_statements(),
         }
     }
 
-    /// Forgets a portal.
-    pub fn close_portal(&mut self, name: &str) {
-        if let Some(old) = self.portals.remove(name) {
-            self.bytes = self.bytes.saturating_sub(old.bytes() + name.len());
+    /// Something that was asked for was not done.
+    pub fn has_failed(&mut self) {
+        self.parted = true;
+    }
+
+    /// A transaction has ended, and its portals with it. `quiet`: nothing more is under way.
+    pub fn transaction_ended(&mut self, quiet: bool) {
+        self.confirmed.close_portals();
+        if !quiet {
+            return;
         }
+        if std::mem::take(&mut self.parted) {
+            self.hoped = self.confirmed.clone();
+        } else {
+            self.hoped.close_portals();
+        }
+    }
+
+    /// What the site has under a statement's name.
+    pub fn confirmed_statement(&self, name: &str) -> Result<&Prepared, Fault> {
+        self.confirmed.prepared.get(name).ok_or_else(|| unknown("prepared statement"))
+    }
+
+    /// What the site has under a portal's name.
+    pub fn confirmed_portal(&self, name: &str) -> Result<&Bound, Fault> {
+        self.confirmed.portals.get(name).ok_or_else(|| unknown("portal"))
     }
 
     fn check_bounds(&self) -> Result<(), Fault> {
-        if self.prepared.len() + self.portals.len() > NAMES_MAX || self.bytes > PREPARED_BYTES_MAX {
+        if self.hoped.is_too_much() || self.confirmed.is_too_much() {
             let message = format!(
                 "more than {NAMES_MAX} prepared statements and portals, or {PREPARED_BYTES_MAX} bytes of them, in one session"
             );
@@ -95,20 +164,98 @@ impl Names {
     }
 }
 
+/// The site did something under a name that only SQL can have made since the gate looked. What it gave cannot be
+/// recorded, so it is not released.
+fn unknown(what: &str) -> Fault {
+    Fault::client("08P01", format!("the site used a {what} whose text the gate does not know"), None)
+}
+
+impl Side {
+    fn prepare(&mut self, name: String, prepared: Prepared) {
+        self.bytes = self.bytes.saturating_add(name.len() + prepared.bytes());
+        let size = name.len();
+        if let Some(old) = self.prepared.insert(name, prepared) {
+            self.bytes = self.bytes.saturating_sub(size + old.bytes());
+        }
+    }
+
+    fn bind(&mut self, name: String, bound: Bound) {
+        self.bytes = self.bytes.saturating_add(name.len() + bound.bytes());
+        let size = name.len();
+        if let Some(old) = self.portals.insert(name, bound) {
+            self.bytes = self.bytes.saturating_sub(size + old.bytes());
+        }
+    }
+
+    fn close(&mut self, target: Target<'_>) {
+        let (name, old) = match target {
+            Target::Statement(name) => (name, self.prepared.remove(name).map(|old| old.bytes())),
+            Target::Portal(name) => (name, self.portals.remove(name).map(|old| old.bytes())),
+        };
+        if let Some(old) = old {
+            self.bytes = self.bytes.saturating_sub(name.len() + old);
+        }
+    }
+
+    fn close_statements(&mut self) {
+        for (name, prepared) in self.prepared.drain() {
+            self.bytes = self.bytes.saturating_sub(name.len() + prepared.bytes());
+        }
+    }
+
+    fn close_portals(&mut self) {
+        for (name, bound) in self.portals.drain() {
+            self.bytes = self.bytes.saturating_sub(name.len() + bound.bytes());
+        }
+    }
+
+    fn is_too_much(&self) -> bool {
+        self.prepared.len() + self.portals.len() > NAMES_MAX || self.bytes > PREPARED_BYTES_MAX
+    }
+}
+
+impl Prepared {
+    /// What was cleared.
+    pub fn of(cleared: &Cleared) -> Self {
+        let about = cleared.prepared_name().map(|name| match cleared.kind() {
+            StatementKind::Execute => About::Runs(name.into()),
+            _ => About::Takes(name.into()),
+        });
+        Self { text: cleared.text().into(), about }
+    }
+
+    fn bytes(&self) -> usize {
+        let (Some(About::Runs(name) | About::Takes(name)), text) = (&self.about, &self.text) else {
+            return self.text.len();
+        };
+        text.len() + name.len()
+    }
+
+    /// The record of it, without parameters.
+    pub fn statement(&self) -> Statement {
+        record_of(&self.text, Vec::new())
+    }
+}
+
 impl Bound {
     fn bytes(&self) -> usize {
-        let parameters: usize = self.parameters.iter().flatten().map(String::len).sum();
-        parameters + self.parameters.len() * size_of::<Option<String>>()
+        self.prepared.bytes() + parameters_bytes(&self.parameters)
     }
 
     /// The record of one execution.
     pub fn statement(&self) -> Statement {
-        record_of(&self.text, self.parameters.to_vec())
+        record_of(&self.prepared.text, self.parameters.to_vec())
     }
 }
 
+/// Memory that parameters take.
+pub fn parameters_bytes(parameters: &[Option<String>]) -> usize {
+    let texts: usize = parameters.iter().flatten().map(String::len).sum();
+    texts + size_of_val(parameters)
+}
+
 /// The record of a statement that has not answered yet.
-pub fn record_of(text: &str, parameters: Vec<Option<String>>) -> Statement {
+fn record_of(text: &str, parameters: Vec<Option<String>>) -> Statement {
     Statement { text: text.to_owned(), parameters, rows: 0, bytes: 0, tag: None, error: None }
 }
 

@@ -6,8 +6,6 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use rustix::process::{Pid, Signal, kill_process};
-
 use super::lab::{AOIFE, Enclave, up};
 
 #[test]

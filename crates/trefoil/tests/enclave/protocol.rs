@@ -13,6 +13,18 @@ const TRANSCRIPTS: &[(&str, &[Say], &str)] = &[
     ("simple", &[Query("SELECT 1")], "T D*1 C:SELECT_1 Z:I"),
     ("empty", &[Query("")], "I Z:I"),
     ("nothing found", &[Query("SELECT id FROM users WHERE id = -1")], "T C:SELECT_0 Z:I"),
+    (
+        "a session like new",
+        &[
+            Parse("s", "SELECT 1"),
+            Sync,
+            Query("DISCARD ALL"),
+            Parse("s", "SELECT 2"),
+            Bind("", "s", &[]),
+            Sync,
+        ],
+        "1 Z:I C:DISCARD_ALL Z:I 1 2 Z:I",
+    ),
     ("setting", &[Query("SET application_name = 'x'")], "C:SET S Z:I"),
     ("refused", &[Query("LISTEN x")], "E:42501 Z:I"),
     ("unparsable", &[Query("SELEC 1")], "E:42501 Z:I"),
@@ -139,6 +151,7 @@ fn transcripts_come_back_as_they_must() {
     assert!(wrong.is_empty(), "{}\n{}", wrong.join("\n"), enclave.log("gate"));
     a_cancel_ends_the_statement_it_means(&enclave);
     many_executes_without_a_sync_do_not_stall(&enclave);
+    a_name_is_recorded_as_what_the_site_runs(&enclave);
     let check = enclave.trefoil(&["record", "verify"]);
     assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stderr));
 }
@@ -177,4 +190,37 @@ fn many_executes_without_a_sync_do_not_stall(enclave: &Enclave) {
     let one = " 2 D*1 C:SELECT_1";
     let expected = format!("1{} Z:I", one.repeat(500));
     assert_eq!(raw.talk(&script, &expected), expected);
+}
+
+/// Whatever a client claims a name to be, the record shows what ran.
+fn a_name_is_recorded_as_what_the_site_runs(enclave: &Enclave) {
+    let mut raw = Raw::connect(enclave, AOIFE);
+    for (script, expected) in [
+        // A Parse that fails, or is skipped, leaves the name what it was.
+        (&[Parse("s", "SELECT 'first'"), Sync][..], "1 Z:I"),
+        (
+            &[Parse("s", "SELECT 'second'"), Sync, Bind("", "s", &[]), Execute("", 0), Sync],
+            "E:42P05 Z:I 2 D*1 C:SELECT_1 Z:I",
+        ),
+        (
+            &[Parse("", "LISTEN x"), Close("s"), Parse("s", "SELECT 'third'"), Sync, Query("EXECUTE s")],
+            "E:42501 Z:I T D*1 C:SELECT_1 Z:I",
+        ),
+        // Another statement of the name, made by SQL, is none that Bind may reach.
+        (&[Query("DEALLOCATE s"), Query("PREPARE s AS SELECT 'fourth'")], "C:DEALLOCATE Z:I C:PREPARE Z:I"),
+        (&[Bind("", "s", &[]), Execute("", 0), Sync], "E:42501 Z:I"),
+        (&[Query("EXECUTE s")], "T D*1 C:SELECT_1 Z:I"),
+    ] {
+        assert_eq!(raw.talk(script, expected), expected);
+    }
+    // The record is published a moment later.
+    std::thread::sleep(Duration::from_millis(500));
+    let shown = enclave.trefoil(&["record", "show", "--json"]);
+    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+    let ran = |text: &str, tag: &str| {
+        let named = |line: &&str| line.contains(text) && line.contains(tag);
+        shown.lines().filter(named).count()
+    };
+    assert_eq!([ran("'first'", "SELECT 1"), ran("'first'", "PREPARE")], [2, 1]);
+    assert_eq!([ran("'second'", "SELECT 1"), ran("'third'", "SELECT 1")], [0, 0]);
 }
