@@ -7,12 +7,19 @@ use crate::WallError;
 use crate::names::{self, POOL, list, literal, quoted, relation};
 use crate::views::{Compiled, compile};
 
-/// The settings with which a pool role's sessions begin. They are defaults and not a defence: a session may change
-/// them, and finds no privilege behind them.
-pub(crate) fn session_settings(profile: &Profile) -> [(&'static str, String); 2] {
+/// What a pool role's sessions may write to the site's disk while they sort and join.
+const TEMPORARY_FILES_MAX: &str = "1GB";
+
+/// The settings with which a pool role's sessions begin, in the order of their names. Read-only and the search path are
+/// defaults and not a defence: a session may change them, and finds no privilege behind them. The others only a
+/// superuser may change.
+pub(crate) fn session_settings(profile: &Profile) -> [(&'static str, String); 4] {
     [
         ("default_transaction_read_only", "on".to_owned()),
+        // Errors quote values, and the server's log is not a second copy of the data.
+        ("log_min_messages", "fatal".to_owned()),
         ("search_path", format!("{}, pg_temp", quoted(names::schema_of(profile)))),
+        ("temp_file_limit", TEMPORARY_FILES_MAX.to_owned()),
     ]
 }
 
