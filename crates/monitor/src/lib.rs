@@ -13,6 +13,7 @@ pub mod clock;
 pub mod config;
 pub mod copy;
 pub mod decide;
+mod door;
 pub mod entries;
 pub mod folder;
 pub mod incident;

@@ -7,10 +7,12 @@ use axum::{
     Json, Router,
     body::{Body, to_bytes},
     extract::State,
-    http::{StatusCode, header::CONTENT_TYPE},
+    http::{
+        HeaderMap, StatusCode,
+        header::{CONTENT_LENGTH, CONTENT_TYPE},
+    },
     response::{IntoResponse, Response},
     routing::{get, post},
-    serve::ListenerExt,
 };
 use serde_json::json;
 use tokio::{
@@ -23,11 +25,14 @@ use tokio::{
 use crate::{
     batch::BATCH_BYTES_MAX,
     clock,
+    door::Door,
     monitor::{Answer, Monitor},
 };
 
-/// Batches that are read at the same time; each may take `BATCH_BYTES_MAX` of memory.
+/// Large batches that are read at the same time; each may take `BATCH_BYTES_MAX` of memory.
 pub const READERS_MAX: usize = 4;
+/// A batch up to this size is read without waiting for others: somebody who sends slowly must not hold up the gate.
+pub const SMALL_BATCH_BYTES_MAX: usize = 262_144;
 /// How long a posted batch may take to arrive.
 pub const BODY_WAIT_MS_MAX: u64 = 10_000;
 /// How long a stop waits for connections to end; the batch in flight is always finished.
@@ -68,18 +73,12 @@ impl Server {
             .route("/batch", post(batch))
             .route("/state", get(state))
             .with_state(Shared { monitor: monitor.clone(), readers });
-        let listener = listener.tap_io(|socket| {
-            // A batch waits for its answer: without this the answer may wait for the batch's acknowledgement.
-            if let Err(e) = socket.set_nodelay(true) {
-                eprintln!("cannot set TCP_NODELAY: {e}");
-            }
-        });
         let (stopping, stopped) = tokio::sync::oneshot::channel();
         let signal = async move {
             stop.await;
             let _ = stopping.send(());
         };
-        let serving = axum::serve(listener, router).with_graceful_shutdown(signal);
+        let serving = axum::serve(Door::new(listener), router).with_graceful_shutdown(signal);
         let limit = async move {
             let _ = stopped.await;
             tokio::time::sleep(Duration::from_millis(STOP_WAIT_MS_MAX)).await;
@@ -93,11 +92,18 @@ impl Server {
     }
 }
 
-async fn batch(State(shared): State<Shared>, body: Body) -> Response {
-    let Ok(_reading) = shared.readers.acquire().await else {
-        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+async fn batch(State(shared): State<Shared>, headers: HeaderMap, body: Body) -> Response {
+    let announced = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    let small = announced.is_some_and(|bytes: usize| bytes <= SMALL_BATCH_BYTES_MAX);
+    let _reading = match &shared.readers {
+        _ if small => None,
+        readers => match readers.acquire().await {
+            Ok(reading) => Some(reading),
+            Err(_) => return StatusCode::SERVICE_UNAVAILABLE.into_response(),
+        },
     };
-    let read = timeout(Duration::from_millis(BODY_WAIT_MS_MAX), to_bytes(body, BATCH_BYTES_MAX)).await;
+    let most = if small { SMALL_BATCH_BYTES_MAX } else { BATCH_BYTES_MAX };
+    let read = timeout(Duration::from_millis(BODY_WAIT_MS_MAX), to_bytes(body, most)).await;
     let bytes = match read {
         Err(_) => return (StatusCode::REQUEST_TIMEOUT, "the batch did not arrive in time\n").into_response(),
         Ok(Err(_)) => return (StatusCode::PAYLOAD_TOO_LARGE, "the batch is too large\n").into_response(),
