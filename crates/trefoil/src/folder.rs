@@ -126,12 +126,12 @@ impl Folder {
         fs::DirBuilder::new().recursive(true).mode(0o755).create(&self.dir)?;
         write_whole(&self.dir.join(MARKER), b"made by `trefoil up`\n", 0o644)?;
         for (name, mode) in [
-            ("bundle", 0o755),
+            ("bundle", 0o700),
             ("operator", 0o755),
             ("gate", 0o700),
             ("record", 0o755),
             ("monitor", 0o700),
-            ("run", 0o755),
+            ("run", 0o700),
             ("logs", 0o700),
         ] {
             let path = self.dir.join(name);
