@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Duration, timeout};
 
 use crate::config::Site;
-use crate::fault::Fault;
+use crate::fault::{Fault, Whose};
 use crate::gate::Gate;
 use crate::pool::Lease;
 use crate::relay::Tally;
@@ -60,7 +60,33 @@ pub async fn admit(gate: &Gate, asker: Asker) -> Result<Admitted, Fault> {
         Ok(permit) => permit,
         Err(denial) => return Err(refuse(gate, &asker, &denial).await),
     };
-    let site = reachable(gate).await?;
+    let mut last = Fault::site("any", "none of the configured sites answers");
+    for site in &gate.sites {
+        if !answers(site).await {
+            continue;
+        }
+        match open_at(gate, &asker, &permit, site).await {
+            Ok((id, lease, backend)) => {
+                return Ok(Admitted { id, asker, permit, lease, site: site.clone(), backend });
+            }
+            // It takes connections and no sessions, as while it starts or stops: the next one may do better.
+            Err(fault) if fault.whose == Whose::Site => {
+                tracing::warn!(%fault, "the next site is tried");
+                last = fault;
+            }
+            Err(fault) => return Err(fault),
+        }
+    }
+    Err(last)
+}
+
+/// Records and opens a session at one site.
+async fn open_at(
+    gate: &Gate,
+    asker: &Asker,
+    permit: &Permit,
+    site: &Site,
+) -> Result<(String, Lease, Backend), Fault> {
     let lease = gate.pool.lease(&permit.profile().hash, &site.name).ok_or_else(|| {
         let message = format!(
             "all {} sessions of profile \"{}\" at site {} are taken",
@@ -76,16 +102,14 @@ pub async fn admit(gate: &Gate, asker: Asker) -> Result<Admitted, Fault> {
     })?;
     let id = session_id();
     let (csr, private_key) = certificate_request(lease.role())?;
-    let witnessed = record_opening(gate, &asker, &permit, &site, &id, lease.role(), csr).await?;
-    let backend = match open_site(gate, &site, lease.role(), &private_key, &witnessed, &asker.settings).await
-    {
-        Ok(backend) => backend,
+    let witnessed = record_opening(gate, asker, permit, site, &id, lease.role(), csr).await?;
+    match open_site(gate, site, lease.role(), &private_key, &witnessed, &asker.settings).await {
+        Ok(backend) => Ok((id, lease, backend)),
         Err(fault) => {
-            close(gate, &asker, &id, fault.internal.clone(), Tally::default()).await;
-            return Err(fault);
+            close(gate, asker, &id, fault.internal.clone(), Tally::default()).await;
+            Err(fault)
         }
-    };
-    Ok(Admitted { id, asker, permit, lease, site, backend })
+    }
 }
 
 /// Records the opening, which is also the request for the second key; it is witnessed, or the session does not open.
@@ -116,7 +140,7 @@ async fn record_opening(
     draft.classes = permit.profile().classes().iter().map(ToString::to_string).collect();
     draft.detail = Some(to_value(&detail)?);
     gate.record.append(draft).await.map_err(|not| {
-        let fault = Fault::not_witnessed(&not.why.to_string(), not.index);
+        let fault = Fault::not_witnessed(&not.why, not.index);
         if not.index.is_some() {
             // It may be witnessed later, so its end is recorded; the client does not wait for that.
             let end = ending(gate, asker, id, fault.internal.clone(), Tally::default());
@@ -136,9 +160,7 @@ async fn open_site(
     witnessed: &Witnessed,
     settings: &[(String, String)],
 ) -> Result<Backend, Fault> {
-    let certificate = witnessed
-        .certificate()
-        .ok_or_else(|| Fault::not_witnessed("the monitor issued no certificate", Some(witnessed.index())))?;
+    let certificate = witnessed.certificate().ok_or_else(|| Fault::no_certificate(witnessed.index()))?;
     let password = gate.config.secrets.pool.get(role);
     let password = password
         .ok_or_else(|| Fault::ours(format!("no password for role {role}: run `trefoil policy apply`")))?;
@@ -193,17 +215,15 @@ async fn refuse(gate: &Gate, asker: &Asker, denial: &Denial) -> Fault {
     )
 }
 
-/// The first site, in configured order, that takes a connection.
-async fn reachable(gate: &Gate) -> Result<Site, Fault> {
-    for site in &gate.sites {
-        let attempt = TcpStream::connect((site.host.as_str(), site.port));
-        match timeout(Duration::from_millis(SITE_CONNECT_MS_MAX), attempt).await {
-            Ok(Ok(_)) => return Ok(site.clone()),
-            Ok(Err(error)) => tracing::warn!(site = site.name, %error, "site does not answer"),
-            Err(_) => tracing::warn!(site = site.name, "site does not answer in time"),
-        }
+/// Whether a site takes connections; no entry is made about one that does not.
+async fn answers(site: &Site) -> bool {
+    let attempt = TcpStream::connect((site.host.as_str(), site.port));
+    match timeout(Duration::from_millis(SITE_CONNECT_MS_MAX), attempt).await {
+        Ok(Ok(_)) => return true,
+        Ok(Err(error)) => tracing::warn!(site = site.name, %error, "site does not answer"),
+        Err(_) => tracing::warn!(site = site.name, "site does not answer in time"),
     }
-    Err(Fault::site("any", "none of the configured sites answers"))
+    false
 }
 
 /// 16 random bytes in hexadecimal, of which the first makes a positive serial number that keeps all its digits.

@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use record::Why;
+
 /// Who has to act. Also the label under which a session's end is logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Whose {
@@ -10,8 +12,10 @@ pub enum Whose {
     Client,
     /// Policy denies it.
     Policy,
-    /// A site, or the monitor, failed.
-    Upstream,
+    /// A site failed.
+    Site,
+    /// The monitor, or the record's storage, failed.
+    Record,
     /// The gate itself failed.
     Ours,
 }
@@ -69,7 +73,7 @@ impl Fault {
     /// A site failed; the client learns that, and not how.
     pub fn site(site: &str, internal: impl Into<String>) -> Self {
         Self {
-            whose: Whose::Upstream,
+            whose: Whose::Site,
             internal: format!("site {site}: {}", internal.into()),
             shown: Shown {
                 sqlstate: "08006",
@@ -80,17 +84,35 @@ impl Fault {
     }
 
     /// The record could not be witnessed: nothing was released.
-    pub fn not_witnessed(why: &str, index: Option<u64>) -> Self {
+    pub fn not_witnessed(why: &Why, index: Option<u64>) -> Self {
+        let hint = match why {
+            Why::Storage(_) | Why::Stopped => {
+                "Connect again later; the gate's operator has to mend its storage and start it again."
+            }
+            _ => {
+                "Try again when the monitor answers; its operator and `trefoil status` know why it does not."
+            }
+        };
+        Self::not_recorded(&why.to_string(), index, hint)
+    }
+
+    /// The monitor has witnessed a session and not opened it.
+    pub fn no_certificate(index: u64) -> Self {
+        let hint = "Connect again; the monitor's operator knows why it issues none.";
+        Self::not_recorded("the monitor issued no certificate", Some(index), hint)
+    }
+
+    fn not_recorded(why: &str, index: Option<u64>, hint: &str) -> Self {
         let entry = index.map_or_else(|| "no entry was made".into(), |index| format!("entry {index}"));
         Self {
-            whose: Whose::Upstream,
+            whose: Whose::Record,
             internal: format!("not witnessed: {why}; {entry}"),
             shown: Shown {
                 sqlstate: "57P03",
                 message: format!(
                     "refused: the monitor has not cosigned the record of this, so nothing is released ({why}; {entry})"
                 ),
-                hint: Some("Try again when the monitor answers; its operator and `trefoil status` know why it does not.".into()),
+                hint: Some(hint.to_owned()),
             },
         }
     }

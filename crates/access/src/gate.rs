@@ -170,7 +170,7 @@ impl Gate {
 
     /// Appends an entry and waits until it is witnessed.
     pub(crate) async fn append(&self, draft: Draft) -> Result<Witnessed, Fault> {
-        self.record.append(draft).await.map_err(|not| Fault::not_witnessed(&not.why.to_string(), not.index))
+        self.record.append(draft).await.map_err(|not| Fault::not_witnessed(&not.why, not.index))
     }
 }
 

@@ -56,6 +56,11 @@ pub enum OpenError {
          restore its missing segments"
     )]
     Missing { published: u64, from: u64, to: u64 },
+    #[error(
+        "{} and {} are on two file systems, so that no file can be published whole; put the mount point above both",
+        published.display(), beside.display()
+    )]
+    OtherFileSystem { published: PathBuf, beside: PathBuf },
     #[error("recipient {recipient:?} is no age X25519 recipient ({problem}); write it as age1…")]
     Recipient { recipient: String, problem: String },
     #[error("no recipient for day keys is configured; name operator, monitor and auditor")]

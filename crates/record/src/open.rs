@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -149,10 +150,18 @@ fn newest_time(staged: &[Batch], history: &History, published: u64) -> io::Resul
 fn make_beside(record_dir: &Path) -> Result<std::path::PathBuf, OpenError> {
     let dir = publish::beside(record_dir);
     let empty = || {
+        durable::make_dir(record_dir)?;
         durable::make_dir(&dir)?;
         fs::read_dir(&dir)?.try_for_each(|item| durable::remove(&item?.path()))
     };
     empty().map_err(|error| OpenError::Io { path: dir.clone(), error })?;
+    let device = |path: &Path| {
+        let found = fs::metadata(path).map_err(|error| OpenError::Io { path: path.to_owned(), error });
+        found.map(|metadata| metadata.dev())
+    };
+    if device(&dir)? != device(record_dir)? {
+        return Err(OpenError::OtherFileSystem { published: record_dir.to_owned(), beside: dir });
+    }
     Ok(dir)
 }
 

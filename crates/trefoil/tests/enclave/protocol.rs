@@ -152,6 +152,7 @@ fn transcripts_come_back_as_they_must() {
     a_cancel_ends_the_statement_it_means(&enclave);
     many_executes_without_a_sync_do_not_stall(&enclave);
     a_name_is_recorded_as_what_the_site_runs(&enclave);
+    clients_that_vanish_give_their_roles_back(&enclave);
     let check = enclave.trefoil(&["record", "verify"]);
     assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stderr));
 }
@@ -223,4 +224,24 @@ fn a_name_is_recorded_as_what_the_site_runs(enclave: &Enclave) {
     };
     assert_eq!([ran("'first'", "SELECT 1"), ran("'first'", "PREPARE")], [2, 1]);
     assert_eq!([ran("'second'", "SELECT 1"), ran("'third'", "SELECT 1")], [0, 0]);
+}
+
+fn clients_that_vanish_give_their_roles_back(enclave: &Enclave) {
+    // As many as a profile has roles at a site; half of them wait for a long answer, half do not read theirs.
+    let busy: Vec<Raw> = (0..8)
+        .map(|number| {
+            let mut raw = Raw::connect(enclave, AOIFE);
+            let mut out = Vec::new();
+            let long = "SELECT count(*) FROM users a, users b, users c";
+            let large = "SELECT repeat('x', 1000) FROM generate_series(1, 1000000)";
+            wire::frontend::query(&mut out, if number % 2 == 0 { long } else { large }).unwrap();
+            raw.send(&out);
+            raw
+        })
+        .collect();
+    let refused = enclave.gate(AOIFE, &["SELECT 1"]);
+    assert!(refused.contains("all 8 sessions of profile \"support\""), "{refused}");
+    drop(busy);
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!(enclave.gate(AOIFE, &["SELECT 1"]), "1\n");
 }
