@@ -23,6 +23,8 @@ const UNPARSABLE: &str = "refused by the gate";
 impl Relay {
     /// Takes whole messages off what the client has sent.
     pub fn on_client(&mut self, input: &mut BytesMut) -> Result<(), Fault> {
+        // What made it full has been recorded since: the next time it is full, the site has to be asked again.
+        self.flushed &= self.detail_is_full();
         while !self.over && self.to_site.len() < SITE_BYTES_MAX && !self.detail_is_full() {
             let violation = |v: wire::Violation| Fault::protocol(v.to_string());
             let used = match codec::next::<Tag>(input).map_err(violation)? {
