@@ -215,6 +215,12 @@ pub(super) fn statement_bytes(statement: &Statement) -> usize {
     statement.text.len().saturating_add(parameters).saturating_add(64)
 }
 
+/// As much of a refused text as a detail has room for: one that is too long still is.
+fn recorded(text: &str) -> &str {
+    let end = (sql::STATEMENT_BYTES_MAX + 1..text.len()).find(|at| text.is_char_boundary(*at));
+    end.and_then(|end| text.get(..end)).unwrap_or(text)
+}
+
 impl Refused {
     /// How much an entry's detail grows by this.
     pub(super) fn detail_bytes(&self) -> usize {
@@ -224,7 +230,7 @@ impl Refused {
     fn by_verdict(text: &str, refusal: Refusal) -> Self {
         Self {
             stage: Stage::Statement,
-            text: Some(text.to_owned()),
+            text: Some(recorded(text).to_owned()),
             rule: refusal.rule.to_owned(),
             sentence: refusal.sentence,
             needs: refusal.needs,
