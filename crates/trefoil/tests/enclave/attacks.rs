@@ -186,6 +186,24 @@ const BY_SUPPORT: &[Attack] = &[
     ),
     attack("statistics", &["SELECT * FROM pg_stats WHERE schemaname = 'data'"], Gate::Runs, Wall::Runs),
     attack("raw statistics", &["SELECT * FROM pg_statistic"], Gate::Refuses, Wall::Refuses),
+    attack(
+        "rows counted by the catalog",
+        &["SELECT reltuples FROM pg_class WHERE relname = 'users'"],
+        Gate::Refuses,
+        Wall::LetsThrough,
+    ),
+    attack(
+        "rows counted by the catalog, as a function of its row",
+        &["SELECT c.row_to_json FROM pg_class c WHERE relname = 'users'"],
+        Gate::Refuses,
+        Wall::LetsThrough,
+    ),
+    attack(
+        "code, as a function of its row",
+        &["SELECT p.row_to_json FROM pg_proc p WHERE proname = 'mask_email'"],
+        Gate::Refuses,
+        Wall::LetsThrough,
+    ),
     attack("activity", &["SELECT query FROM pg_stat_activity"], Gate::Refuses, Wall::Runs),
     attack(
         "query_to_xml",
@@ -217,6 +235,24 @@ const BY_SUPPORT: &[Attack] = &[
     attack("call a mask", &["SELECT trefoil.mask_email('x')"], Gate::Refuses, Wall::Refuses),
     attack("pseudonyms", &["SELECT * FROM pseudonym.analytics"], Gate::Refuses, Wall::Refuses),
     attack("another profile", &["SELECT * FROM analytics.users"], Gate::Refuses, Wall::Refuses),
+    attack(
+        "read-write by reset",
+        &["BEGIN", "RESET transaction_read_only", "ROLLBACK"],
+        Gate::Refuses,
+        Wall::LetsThrough,
+    ),
+    // The gate once recorded rows without a statement here, which the monitor refuses for good: the lines after this
+    // one show that it goes on.
+    attack(
+        "not shown, said after rows",
+        &[
+            "SELECT CASE WHEN g < 5 THEN g::text ELSE ('none' || g)::regclass::text END FROM generate_series(1, 9) g",
+        ],
+        Gate::Runs,
+        Wall::Refuses,
+    ),
+    attack("server's log", &["SET log_min_messages = notice"], Gate::Refuses, Wall::Refuses),
+    attack("server's disk", &["SET temp_file_limit = -1"], Gate::Refuses, Wall::Refuses),
     attack("load", &["LOAD 'auto_explain'"], Gate::Refuses, Wall::Refuses),
     attack("other database", &["\\connect postgres"], Gate::Runs, Wall::Refuses),
 ];
