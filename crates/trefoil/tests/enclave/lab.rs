@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -35,6 +35,8 @@ pub const LUKAS: Who = Who { name: "lukas", place: "germany", options: "-c trefo
 impl Enclave {
     pub fn start() -> Enclave {
         let root = tempfile::tempdir().unwrap();
+        // The user that PostgreSQL runs as passes through it, so that the sites are in it as well, and go with it.
+        fs::set_permissions(root.path(), fs::Permissions::from_mode(0o711)).unwrap();
         let dir = root.path().join("enclave");
         let info = up(&dir);
         Enclave { dir, info, _root: root }
