@@ -160,7 +160,7 @@ fn describe(tag: Tag, body: &[u8]) -> String {
 }
 
 impl Say {
-    fn write(&self, out: &mut Vec<u8>) {
+    pub fn write(&self, out: &mut Vec<u8>) {
         match self {
             Say::Query(text) => frontend::query(out, text).unwrap(),
             Say::Parse(name, text) => frontend::parse(out, name, text, &[]).unwrap(),
