@@ -11,6 +11,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Duration, timeout};
 
 use crate::config::Site;
+use crate::entries::to_value;
 use crate::fault::{Fault, Whose};
 use crate::gate::Gate;
 use crate::pool::Lease;
@@ -243,49 +244,4 @@ fn certificate_request(role: &str) -> Result<(String, String), Fault> {
     params.distinguished_name.push(DnType::CommonName, role);
     let request = params.serialize_request(&key).map_err(failed)?;
     Ok((request.pem().map_err(failed)?, key.serialize_pem()))
-}
-
-/// A detail as the record takes it.
-pub fn to_value(detail: &impl serde::Serialize) -> Result<serde_json::Value, Fault> {
-    serde_json::to_value(detail).map_err(|e| Fault::ours(format!("a detail cannot be written: {e}")))
-}
-
-impl Gate {
-    /// An entry with what every entry of a principal's session says.
-    pub(crate) fn draft(&self, kind: Kind, principal: &str, listener: &str) -> Draft {
-        let mut draft = Draft::new(kind);
-        draft.principal = Some(principal.to_owned());
-        draft.place = Some(self.config.bundle.place_of(listener).to_string());
-        draft.policy = Some(self.config.bundle.hash().to_string());
-        draft
-    }
-
-    /// Appends a refusal, and says under which number: `entry 12`, or that it could not be recorded.
-    pub(crate) async fn append_refusal(
-        &self,
-        kind: Kind,
-        refused: &Refused,
-        session: Option<&str>,
-    ) -> String {
-        let mut draft = self.draft(kind, &refused.principal, &refused.listener);
-        draft.session = session.map(str::to_owned);
-        draft.decision = Some(Decision::Deny);
-        draft.request = Some(self.config.bundle.request(&Ask {
-            principal: &refused.principal,
-            place: self.config.bundle.place_of(&refused.listener),
-            purpose: refused.purpose.as_deref(),
-            ticket: refused.ticket.as_deref(),
-        }));
-        draft.detail = match to_value(refused) {
-            Ok(detail) => Some(detail),
-            Err(fault) => return fault.internal,
-        };
-        match self.record.append(draft).await {
-            Ok(witnessed) => format!("entry {}", witnessed.index()),
-            Err(why) => match why.index {
-                Some(index) => format!("entry {index}, not yet cosigned"),
-                None => "not recorded: the monitor does not answer".into(),
-            },
-        }
-    }
 }

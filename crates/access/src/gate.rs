@@ -1,33 +1,26 @@
-//! The running gate: what all its sessions share, how it starts, and how it stops.
-//! It opens no listener before the wall was compared with policy at every site it will use, and the monitor was
-//! found to hold the same policy. Not here: what one session does.
+//! What all sessions share, and how a gate starts: the wall was compared with policy at every site it will use, and the
+//! monitor was found to hold the same policy, or there is no `Gate`. Not here: listening (`serve`), entries (`entries`).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use record::{Draft, Record, Witnessed};
+use record::Record;
 use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tlog::detail::{GateStart, GateStop};
+use tlog::detail::GateStart;
 use tlog::entry::Kind;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
-use tokio::task::JoinSet;
-use tokio::time::{Duration, timeout};
+use tokio::sync::Semaphore;
+use tokio::time::Duration;
 use tokio_rustls::TlsAcceptor;
 
-use crate::admit::to_value;
 use crate::cancel::Cancels;
-use crate::config::{Config, Listener, Site};
-use crate::fault::Fault;
+use crate::config::{Config, Site};
 use crate::pool::Pool;
-use crate::{client, clock, descriptors, drift, session};
+use crate::{clock, descriptors, drift};
 
 /// How long a witness may take before a release is refused.
 const COSIGN_WAIT_MS_MAX: u64 = 1_500;
-/// How long sessions may take to end when the gate stops.
-const STOP_WAIT_MS_MAX: u64 = 3_000;
 
 /// What all sessions share.
 pub struct Gate {
@@ -45,8 +38,10 @@ pub struct Gate {
     pub cancels: Cancels,
     /// A secret under which unknown principals get an invented, stable SCRAM challenge.
     pub mock_secret: [u8; 32],
-    tls: TlsAcceptor,
-    connections: Arc<Semaphore>,
+    /// The TLS identity shown to clients.
+    pub tls: TlsAcceptor,
+    /// Room for connections.
+    pub connections: Arc<Semaphore>,
 }
 
 /// Why the gate does not start, or ended.
@@ -84,41 +79,9 @@ pub enum GateError {
     },
 }
 
-/// Runs a gate until `stop` becomes true. `ready` is called once, when every listener is open.
-pub async fn run(
-    config: Config,
-    mut stop: watch::Receiver<bool>,
-    ready: impl FnOnce(),
-) -> Result<(), GateError> {
-    let gate = Arc::new(Gate::start(config).await?);
-    let mut accepting = JoinSet::new();
-    for listener in gate.config.listeners.clone() {
-        let socket = TcpListener::bind(listener.address).await.map_err(|source| GateError::Listen {
-            address: listener.address.to_string(),
-            place: listener.place.clone(),
-            source,
-        })?;
-        accepting.spawn(accept(Arc::clone(&gate), socket, listener, stop.clone()));
-    }
-    ready();
-    // An error means that whoever could stop us is gone, which is a reason to stop.
-    let _ = stop.wait_for(|stop| *stop).await;
-    let ended = timeout(Duration::from_millis(STOP_WAIT_MS_MAX), async {
-        while accepting.join_next().await.is_some() {}
-    });
-    if ended.await.is_err() {
-        tracing::warn!("sessions did not end in time and are cut");
-        accepting.shutdown().await;
-    }
-    gate.note(Kind::GateStop, &GateStop { reason: "stopped".into() }).await;
-    if let Err(error) = gate.record.stop().await {
-        tracing::warn!(%error, "what is staged is sent at the next start");
-    }
-    Ok(())
-}
-
 impl Gate {
-    async fn start(config: Config) -> Result<Self, GateError> {
+    /// Checks everything that must hold before a listener may open.
+    pub async fn start(config: Config) -> Result<Self, GateError> {
         let tls = server_tls(&config)?;
         let roots = Arc::new(roots(&config)?);
         let sites = drift::check(&config, &roots).await?;
@@ -156,63 +119,6 @@ impl Gate {
         let started = GateStart { version: env!("CARGO_PKG_VERSION").into(), profiles, sites: names };
         gate.note(Kind::GateStart, &started).await;
         Ok(gate)
-    }
-
-    /// Appends an entry about the gate itself; that it is not witnessed yet stops nothing but releases.
-    async fn note(&self, kind: Kind, detail: &impl serde::Serialize) {
-        let mut draft = Draft::new(kind);
-        draft.policy = Some(self.config.bundle.hash().to_string());
-        draft.detail = to_value(detail).ok();
-        if let Err(error) = self.record.append(draft).await {
-            tracing::warn!(kind = kind.as_str(), %error, "entry not witnessed yet");
-        }
-    }
-
-    /// Appends an entry and waits until it is witnessed.
-    pub(crate) async fn append(&self, draft: Draft) -> Result<Witnessed, Fault> {
-        self.record.append(draft).await.map_err(|not| Fault::not_witnessed(&not.why, not.index))
-    }
-}
-
-async fn accept(gate: Arc<Gate>, socket: TcpListener, listener: Listener, mut stop: watch::Receiver<bool>) {
-    let mut sessions = JoinSet::new();
-    loop {
-        let permit = tokio::select! {
-            _ = stop.wait_for(|stop| *stop) => break,
-            Ok(permit) = Arc::clone(&gate.connections).acquire_owned() => permit,
-        };
-        let accepted = tokio::select! {
-            _ = stop.wait_for(|stop| *stop) => break,
-            accepted = socket.accept() => accepted,
-        };
-        match accepted {
-            Ok((tcp, _)) => {
-                let (gate, place, stop) = (Arc::clone(&gate), listener.place.clone(), stop.clone());
-                sessions.spawn(async move {
-                    serve(&gate, tcp, place, stop).await;
-                    drop(permit);
-                });
-            }
-            // Out of descriptors, most likely: waiting is all that helps.
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept");
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        }
-        while sessions.try_join_next().is_some() {}
-    }
-    while sessions.join_next().await.is_some() {}
-}
-
-/// One connection from its first byte to its last.
-async fn serve(gate: &Gate, tcp: TcpStream, place: String, stop: watch::Receiver<bool>) {
-    match client::open(gate, &gate.tls, tcp, &place).await {
-        Ok(client::Opened::Session(client)) => session::run(gate, *client, stop).await,
-        Ok(client::Opened::Cancel { pid, secret, connection }) => {
-            gate.cancels.cancel(pid, &secret).await;
-            client::hang_up(connection).await;
-        }
-        Err(error) => tracing::info!(place, %error, "connection ended before it was a session"),
     }
 }
 

@@ -8,7 +8,7 @@ use tlog::entry::{Count, CountState, Decision, Kind};
 use super::client_side::statement_bytes;
 use super::outlet::Due;
 use super::{Refused, Relay, SessionFacts, Token};
-use crate::admit::to_value;
+use crate::entries::to_value;
 use crate::fault::Fault;
 use crate::gate::Gate;
 

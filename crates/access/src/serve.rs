@@ -1,0 +1,93 @@
+//! Opens the listeners, takes connections, and ends everything in order. Not here: what the gate must find before it
+//! may listen (`gate`), and what one session does (`session`).
+
+use std::sync::Arc;
+
+use tlog::detail::GateStop;
+use tlog::entry::Kind;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Duration, timeout};
+
+use crate::config::{Config, Listener};
+use crate::gate::{Gate, GateError};
+use crate::{client, session};
+
+/// How long sessions may take to end when the gate stops.
+const STOP_WAIT_MS_MAX: u64 = 3_000;
+
+/// Runs a gate until `stop` becomes true. `ready` is called once, when every listener is open.
+pub async fn run(
+    config: Config,
+    mut stop: watch::Receiver<bool>,
+    ready: impl FnOnce(),
+) -> Result<(), GateError> {
+    let gate = Arc::new(Gate::start(config).await?);
+    let mut accepting = JoinSet::new();
+    for listener in gate.config.listeners.clone() {
+        let socket = TcpListener::bind(listener.address).await.map_err(|source| GateError::Listen {
+            address: listener.address.to_string(),
+            place: listener.place.clone(),
+            source,
+        })?;
+        accepting.spawn(accept(Arc::clone(&gate), socket, listener, stop.clone()));
+    }
+    ready();
+    // An error means that whoever could stop us is gone, which is a reason to stop.
+    let _ = stop.wait_for(|stop| *stop).await;
+    let ended = timeout(Duration::from_millis(STOP_WAIT_MS_MAX), async {
+        while accepting.join_next().await.is_some() {}
+    });
+    if ended.await.is_err() {
+        tracing::warn!("sessions did not end in time and are cut");
+        accepting.shutdown().await;
+    }
+    gate.note(Kind::GateStop, &GateStop { reason: "stopped".into() }).await;
+    if let Err(error) = gate.record.stop().await {
+        tracing::warn!(%error, "what is staged is sent at the next start");
+    }
+    Ok(())
+}
+
+async fn accept(gate: Arc<Gate>, socket: TcpListener, listener: Listener, mut stop: watch::Receiver<bool>) {
+    let mut sessions = JoinSet::new();
+    loop {
+        let permit = tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => break,
+            Ok(permit) = Arc::clone(&gate.connections).acquire_owned() => permit,
+        };
+        let accepted = tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => break,
+            accepted = socket.accept() => accepted,
+        };
+        match accepted {
+            Ok((tcp, _)) => {
+                let (gate, place, stop) = (Arc::clone(&gate), listener.place.clone(), stop.clone());
+                sessions.spawn(async move {
+                    serve(&gate, tcp, place, stop).await;
+                    drop(permit);
+                });
+            }
+            // Out of descriptors, most likely: waiting is all that helps.
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+        while sessions.try_join_next().is_some() {}
+    }
+    while sessions.join_next().await.is_some() {}
+}
+
+/// One connection from its first byte to its last.
+async fn serve(gate: &Gate, tcp: TcpStream, place: String, stop: watch::Receiver<bool>) {
+    match client::open(gate, &gate.tls, tcp, &place).await {
+        Ok(client::Opened::Session(client)) => session::run(gate, *client, stop).await,
+        Ok(client::Opened::Cancel { pid, secret, connection }) => {
+            gate.cancels.cancel(pid, &secret).await;
+            client::hang_up(connection).await;
+        }
+        Err(error) => tracing::info!(place, %error, "connection ended before it was a session"),
+    }
+}
