@@ -24,6 +24,7 @@ use rcgen::{
 use sites::ca::Authority;
 use sites::{Cluster, Event, Generate, Host, Secrets, Watcher};
 use tempfile::TempDir;
+use tokio_postgres::error::SqlState;
 
 /// A moment at which certificates of tests are made. Servers judge them by the real clock.
 #[allow(clippy::disallowed_methods, reason = "PostgreSQL judges certificates by the real clock")]
@@ -256,7 +257,16 @@ impl Enclave {
     pub async fn session(&self, profile: &str, site: &str, n: u16) -> tokio_postgres::Client {
         let role = self.role(profile, site, n);
         let certificate = certificate(&self.monitor, &role);
-        self.login(site, &role, &self.secrets.pool[&role], Some(&certificate)).await.unwrap()
+        // A role has one connection, and the backend of its last one may take a moment to end.
+        for _ in 0..200 {
+            match self.login(site, &role, &self.secrets.pool[&role], Some(&certificate)).await {
+                Err(error) if error.code() == Some(&SqlState::TOO_MANY_CONNECTIONS) => {
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+                done => return done.unwrap(),
+            }
+        }
+        panic!("the last session of {role} does not end");
     }
 
     pub async fn watch(&self, site: &str) -> tokio_postgres::Client {

@@ -102,7 +102,16 @@ impl Enclave {
             certificate.display(),
             key.display(),
         );
-        psql(&target, &[("PGPASSWORD", secrets["pool"][&role].as_str().unwrap())], statements)
+        let password = secrets["pool"][&role].as_str().unwrap();
+        // A role has one connection, and the backend of its last one may take a moment to end.
+        for _ in 0..200 {
+            let said = psql(&target, &[("PGPASSWORD", password)], statements);
+            if !said.contains("too many connections for role") {
+                return said;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        panic!("the last session of {role} does not end");
     }
 
     /// The pool role of a profile, by its name in the example.
