@@ -66,7 +66,11 @@ pub async fn check(config: &Config, roots: &Arc<RootCertStore>) -> Result<Vec<Si
     let mut good = Vec::new();
     let mut problems = Vec::new();
     for site in &config.sites {
-        let password = config.secrets.watch.get(&site.name).map(String::as_str).unwrap_or_default();
+        let Some(password) = config.secrets.watch.get(&site.name) else {
+            let problem =
+                "the secrets hold no password of trefoil_watch; run `trefoil policy apply`".to_owned();
+            return Err(DriftError::Site { site: site.name.clone(), problem });
+        };
         match drift_at(site, &config.bundle, roots, password).await {
             Ok(found) if found.drift.is_empty() => {
                 for column in &found.unknown_columns {
