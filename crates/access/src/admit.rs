@@ -183,7 +183,8 @@ pub async fn close(gate: &Gate, asker: &Asker, id: &str, reason: String, release
 fn ending(gate: &Gate, asker: &Asker, id: &str, reason: String, released: Tally) -> Draft {
     let mut draft = gate.draft(Kind::SessionClose, &asker.principal, &asker.listener);
     draft.session = Some(id.to_owned());
-    draft.detail = to_value(&SessionClose { reason, rows: released.rows, bytes: released.bytes }).ok();
+    let closed = SessionClose { reason, rows: released.rows, bytes: released.bytes, subjects: None };
+    draft.detail = to_value(&closed).ok();
     draft
 }
 

@@ -116,7 +116,8 @@ impl Gate {
         };
         let profiles: BTreeMap<_, _> =
             gate.config.bundle.profiles().iter().map(|p| (p.name.clone(), p.hash.to_string())).collect();
-        let started = GateStart { version: env!("CARGO_PKG_VERSION").into(), profiles, sites: names };
+        let version = env!("CARGO_PKG_VERSION").into();
+        let started = GateStart { version, profiles, sites: names, subject_key: None };
         gate.note(Kind::GateStart, &started).await;
         Ok(gate)
     }

@@ -14,7 +14,10 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-pub use typed::{GateStart, GateStop, Refused, Released, SessionClose, SessionOpen, Stage, Statement};
+pub use typed::{
+    Committed, Counted, Cut, GateStart, GateStop, Refused, Released, SUBJECTS_EXACT_MAX, SessionClose,
+    SessionOpen, Stage, Statement, Subjects, WriteStatement, Written,
+};
 
 use crate::hash::hex;
 use crate::json::{self, JsonError};

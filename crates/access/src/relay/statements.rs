@@ -256,7 +256,16 @@ pub fn parameters_bytes(parameters: &[Option<String>]) -> usize {
 
 /// The record of a statement that has not answered yet.
 fn record_of(text: &str, parameters: Vec<Option<String>>) -> Statement {
-    Statement { text: text.to_owned(), parameters, rows: 0, bytes: 0, tag: None, error: None }
+    Statement {
+        text: text.to_owned(),
+        parameters,
+        rows: 0,
+        bytes: 0,
+        tag: None,
+        error: None,
+        cursor: None,
+        subjects: None,
+    }
 }
 
 /// A parameter as the record shows it: text as it is, binary as `\\x…`, a large one by its digest.

@@ -131,7 +131,7 @@ impl Gate {
         let profiles: BTreeMap<_, _> =
             self.bundle.profiles().iter().map(|p| (p.name.clone(), p.hash.to_string())).collect();
         let sites = vec![SITE.to_owned()];
-        let detail = detail::GateStart { version: "0.1.0".to_owned(), profiles, sites };
+        let detail = detail::GateStart { version: "0.1.0".to_owned(), profiles, sites, subject_key: None };
         let mut piece = self.piece(Kind::GateStart, detail);
         piece.entry.policy = Some(self.bundle.hash().to_string());
         piece
@@ -187,6 +187,8 @@ impl Gate {
             bytes: if state == CountState::Window { 0 } else { bytes },
             tag: None,
             error: None,
+            cursor: None,
+            subjects: None,
         };
         let mut piece = self.piece(Kind::AccessRelease, Released { statements: vec![statement] });
         piece.entry.session = Some(session.to_owned());
@@ -238,7 +240,7 @@ impl Gate {
     }
 
     pub fn close(&mut self, session: &str, rows: u64, bytes: u64) -> Piece {
-        let detail = SessionClose { reason: "terminated".to_owned(), rows, bytes };
+        let detail = SessionClose { reason: "terminated".to_owned(), rows, bytes, subjects: None };
         let mut piece = self.piece(Kind::SessionClose, detail);
         piece.entry.session = Some(session.to_owned());
         piece

@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+/// Most digests that a [`Subjects`] lists; above, it carries a sketch.
+pub const SUBJECTS_EXACT_MAX: usize = 4_096;
+
 /// Of `session.open`: who asks for which pool role, and the certificate request for it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -77,6 +80,84 @@ pub struct Statement {
     /// SQLSTATE, when it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// Text that declared the cursor, when this fetched from one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+    /// Whom the rows are about. Absent where none were given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subjects: Option<Subjects>,
+}
+
+/// How sure a count of subjects is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Counted {
+    /// These subjects and no others.
+    Exact,
+    /// These at least: some of what was released is not tied to one subject.
+    AtLeast,
+    /// Nothing of what was released is tied to a subject that could be counted.
+    Unknown,
+}
+
+/// Distinct subjects of released rows. What exact, at least and unknown mean is in docs/metering.md.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Subjects {
+    pub state: Counted,
+    pub n: u64,
+    /// Sorted, in hexadecimal: the first 16 bytes of HMAC-SHA-256 under the gate's subject key. At most
+    /// [`SUBJECTS_EXACT_MAX`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub digests: Vec<String>,
+    /// HyperLogLog registers in base64, in place of more digests than that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sketch: Option<String>,
+}
+
+/// Of `access.write`: statements that were about to be sent to a site, in order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Written {
+    pub site: String,
+    pub statements: Vec<WriteStatement>,
+}
+
+/// One statement that writes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WriteStatement {
+    pub text: String,
+    /// As in [`Statement`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parameters: Vec<Option<String>>,
+}
+
+/// Of `access.commit`: a transaction that wrote was about to be committed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Committed {
+    /// Statements recorded by `access.write` since the transaction began.
+    pub writes: u64,
+    /// Text that commits.
+    pub text: String,
+}
+
+/// Of `access.cut`: a result that was ended before its end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cut {
+    /// Name of the limit that was reached, when one was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<String>,
+    pub reason: String,
+    /// Released of the result before the cut.
+    pub rows: u64,
+    pub bytes: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subjects: Option<Subjects>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub statement: Option<String>,
 }
 
 /// Of `session.close`.
@@ -87,6 +168,8 @@ pub struct SessionClose {
     /// Released in the whole session.
     pub rows: u64,
     pub bytes: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subjects: Option<Subjects>,
 }
 
 /// Of `gate.start`.
@@ -97,6 +180,9 @@ pub struct GateStart {
     /// Profile names and their hashes in hexadecimal.
     pub profiles: BTreeMap<String, String>,
     pub sites: Vec<String>,
+    /// Key of the digests of subjects until the gate stops: 32 random bytes in hexadecimal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject_key: Option<String>,
 }
 
 /// Of `gate.stop`.
