@@ -143,3 +143,27 @@ ensure_cargo_tools() {
   cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
   cargo clippy --version >/dev/null 2>&1 || rustup component add clippy
 }
+
+CLIENTS_FROM=crates/trefoil/tests/clients
+
+# The clients that the tests run unmodified, of pinned versions, under target/clients. Installed again when the pins change.
+ensure_clients() {
+  local into=target/clients packages=() pins
+  command -v java >/dev/null && command -v javac >/dev/null || packages+=(default-jdk-headless)
+  package_installed libpostgresql-jdbc-java || packages+=(libpostgresql-jdbc-java)
+  command -v node >/dev/null || packages+=(nodejs)
+  command -v npm >/dev/null || packages+=(npm)
+  command -v /usr/bin/python3 >/dev/null && package_installed python3-venv || packages+=(python3 python3-venv)
+  if [ ${#packages[@]} -gt 0 ]; then
+    apt_install "${packages[@]}" || die "these packages are needed by the tests of real clients: ${packages[*]}"
+  fi
+  pins=$(cat "$CLIENTS_FROM/requirements.txt" "$CLIENTS_FROM/package.json")
+  if [ "$(cat "$into/installed" 2>/dev/null)" = "$pins" ]; then return; fi
+  say "installing psycopg, asyncpg and node-postgres into $into"
+  rm -rf "$into" && mkdir -p "$into"
+  /usr/bin/python3 -m venv "$into/venv" >&2
+  "$into/venv/bin/pip" install --quiet --disable-pip-version-check -r "$CLIENTS_FROM/requirements.txt" >&2
+  cp "$CLIENTS_FROM/package.json" "$into/"
+  npm install --prefix "$into" --silent --no-audit --no-fund --no-package-lock >&2
+  printf '%s\n' "$pins" >"$into/installed"
+}
