@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 
 use crate::catalog::{self, Catalog};
@@ -115,6 +116,11 @@ impl Bundle {
         self.enclave.place_of(listener)
     }
 
+    /// The place whose network holds this address, by the longest prefix; none when no network does.
+    pub fn place_of_address(&self, address: IpAddr) -> Option<(&str, Place)> {
+        self.enclave.place_of_address(address)
+    }
+
     /// Decides whether somebody may connect, and as which profile. Deterministic.
     pub fn decide(&self, ask: &Ask<'_>) -> Result<Permit, Denial> {
         let principal = self.check_ask(ask)?;
@@ -135,7 +141,8 @@ impl Bundle {
             }
             answer
         });
-        answer.map(|profile| Permit::new(principal, ask, profile, self.hash))
+        answer
+            .map(|profile| Permit::new(principal, ask, profile, self.hash, self.enclave.limits_of(principal)))
     }
 
     /// What is permitted for each group of columns, and by which policy. For people; `decide` is what counts.

@@ -42,6 +42,30 @@ pub struct Table {
     pub columns: Vec<Column>,
     /// Widest first; the first is [`SCOPE_ALL`].
     pub scopes: Vec<Scope>,
+    /// In the order of the file.
+    pub references: Vec<Reference>,
+}
+
+/// A column that holds another row's key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Reference {
+    /// Of the table that has the reference.
+    pub column: String,
+    /// The table whose `key` the column holds.
+    pub table: String,
+    /// How far away the other row may be.
+    pub within: Within,
+}
+
+words! {
+    /// How far away a row may be that another refers to.
+    Within {
+        /// Of the same home: a foreign key (column, home) to (key, home).
+        Home = "home",
+        /// Of any home. Declared only: a foreign key would make a site wait for the others.
+        Enclave = "enclave",
+    }
 }
 
 /// A column of a table.
@@ -131,6 +155,12 @@ words! {
         Phone = "phone",
         /// A bank account.
         Iban = "iban",
+        /// An internet address.
+        Ip = "ip",
+        /// A device or an installation.
+        Device = "device",
+        /// What somebody wrote: it can name or be found by anything.
+        Content = "content",
         /// A date that narrows down who it is.
         Date = "date",
         /// The key of a row that belongs to a subject.
@@ -169,6 +199,7 @@ impl Identifier {
             Self::None => true,
             Self::Subject | Self::Row => matches!(data_type, Bigint | Integer | Text),
             Self::Name | Self::Handle | Self::Email | Self::Phone | Self::Iban => matches!(data_type, Text),
+            Self::Ip | Self::Device | Self::Content => matches!(data_type, Text),
             Self::Date => matches!(data_type, Date | Timestamptz),
         }
     }

@@ -10,7 +10,7 @@ use crate::directory::Principal;
 use crate::enclave::Enclave;
 use crate::names::Place;
 use crate::permit::{Ask, Denial, GroupAnswer, RULE_NO_PERMIT, RULE_POLICY_FAULT};
-use crate::profile::{Disclosed, Disclosure, ProfileColumn, ProfileTable};
+use crate::profile::{Disclosed, Disclosure, ProfileColumn, ProfileTable, Writes};
 use crate::rules::{Action, Rules};
 use crate::world::{CedarFault, ColumnGroup, Type, World};
 
@@ -79,7 +79,8 @@ impl Asking<'_> {
                 .collect();
             if !columns.is_empty() {
                 let (rows, scope) = (scope.rule.clone(), scope.name.clone());
-                tables.push(ProfileTable { columns, rows, scope, table: table.name.clone() });
+                let writes = Writes::default();
+                tables.push(ProfileTable { columns, rows, scope, table: table.name.clone(), writes });
             }
         }
         Ok(Disclosed { tables, pseudonym_scope })

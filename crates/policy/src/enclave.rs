@@ -1,14 +1,28 @@
 //! The enclave: its name, region, sites, the places people ask from, and the names of its profiles. Read from
 //! `enclave.toml`. Not here: what a profile discloses (`profile`), which is decided by policy and not written down.
 
-use std::collections::BTreeSet;
+mod limits;
+mod networks;
+mod services;
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use toml::Spanned;
+
+use crate::directory::Principal;
 use crate::error::Problems;
 use crate::names::{Country, NameKind, Place};
 use crate::raw::{RawEnclave, RawExemplar, RawPlace, RawProfile, RawSite, Text};
 
+pub use limits::{Limit, LimitRule, Per, Whose};
+pub use networks::Network;
+pub use services::Service;
+
 /// Most sessions of one profile at one site: their number has three digits in a pool role's name.
 pub const SESSIONS_PER_PROFILE_MAX: u16 = 999;
+/// Longest deadline: a week.
+const SECONDS_MAX: u32 = 604_800;
 /// Longest ticket, in bytes.
 pub const TICKET_BYTES_MAX: usize = 64;
 
@@ -33,6 +47,14 @@ pub struct Enclave {
     pub places: Vec<PlaceMap>,
     /// In the order of the file.
     pub profiles: Vec<NamedProfile>,
+    /// In the order of the file.
+    pub limits: Vec<LimitRule>,
+    /// Longest time that a statement may take; none: any time.
+    pub statement_seconds_max: Option<u32>,
+    /// Longest time between two statements; none: any time.
+    pub idle_seconds_max: Option<u32>,
+    /// Programs that connect to a site directly, from inside the enclave. In the order of the file.
+    pub services: Vec<Service>,
 }
 
 /// A data centre of the enclave.
@@ -53,6 +75,8 @@ pub struct PlaceMap {
     pub name: String,
     /// None: not mapped, so `unknown`.
     pub country: Option<Country>,
+    /// Addresses that are this place when a trusted proxy names them. In the order of the file.
+    pub networks: Vec<Network>,
 }
 
 /// A profile that is provisioned: whatever its exemplar is permitted to see is what it discloses.
@@ -85,7 +109,31 @@ impl Enclave {
     /// What a listener's name stands for; an unheard-of name is `unknown`.
     pub(crate) fn place_of(&self, listener: &str) -> Place {
         let found = self.places.iter().find(|place| place.name == listener);
-        found.and_then(|place| place.country).map_or(Place::Unknown, Place::Country)
+        found.map_or(Place::Unknown, PlaceMap::place)
+    }
+
+    pub(crate) fn place_of_address(&self, address: IpAddr) -> Option<(&str, Place)> {
+        let networks =
+            self.places.iter().flat_map(|place| place.networks.iter().map(move |one| (one, place)));
+        let holding = networks.filter(|(network, _)| network.holds(address));
+        holding
+            .max_by_key(|(network, _)| network.prefix())
+            .map(|(_, place)| (place.name.as_str(), place.place()))
+    }
+
+    /// The limits that are this principal's.
+    pub(crate) fn limits_of(&self, principal: &Principal) -> Vec<Limit> {
+        self.limits
+            .iter()
+            .filter(|rule| rule.whose.covers(principal))
+            .map(|rule| rule.limit.clone())
+            .collect()
+    }
+}
+
+impl PlaceMap {
+    fn place(&self) -> Place {
+        self.country.map_or(Place::Unknown, Place::Country)
     }
 }
 
@@ -122,7 +170,33 @@ pub(crate) fn check(raw: RawEnclave, found: &mut Problems<'_>) -> Enclave {
         found.at(profiles_at, "profiles", "no usable profile is named".into(), remedy);
     }
     let name = check_name(raw.name, "name", NameKind::Name, found);
-    Enclave { name, region, purposes, sessions_per_profile, sites, places, profiles }
+    let limits = limits::check(raw.limits.unwrap_or_default(), found);
+    let statement_seconds_max = check_seconds(raw.statement_seconds_max, "statement_seconds_max", found);
+    let idle_seconds_max = check_seconds(raw.idle_seconds_max, "idle_seconds_max", found);
+    let services = services::check(raw.services.unwrap_or_default(), &sites, found);
+    Enclave {
+        name,
+        region,
+        purposes,
+        sessions_per_profile,
+        sites,
+        places,
+        profiles,
+        limits,
+        statement_seconds_max,
+        idle_seconds_max,
+        services,
+    }
+}
+
+fn check_seconds(raw: Option<Spanned<u32>>, key: &str, found: &mut Problems<'_>) -> Option<u32> {
+    let seconds = *raw.as_ref()?.get_ref();
+    if !(1..=SECONDS_MAX).contains(&seconds) {
+        let problem = format!("{seconds} seconds are no deadline");
+        let remedy = format!("use 1 to {SECONDS_MAX}, or leave the key out");
+        found.at(raw?.span(), key, problem, remedy);
+    }
+    Some(seconds)
 }
 
 fn check_region(raw: Vec<Text>, found: &mut Problems<'_>) -> BTreeSet<Country> {
@@ -159,11 +233,18 @@ fn check_sites(raw: Vec<RawSite>, region: &BTreeSet<Country>, found: &mut Proble
 fn check_places(raw: Vec<RawPlace>, found: &mut Problems<'_>) -> Vec<PlaceMap> {
     let mut places = Vec::new();
     let mut seen = BTreeSet::new();
+    let mut held = BTreeSet::new();
     for (i, place) in raw.into_iter().enumerate() {
         let key = format!("places[{i}].country");
         let country = place.country.as_ref().and_then(|code| check_country(code, &key, found));
         let name = check_new_name(place.name, &format!("places[{i}].name"), NameKind::Name, &mut seen, found);
-        places.push(PlaceMap { name, country });
+        let networks = networks::check(
+            place.networks.unwrap_or_default(),
+            &format!("places[{i}].networks"),
+            &mut held,
+            found,
+        );
+        places.push(PlaceMap { name, country, networks });
     }
     places
 }

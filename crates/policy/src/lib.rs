@@ -22,10 +22,14 @@ mod rules;
 mod world;
 
 pub use bundle::Bundle;
-pub use catalog::{Catalog, Class, Column, ColumnType, Identifier, RowRule, SCOPE_ALL, Scope, Table, Value};
+pub use catalog::{
+    Catalog, Class, Column, ColumnType, Identifier, Reference, RowRule, SCOPE_ALL, Scope, Table, Value,
+    Within,
+};
 pub use directory::{Directory, Principal, PrincipalKind};
 pub use enclave::{
-    Enclave, Exemplar, NamedProfile, PlaceMap, SESSIONS_PER_PROFILE_MAX, Site, TICKET_BYTES_MAX,
+    Enclave, Exemplar, Limit, LimitRule, NamedProfile, Network, Per, PlaceMap, SESSIONS_PER_PROFILE_MAX,
+    Service, Site, TICKET_BYTES_MAX, Whose,
 };
 pub use error::ConfigError;
 pub use files::{FILE_BYTES_MAX, FILES_MAX, is_bundle_path};
@@ -35,5 +39,5 @@ pub use permit::{
     RULE_NOTHING_DISCLOSED, RULE_POLICY_FAULT, RULE_UNKNOWN_PLACE, RULE_UNKNOWN_PRINCIPAL,
     RULE_UNKNOWN_PURPOSE,
 };
-pub use profile::{Disclosure, PolicyHash, Profile, ProfileColumn, ProfileHash, ProfileTable};
+pub use profile::{Disclosure, PolicyHash, Profile, ProfileColumn, ProfileHash, ProfileTable, Writes};
 pub use rules::NEEDS_BYTES_MAX;

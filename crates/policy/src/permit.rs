@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::catalog::{Class, Identifier};
 use crate::directory::Principal;
+use crate::enclave::Limit;
 use crate::names::Place;
 use crate::profile::{Disclosure, PolicyHash, Profile};
 
@@ -33,6 +34,7 @@ pub struct Permit {
     ticket: Option<String>,
     profile: Arc<Profile>,
     policy: PolicyHash,
+    limits: Vec<Limit>,
 }
 
 impl Permit {
@@ -41,6 +43,7 @@ impl Permit {
         ask: &Ask<'_>,
         profile: Arc<Profile>,
         policy: PolicyHash,
+        limits: Vec<Limit>,
     ) -> Self {
         Self {
             principal: principal.name.clone(),
@@ -50,6 +53,7 @@ impl Permit {
             ticket: ask.ticket.map(str::to_owned),
             profile,
             policy,
+            limits,
         }
     }
 
@@ -81,6 +85,16 @@ impl Permit {
     /// The bundle that decided.
     pub fn policy(&self) -> PolicyHash {
         self.policy
+    }
+
+    /// How much of it: every limit that is the principal's, in the order of `enclave.toml`.
+    pub fn limits(&self) -> &[Limit] {
+        &self.limits
+    }
+
+    /// Whether subjects are counted: then nothing may be shown that hides how many there are.
+    pub fn is_capped(&self) -> bool {
+        self.limits.iter().any(|limit| limit.subjects.is_some())
     }
 
     /// The request that was decided, to be put into canonical form and recorded: strings, and an array of strings.

@@ -73,6 +73,22 @@ pub struct ProfileTable {
     pub scope: String,
     /// Name of the table.
     pub table: String,
+    /// What may be written. Left out of the hash when it is nothing.
+    #[serde(skip_serializing_if = "Writes::is_none")]
+    pub writes: Writes,
+}
+
+/// What may be written of a table: the names of columns, in the catalog's order.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Writes {
+    // Fields in alphabetical order: see `Hashed`.
+    /// Whether rows may be deleted.
+    pub delete: bool,
+    /// The columns that a new row may be given.
+    pub insert: Vec<String>,
+    /// The columns of a row that may be changed.
+    pub update: Vec<String>,
 }
 
 /// What is shown of a column.
@@ -131,6 +147,11 @@ impl Profile {
         self.columns().all(|(_, column)| column.disclosure == Disclosure::Clear)
     }
 
+    /// Whether anything may be written.
+    pub fn writes(&self) -> bool {
+        self.tables.iter().any(|table| !table.writes.is_none())
+    }
+
     /// The classes of all columns that are shown, however little of them.
     pub fn classes(&self) -> BTreeSet<Class> {
         self.columns().map(|(_, column)| column.class).collect()
@@ -146,6 +167,13 @@ impl ProfileTable {
     /// What is shown of the column with this name.
     pub fn column(&self, name: &str) -> Option<&ProfileColumn> {
         self.columns.iter().find(|column| column.name == name)
+    }
+}
+
+impl Writes {
+    /// Whether nothing may be written.
+    pub const fn is_none(&self) -> bool {
+        !self.delete && self.insert.is_empty() && self.update.is_empty()
     }
 }
 
@@ -228,6 +256,7 @@ mod tests {
             rows,
             scope: "consented".into(),
             table: "users".into(),
+            writes: Writes::default(),
         };
         let tables = [table(rule), table(RowRule::All), table(RowRule::Subjects { scope: "x".into() })];
         let hashed = Hashed { name: "analytics", pseudonym_scope: Some("analytics"), tables: &tables };

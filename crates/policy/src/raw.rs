@@ -16,6 +16,14 @@ pub(crate) struct RawEnclave {
     pub(crate) sites: Spanned<Vec<RawSite>>,
     pub(crate) places: Vec<RawPlace>,
     pub(crate) profiles: Spanned<Vec<RawProfile>>,
+    /// Absent: nothing is limited.
+    pub(crate) limits: Option<Vec<RawLimit>>,
+    /// Absent: a statement may take any time.
+    pub(crate) statement_seconds_max: Option<Spanned<u32>>,
+    /// Absent: a session may be idle for any time.
+    pub(crate) idle_seconds_max: Option<Spanned<u32>>,
+    /// Absent: nothing but the gate and the enclave's own parts connects to a site.
+    pub(crate) services: Option<Vec<RawService>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -30,6 +38,32 @@ pub(crate) struct RawSite {
 pub(crate) struct RawPlace {
     pub(crate) name: Text,
     pub(crate) country: Option<Text>,
+    /// Absent: only a listener can be this place.
+    pub(crate) networks: Option<Vec<Text>>,
+}
+
+/// Whose: a principal's, a role's, or with neither everybody's. Of what: a class, or with none everything.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawLimit {
+    pub(crate) name: Text,
+    pub(crate) principal: Option<Text>,
+    pub(crate) role: Option<Text>,
+    pub(crate) class: Option<Text>,
+    pub(crate) per: Text,
+    pub(crate) rows: Option<Spanned<u64>>,
+    pub(crate) bytes: Option<Spanned<u64>>,
+    pub(crate) subjects: Option<Spanned<u64>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawService {
+    pub(crate) name: Text,
+    pub(crate) sites: Spanned<Vec<Text>>,
+    pub(crate) addresses: Spanned<Vec<Text>>,
+    pub(crate) reads: Spanned<Vec<Text>>,
+    pub(crate) writes: Vec<Text>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -66,6 +100,16 @@ pub(crate) struct RawTable {
     pub(crate) home: Text,
     pub(crate) scopes: Vec<RawScope>,
     pub(crate) columns: Vec<RawColumn>,
+    /// Absent: no column holds another row's key.
+    pub(crate) references: Option<Vec<RawReference>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawReference {
+    pub(crate) column: Text,
+    pub(crate) table: Text,
+    pub(crate) within: Text,
 }
 
 #[derive(Debug, Deserialize)]

@@ -17,7 +17,8 @@ fn the_enclave() {
             "name = \"europe\"\n",
             "name = \"europe\"\nnmae = \"x\"\n",
             "enclave.toml:5: nmae: unknown field `nmae`, expected one of `name`, `region`, `purposes`, \
-             `sessions_per_profile`, `sites`, `places`, `profiles`; correct it; the example enclave shows every key",
+             `sessions_per_profile`, `sites`, `places`, `profiles`, `limits`, `statement_seconds_max`, \
+             `idle_seconds_max`, `services`; correct it; the example enclave shows every key",
         ),
         (
             FILE,
@@ -177,7 +178,7 @@ fn the_catalog() {
             "catalog.toml:24: tables[0].columns[5].class: `secret` is not known; use one of public, internal, \
              personal, restricted\n\
              catalog.toml:24: tables[0].columns[5].identifier: `telephone` is not known; use one of none, subject, \
-             name, handle, email, phone, iban, date, row",
+             name, handle, email, phone, iban, ip, device, content, date, row",
         ),
         (
             FILE,

@@ -68,7 +68,7 @@ pub(crate) fn of(column: &ProfileColumn) -> Option<&'static Mask> {
         (ColumnType::Text, Identifier::Name) => Some(&NAME),
         (ColumnType::Text, Identifier::Phone) => Some(&PHONE),
         (ColumnType::Text, Identifier::Iban) => Some(&IBAN),
-        (ColumnType::Text, Identifier::None | Identifier::Handle | Identifier::Date) => Some(&TEXT),
+        (ColumnType::Text, _) => Some(&TEXT),
         (ColumnType::Bigint | ColumnType::Integer | ColumnType::Boolean, _) => None,
     }
 }

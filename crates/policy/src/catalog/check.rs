@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Catalog, Class, Column, ColumnType, Identifier, RowRule, SCOPE_ALL, Scope, Table, VALUE_BYTES_MAX, Value,
+    Catalog, Class, Column, ColumnType, Identifier, Reference, RowRule, SCOPE_ALL, Scope, Table,
+    VALUE_BYTES_MAX, Value, Within,
 };
 use crate::enclave::{check_name, check_new_name};
 use crate::error::Problems;
 use crate::names::NameKind;
-use crate::raw::{RawCatalog, RawColumn, RawScope, RawTable, RawValue, Text};
+use crate::raw::{RawCatalog, RawColumn, RawReference, RawScope, RawTable, RawValue, Text};
 
 /// Columns that PostgreSQL gives every table.
 const SYSTEM_COLUMNS: [&str; 6] = ["tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"];
@@ -106,9 +107,40 @@ fn check_table(
             ),
         }
     }
+    let references = check_references(raw.references.unwrap_or_default(), key, &columns, found);
     let (key, subject_key, home) =
         (raw.key.into_inner(), raw.subject_key.into_inner(), raw.home.into_inner());
-    Table { name, key, subject_key, home, columns, scopes }
+    Table { name, key, subject_key, home, columns, scopes, references }
+}
+
+fn check_references(
+    raw: Vec<RawReference>,
+    key: &str,
+    columns: &[Column],
+    found: &mut Problems<'_>,
+) -> Vec<Reference> {
+    let mut references = Vec::new();
+    let mut seen = BTreeSet::new();
+    for (i, reference) in raw.into_iter().enumerate() {
+        let key = format!("{key}.references[{i}]");
+        let (column, column_key) = (reference.column.get_ref().clone(), format!("{key}.column"));
+        if !columns.iter().any(|one| one.name == column) {
+            let remedy = "use the name of one of the table's columns";
+            found.at(reference.column.span(), &column_key, format!("there is no column `{column}`"), remedy);
+        } else if !seen.insert(column.clone()) {
+            found.at(
+                reference.column.span(),
+                &column_key,
+                format!("`{column}` refers twice"),
+                "name it once",
+            );
+        }
+        let within =
+            check_word(&reference.within, &format!("{key}.within"), Within::parse, Within::ALL, found);
+        let Some(within) = within else { continue };
+        references.push(Reference { column, table: reference.table.into_inner(), within });
+    }
+    references
 }
 
 fn check_column(
