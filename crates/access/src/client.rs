@@ -73,6 +73,8 @@ pub struct Client {
     pub stream: TlsStream<TcpStream>,
     /// Who it is and what it asks for.
     pub asker: Asker,
+    /// Whether it reads cancel keys of more than four bytes.
+    pub takes_long_cancel_keys: bool,
 }
 
 /// Why a connection did not become a session; logged, and where it helps said to the client before.
@@ -145,12 +147,15 @@ async fn open_encrypted(
     };
     if session.must_negotiate() {
         let mut out = Vec::new();
-        backend::negotiate_protocol_version(&mut out, session.protocol_options())
+        backend::negotiate_protocol_version(&mut out, session.minor_spoken(), session.protocol_options())
             .map_err(|e| OpenError::Refused(Fault::protocol(e.to_string())))?;
         stream.write_all(&out).await?;
     }
     match authenticate(gate, &mut stream, &asker.principal).await {
-        Ok(()) => Ok(Opened::Session(Box::new(Client { stream, asker }))),
+        Ok(()) => {
+            let takes_long_cancel_keys = session.takes_long_cancel_keys();
+            Ok(Opened::Session(Box::new(Client { stream, asker, takes_long_cancel_keys })))
+        }
         Err(OpenError::Refused(fault)) => {
             record_failed_login(gate, &asker, &fault).await;
             Err(refuse(&mut stream, fault).await)

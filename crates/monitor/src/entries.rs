@@ -55,6 +55,7 @@ impl Examiner<'_, '_> {
             Kind::KeyMade => self.key_made(&subject),
             Kind::GateStart => self.gate_start(&subject),
             Kind::GateStop => self.gate_stop(&subject),
+            Kind::SitesClosed | Kind::SitesReopened => self.site_standing(&subject),
             Kind::SessionOpen => self.session_open(&subject),
             Kind::SessionClose => self.session_close(&subject),
             Kind::AccessDecision => self.access_decision(&subject),

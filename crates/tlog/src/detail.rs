@@ -16,7 +16,7 @@ use thiserror::Error;
 
 pub use typed::{
     Committed, Counted, Cut, GateStart, GateStop, Refused, Released, SUBJECTS_EXACT_MAX, SessionClose,
-    SessionOpen, Stage, Statement, Subjects, WriteStatement, Written,
+    SessionOpen, SiteStanding, Stage, Statement, Subjects, WriteStatement, Written,
 };
 
 use crate::hash::hex;

@@ -10,6 +10,10 @@ pub const STARTUP_BYTES_MAX: usize = 10_000;
 pub const STARTUP_PARAMETERS_MAX: usize = 64;
 /// A cancel key's length in bytes: 4 in protocol 3.0, up to 256 in 3.2.
 pub const CANCEL_KEY_BYTES: std::ops::RangeInclusive<usize> = 4..=256;
+/// The newest minor version of protocol 3 that we speak.
+pub const MINOR_SPOKEN_MAX: u16 = 2;
+/// From this minor version on, a cancel key may be longer than four bytes.
+const MINOR_OF_LONG_KEYS: u16 = 2;
 
 /// Length field and request code.
 const STARTUP_BYTES_MIN: u32 = 8;
@@ -48,7 +52,7 @@ impl std::fmt::Debug for Cancel {
 /// A StartupMessage of protocol 3: names are unique, in the order sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
-    /// The minor version asked for; we speak 0.
+    /// The minor version asked for; what is spoken is [`Session::minor_spoken`].
     pub minor: u16,
     pub parameters: Vec<(String, String)>,
 }
@@ -64,9 +68,19 @@ impl Session {
         self.parameters.iter().map(|(name, _)| name.as_str()).filter(|name| name.starts_with("_pq_."))
     }
 
-    /// Whether the client must be told by NegotiateProtocolVersion that it gets 3.0 without options.
+    /// The minor version that is spoken from here on: never newer than asked for.
+    pub fn minor_spoken(&self) -> u16 {
+        self.minor.min(MINOR_SPOKEN_MAX)
+    }
+
+    /// Whether the client must be told by NegotiateProtocolVersion that it gets less than it asked for.
     pub fn must_negotiate(&self) -> bool {
-        self.minor > 0 || self.protocol_options().next().is_some()
+        self.minor > MINOR_SPOKEN_MAX || self.protocol_options().next().is_some()
+    }
+
+    /// Whether this client reads cancel keys of more than four bytes.
+    pub fn takes_long_cancel_keys(&self) -> bool {
+        self.minor_spoken() >= MINOR_OF_LONG_KEYS
     }
 }
 

@@ -172,7 +172,7 @@ fn what_we_write_to_a_client() {
     backend::authentication_sasl_final(&mut out, b"v=").unwrap();
     backend::authentication_ok(&mut out);
     backend::parameter_status(&mut out, "server_version", "15.20").unwrap();
-    backend::backend_key_data(&mut out, -5, [0, 0, 1, 0]);
+    backend::backend_key_data(&mut out, -5, &[0, 0, 1, 0]).unwrap();
     backend::ready(&mut out, backend::TransactionStatus::Failed);
     let long = "é".repeat(backend::REPORT_FIELD_BYTES_MAX);
     let report = backend::Report {
@@ -226,8 +226,11 @@ fn what_we_write_to_a_client() {
         ]
     );
     let mut out = Vec::new();
-    backend::negotiate_protocol_version(&mut out, ["_pq_.a"].into_iter()).unwrap();
-    assert_eq!(out, b"v\0\0\0\x13\0\x03\0\0\0\0\0\x01_pq_.a\0");
+    backend::negotiate_protocol_version(&mut out, 2, ["_pq_.a"].into_iter()).unwrap();
+    assert_eq!(out, b"v\0\0\0\x13\0\x03\0\x02\0\0\0\x01_pq_.a\0");
+    for (length, fits) in [(3, false), (4, true), (32, true), (256, true), (257, false)] {
+        assert_eq!(backend::backend_key_data(&mut out, 1, &vec![7; length]).is_ok(), fits, "{length}");
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use tlog::{
-    detail::{self, GateStart, GateStop},
+    detail::{self, GateStart, GateStop, SiteStanding},
     entry::Micros,
 };
 
@@ -40,6 +40,18 @@ impl Examiner<'_, '_> {
         }
         self.draft.gate_runs(false);
         Ok(())
+    }
+
+    /// The gate closes a site that differs from policy, and opens it again. What it saw there is taken as said.
+    pub(super) fn site_standing(&mut self, subject: &Subject<'_>) -> Result<(), Fault> {
+        let standing: SiteStanding = self.open_as(subject)?;
+        let policy = subject.entry.policy.as_deref();
+        let policy = policy.ok_or_else(|| decision("a site's standing without a policy"))?;
+        let bundle = self.judge.shelf.get(policy).map_err(|e| decision(e.to_string()))?;
+        if bundle.enclave().sites.iter().any(|site| site.name == standing.site) {
+            return Ok(());
+        }
+        Err(decision(format!("the enclave has no site {:?}", standing.site)))
     }
 
     /// New sessions are decided under the policy in force. The one before it counts for what a gate staged before the

@@ -191,3 +191,12 @@ pub struct GateStart {
 pub struct GateStop {
     pub reason: String,
 }
+
+/// Of `sites.closed` and `sites.reopened`: the gate uses a site no longer, or again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SiteStanding {
+    pub site: String,
+    /// What differs from policy, or that nothing does any more.
+    pub reason: String,
+}

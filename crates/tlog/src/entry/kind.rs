@@ -24,12 +24,14 @@ pub enum Kind {
     BrakeLifted,
     SitesFailover,
     SitesFailback,
+    SitesClosed,
+    SitesReopened,
     ResidencyEvidence,
 }
 
 impl Kind {
     /// Every kind, in the order of the list.
-    pub const ALL: [Kind; 20] = [
+    pub const ALL: [Kind; 22] = [
         Kind::GateStart,
         Kind::GateStop,
         Kind::SessionOpen,
@@ -49,6 +51,8 @@ impl Kind {
         Kind::BrakeLifted,
         Kind::SitesFailover,
         Kind::SitesFailback,
+        Kind::SitesClosed,
+        Kind::SitesReopened,
         Kind::ResidencyEvidence,
     ];
 
@@ -74,6 +78,8 @@ impl Kind {
             Kind::BrakeLifted => "brake.lifted",
             Kind::SitesFailover => "sites.failover",
             Kind::SitesFailback => "sites.failback",
+            Kind::SitesClosed => "sites.closed",
+            Kind::SitesReopened => "sites.reopened",
             Kind::ResidencyEvidence => "residency.evidence",
         }
     }

@@ -3,6 +3,7 @@
 use super::{Tag, TransactionStatus};
 use crate::Unwritable;
 use crate::codec::{Tag as _, frame, put_text};
+use crate::startup::CANCEL_KEY_BYTES;
 
 /// The longest value of one field of an ErrorResponse that we write, in bytes; longer ones are cut.
 pub const REPORT_FIELD_BYTES_MAX: usize = 8_192;
@@ -42,14 +43,16 @@ fn sasl_data(out: &mut Vec<u8>, code: u32, data: &[u8]) -> Result<(), Unwritable
     })
 }
 
-/// NegotiateProtocolVersion: we speak 3.0, and none of the options asked for.
+/// NegotiateProtocolVersion: we speak 3 with this minor version, and none of the options asked for.
 pub fn negotiate_protocol_version<'a>(
     out: &mut Vec<u8>,
+    minor: u16,
     options: impl Iterator<Item = &'a str>,
 ) -> Result<(), Unwritable> {
     frame(out, Tag::NegotiateProtocolVersion, |out| {
         // The documentation says "minor version"; servers send, and clients expect, the whole version number.
-        out.extend_from_slice(&[0, 3, 0, 0]);
+        out.extend_from_slice(&[0, 3]);
+        out.extend_from_slice(&minor.to_be_bytes());
         let count_at = out.len();
         out.extend_from_slice(&[0; 4]);
         let mut count = 0_u32;
@@ -71,11 +74,17 @@ pub fn parameter_status(out: &mut Vec<u8>, name: &str, value: &str) -> Result<()
     })
 }
 
-/// BackendKeyData: what this client's CancelRequest will have to say. Protocol 3.0 has secrets of 4 bytes.
-pub fn backend_key_data(out: &mut Vec<u8>, pid: i32, secret: [u8; 4]) {
-    out.extend_from_slice(b"K\0\0\0\x0c");
-    out.extend_from_slice(&pid.to_be_bytes());
-    out.extend_from_slice(&secret);
+/// BackendKeyData: what this client's CancelRequest will have to say. Protocol 3.0 has secrets of 4 bytes, 3.2 of as
+/// many as `CANCEL_KEY_BYTES` allows.
+pub fn backend_key_data(out: &mut Vec<u8>, pid: i32, secret: &[u8]) -> Result<(), Unwritable> {
+    if !CANCEL_KEY_BYTES.contains(&secret.len()) {
+        return Err(Unwritable::TooLong);
+    }
+    frame(out, Tag::BackendKeyData, |out| {
+        out.extend_from_slice(&pid.to_be_bytes());
+        out.extend_from_slice(secret);
+        Ok(())
+    })
 }
 
 /// ReadyForQuery.
