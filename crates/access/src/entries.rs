@@ -2,7 +2,7 @@
 //! Not here: when an entry is due (`admit`, `relay`).
 
 use policy::Ask;
-use record::{Draft, Witnessed};
+use record::Draft;
 use tlog::detail::Refused;
 use tlog::entry::{Decision, Kind};
 
@@ -23,11 +23,6 @@ impl Gate {
         if let Err(error) = self.record.append(draft).await {
             tracing::warn!(kind = kind.as_str(), %error, "entry not witnessed yet");
         }
-    }
-
-    /// Appends an entry and waits until it is witnessed.
-    pub(crate) async fn append(&self, draft: Draft) -> Result<Witnessed, Fault> {
-        self.record.append(draft).await.map_err(|not| Fault::not_witnessed(&not.why, not.index))
     }
 
     /// An entry with what every entry of a principal's session says.

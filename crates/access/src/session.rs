@@ -1,8 +1,9 @@
 //! Drives one session: moves bytes between client, relay and site, and waits for the record on the relay's behalf.
 //! The relay decides; this only reads, writes and waits, and never stops reading the client to wait for a witness.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
+use std::task::Poll;
 
 use bytes::BytesMut;
 use record::Witnessed;
@@ -17,7 +18,7 @@ use crate::cancel::{Answered, Key};
 use crate::client::Client;
 use crate::fault::{Fault, Whose};
 use crate::gate::Gate;
-use crate::relay::{Asking, Relay, SessionFacts};
+use crate::relay::{AskId, Asking, Deadlines, Relay, SessionFacts};
 use crate::{clock, upstream};
 
 /// What is read from the client ahead of the relay; also the largest message that a client may send.
@@ -27,7 +28,9 @@ const SITE_READ_BYTES_MAX: usize = 131_072;
 /// How long a backend may take to end after the gate has said goodbye.
 const BACKEND_END_MS_MAX: u64 = 3_000;
 
-type Pending<'a> = Pin<Box<dyn Future<Output = Result<Vec<Witnessed>, Fault>> + Send + 'a>>;
+type Outcome = Result<Vec<Witnessed>, Fault>;
+/// What the relay asked for and the record has not answered, oldest first; the relay bounds how many there are.
+type Pending = Vec<(AskId, Pin<Box<dyn Future<Output = Outcome> + Send>>)>;
 type Cancelling<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
 /// Admits the client and serves it to the end.
@@ -41,7 +44,7 @@ pub async fn run(gate: &Gate, mut client: Client, stop: watch::Receiver<bool>) {
             return;
         }
     };
-    let mut key = gate.cancels.issue();
+    let mut key = gate.cancels.issue(client.takes_long_cancel_keys);
     let Admitted { id, asker, permit, lease, site, backend } = admitted;
     let facts = SessionFacts {
         id: id.clone(),
@@ -49,8 +52,8 @@ pub async fn run(gate: &Gate, mut client: Client, stop: watch::Receiver<bool>) {
         listener: asker.listener.clone(),
         site: site.name.clone(),
     };
-    let mut relay = Relay::new(permit, facts);
-    relay.greet(&backend.parameters, key.pid, key.secret);
+    let mut relay = Relay::new(permit, facts, Deadlines::default(), clock::instant());
+    relay.greet(&backend.parameters, key.pid, &key.secret);
     let (client_read, client_write) = split(client.stream);
     let (site_read, site_write) = split(backend.stream);
     let mut link = Link {
@@ -65,6 +68,7 @@ pub async fn run(gate: &Gate, mut client: Client, stop: watch::Receiver<bool>) {
         site_bytes: BytesMut::new(),
         client_unflushed: false,
         site_unflushed: false,
+        client_ended: false,
     };
     let fault = link.relay(&mut relay, &mut key, stop).await;
     drop(key);
@@ -91,6 +95,8 @@ struct Link<'a> {
     site_bytes: BytesMut,
     client_unflushed: bool,
     site_unflushed: bool,
+    /// The client has closed its half; it may still listen.
+    client_ended: bool,
 }
 
 /// What woke the session up.
@@ -99,10 +105,10 @@ enum Woken {
     SiteRead(usize),
     ClientWritten(usize),
     SiteWritten(usize),
-    Witnessed(Result<Vec<Witnessed>, Fault>),
+    Witnessed(AskId, Outcome),
     Cancelled(Answered),
     CancelDone,
-    HeldLongEnough,
+    Deadline,
     Stop,
 }
 
@@ -114,7 +120,7 @@ impl<'a> Link<'a> {
         key: &mut Key,
         mut stop: watch::Receiver<bool>,
     ) -> Option<Fault> {
-        let mut pending: Option<Pending<'a>> = None;
+        let mut pending = Pending::new();
         let mut cancelling: Option<Cancelling<'a>> = None;
         let mut cancellers: Vec<Answered> = Vec::new();
         loop {
@@ -122,10 +128,14 @@ impl<'a> Link<'a> {
             if let Err(fault) = self.pump(relay, cancelling.is_some(), now) {
                 return Some(fault);
             }
-            if pending.is_none()
-                && let Some(asking) = relay.ask(now)
-            {
-                pending = Some(Box::pin(witness(self.gate, asking)));
+            while let Some(asking) = relay.ask(now) {
+                match witness(self.gate, asking) {
+                    Ok(asked) => pending.push(asked),
+                    Err(fault) => return Some(fault),
+                }
+            }
+            if cancelling.is_none() && relay.takes_cancel() {
+                cancelling = Some(Box::pin(cancel(self.site, self.backend_key)));
             }
             if relay.is_over() && relay.to_client().is_empty() {
                 return None;
@@ -135,18 +145,21 @@ impl<'a> Link<'a> {
                 Err(fault) => return Some(fault),
             };
             match woken {
-                Woken::ClientRead(0) => return None,
+                Woken::ClientRead(0) => {
+                    self.client_ended = true;
+                    relay.client_ended();
+                }
                 Woken::SiteRead(0) => return Some(Fault::site(&self.site.name, "closed the connection")),
-                Woken::ClientRead(_) | Woken::SiteRead(_) | Woken::HeldLongEnough => {}
+                Woken::ClientRead(_) | Woken::SiteRead(_) | Woken::Deadline => {}
                 Woken::ClientWritten(n) => self.client_unflushed = relay.sent_to_client(n),
                 Woken::SiteWritten(n) => self.site_unflushed = relay.sent_to_site(n),
-                Woken::Witnessed(outcome) => {
-                    pending = None;
-                    if let Err(fault) = relay.answered(outcome) {
+                Woken::Witnessed(id, outcome) => {
+                    pending.retain(|(pending, _)| *pending != id);
+                    if let Err(fault) = relay.answered(id, outcome) {
                         return Some(fault);
                     }
                 }
-                Woken::Cancelled(answered) if relay.is_busy() => {
+                Woken::Cancelled(answered) if relay.is_busy() && !answered.is_closed() => {
                     if cancelling.is_none() {
                         cancelling = Some(Box::pin(cancel(self.site, self.backend_key)));
                     }
@@ -165,15 +178,16 @@ impl<'a> Link<'a> {
     /// Hands the relay what was read.
     fn pump(&mut self, relay: &mut Relay, cancelling: bool, now: Instant) -> Result<(), Fault> {
         if !cancelling {
-            relay.on_client(&mut self.client_bytes)?;
+            relay.on_client(&mut self.client_bytes, now)?;
         }
-        relay.on_site(&mut self.site_bytes, now)
+        relay.on_site(&mut self.site_bytes, now)?;
+        relay.on_time(now)
     }
 
     async fn wait(
         &mut self,
         relay: &Relay,
-        pending: &mut Option<Pending<'a>>,
+        pending: &mut Pending,
         cancelling: &mut Option<Cancelling<'a>>,
         key: &mut Key,
         stop: &mut watch::Receiver<bool>,
@@ -186,9 +200,9 @@ impl<'a> Link<'a> {
         let write_site = self.site_unflushed || !relay.to_site().is_empty();
         let read_site =
             relay.wants_site() && self.site_bytes.len() < SITE_READ_BYTES_MAX.max(relay.site_needs());
-        let deadline = relay.deadline().filter(|_| pending.is_none());
+        let read_client = !self.client_ended && self.client_bytes.len() < CLIENT_READ_BYTES_MAX;
         tokio::select! {
-            read = self.client_read.read_buf(&mut self.client_bytes), if self.client_bytes.len() < CLIENT_READ_BYTES_MAX => {
+            read = self.client_read.read_buf(&mut self.client_bytes), if read_client => {
                 read.map(Woken::ClientRead).map_err(gone)
             }
             read = self.site_read.read_buf(&mut self.site_bytes), if read_site => {
@@ -200,10 +214,10 @@ impl<'a> Link<'a> {
             written = write_some(&mut self.site_write, relay.to_site()), if write_site => {
                 written.map(Woken::SiteWritten).map_err(broke)
             }
-            outcome = maybe(pending) => Ok(Woken::Witnessed(outcome)),
+            (id, outcome) = any(pending) => Ok(Woken::Witnessed(id, outcome)),
             () = maybe(cancelling) => Ok(Woken::CancelDone),
             Some(answered) = key.rings.recv() => Ok(Woken::Cancelled(answered)),
-            () = until(deadline) => Ok(Woken::HeldLongEnough),
+            () = until(relay.deadline()) => Ok(Woken::Deadline),
             _ = stop.wait_for(|stop| *stop) => Ok(Woken::Stop),
         }
     }
@@ -240,13 +254,22 @@ impl<'a> Link<'a> {
     }
 }
 
-/// Appends what a release needs, in order, and waits until all of it is witnessed.
-async fn witness(gate: &Gate, asking: Asking) -> Result<Vec<Witnessed>, Fault> {
-    let mut witnessed = Vec::with_capacity(1);
-    for draft in asking.drafts(gate)? {
-        witnessed.push(gate.append(draft).await?);
-    }
-    Ok(witnessed)
+/// Appends what the relay asks for, at once and in order; the future waits until all of it is witnessed.
+fn witness(
+    gate: &Gate,
+    asking: Asking,
+) -> Result<(AskId, Pin<Box<dyn Future<Output = Outcome> + Send>>), Fault> {
+    let id = asking.id();
+    let appended: Vec<_> =
+        asking.drafts(gate)?.into_iter().map(|draft| gate.record.append(draft)).collect();
+    let outcome = async move {
+        let mut witnessed = Vec::with_capacity(appended.len());
+        for entry in appended {
+            witnessed.push(entry.await.map_err(|not| Fault::not_witnessed(&not.why, not.index))?);
+        }
+        Ok(witnessed)
+    };
+    Ok((id, Box::pin(outcome)))
 }
 
 async fn cancel(site: &crate::config::Site, key: (i32, i32)) {
@@ -273,6 +296,19 @@ async fn maybe<F: Future + Unpin>(future: &mut Option<F>) -> F::Output {
         Some(future) => future.await,
         None => std::future::pending().await,
     }
+}
+
+/// The first outcome of any that is pending; never, when none is.
+async fn any(pending: &mut Pending) -> (AskId, Outcome) {
+    poll_fn(|context| {
+        for (id, outcome) in &mut *pending {
+            if let Poll::Ready(outcome) = outcome.as_mut().poll(context) {
+                return Poll::Ready((*id, outcome));
+            }
+        }
+        Poll::Pending
+    })
+    .await
 }
 
 async fn until(deadline: Option<Instant>) {

@@ -12,9 +12,14 @@ use crate::entries::to_value;
 use crate::fault::Fault;
 use crate::gate::Gate;
 
+/// Which question an answer of the record is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AskId(pub(super) u64);
+
 /// What has to be recorded, in this order, before what is held may go.
 #[derive(Debug)]
 pub struct Asking {
+    id: AskId,
     facts: SessionFacts,
     profile: String,
     classes: Vec<String>,
@@ -28,7 +33,7 @@ pub struct Asking {
 
 impl Relay {
     /// Takes stock of what is held.
-    pub(super) fn asking(&mut self, due: Due) -> Asking {
+    pub(super) fn asking(&mut self, id: AskId, due: Due) -> Asking {
         if let Due::Window(_) = due {
             // The window names what runs. What is not known to exist is found out when the site begins to answer.
             let _ = self.settle();
@@ -46,6 +51,7 @@ impl Relay {
             statements.is_empty() && !self.refusals.is_empty() && matches!(due, Due::Exact(t) if t.rows == 0);
         let permit = &self.permit;
         Asking {
+            id,
             facts: self.facts.clone(),
             profile: permit.profile().hash.to_string(),
             classes: permit.profile().classes().iter().map(ToString::to_string).collect(),
@@ -60,6 +66,11 @@ impl Relay {
 }
 
 impl Asking {
+    /// What [`Relay::answered`] has to be told.
+    pub fn id(&self) -> AskId {
+        self.id
+    }
+
     /// The drafts: refusals first, in the order of their errors; the release, if anything else is held, last.
     pub fn drafts(self, gate: &Gate) -> Result<Vec<Draft>, Fault> {
         let mut drafts = Vec::with_capacity(self.refusals.len() + 1);

@@ -5,6 +5,7 @@
 use bytes::{Buf, BytesMut};
 use sql::{Cleared, Refusal};
 use tlog::detail::{Stage, Statement};
+use tokio::time::Instant;
 use wire::codec::{self, Next};
 use wire::frontend::{self, Bind, Message, Parse, Tag, Target};
 use wire::pipeline::{Expect, Flush, Pushed};
@@ -22,7 +23,7 @@ const UNPARSABLE: &str = "refused by the gate";
 
 impl Relay {
     /// Takes whole messages off what the client has sent.
-    pub fn on_client(&mut self, input: &mut BytesMut) -> Result<(), Fault> {
+    pub fn on_client(&mut self, input: &mut BytesMut, now: Instant) -> Result<(), Fault> {
         // What made it full has been recorded since: the next time it is full, the site has to be asked again.
         self.flushed &= self.detail_is_full();
         while !self.over && self.to_site.len() < SITE_BYTES_MAX && !self.detail_is_full() {
@@ -36,6 +37,10 @@ impl Relay {
                 }
             };
             input.advance(used);
+            self.timing.word(now);
+        }
+        if !self.owed.is_empty() {
+            self.timing.owed(now);
         }
         self.keep_detail_bounded();
         Ok(())
@@ -52,7 +57,7 @@ impl Relay {
 
     fn on_message(&mut self, message: Message<'_>, whole: &[u8]) -> Result<(), Fault> {
         match message {
-            Message::Query(text) => match sql::judge(&self.permit, text) {
+            Message::Query(text) => match sql::judge_one(&self.permit, text) {
                 Ok(cleared) => self.run_query(&cleared),
                 Err(refusal) => self.replace_query(Refused::by_verdict(text, refusal)),
             },
@@ -88,7 +93,7 @@ impl Relay {
     }
 
     fn on_parse(&mut self, parse: &Parse<'_>) -> Result<(), Fault> {
-        match sql::judge(&self.permit, parse.text) {
+        match sql::judge_one(&self.permit, parse.text) {
             Ok(cleared) => {
                 let prepared = Prepared::of(&cleared);
                 self.names.prepare(parse.name, prepared.clone())?;
@@ -135,7 +140,7 @@ impl Relay {
 
     /// Sends a statement that was cleared: the text of the verdict, not the client's.
     fn run_query(&mut self, cleared: &Cleared) -> Result<(), Fault> {
-        frontend::query(self.to_site.tail(), cleared.text()).map_err(unwritable)?;
+        frontend::query(self.to_site.tail(), cleared.sent()).map_err(unwritable)?;
         let prepared = Prepared::of(cleared);
         let running = Running::of(&prepared, prepared.statement(), Source::Text);
         self.expect(Expect::Query, Token::Statement(running))
@@ -144,7 +149,7 @@ impl Relay {
     /// Likewise, to be bound and executed later.
     fn run_parse(&mut self, parse: &Parse<'_>, cleared: &Cleared, prepared: Prepared) -> Result<(), Fault> {
         let types: Vec<u32> = parse.types.collect();
-        frontend::parse(self.to_site.tail(), parse.name, cleared.text(), &types).map_err(unwritable)?;
+        frontend::parse(self.to_site.tail(), parse.name, cleared.sent(), &types).map_err(unwritable)?;
         self.expect(Expect::Parse, Token::Parsed { name: parse.name.to_owned(), prepared })
     }
 

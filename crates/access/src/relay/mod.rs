@@ -1,6 +1,19 @@
 //! The relay of one session, without I/O: what the client and the site say goes in, what may go on comes out.
 //! Statements go to the site only with a verdict ([`sql::Cleared`]); a site's answers go to the client only with a
 //! witness ([`record::Witnessed`]). Not here: sockets and waiting (`session`), held bytes (`outlet`).
+//!
+//! # What a driver does
+//!
+//! It owns the sockets, the clock and the record, and goes round: [`Relay::on_client`] with what the client sent (not
+//! while the site is taking note of a cancel), [`Relay::on_site`] with what the site sent, [`Relay::on_time`]; then
+//! [`Relay::ask`] until it gives nothing more, appending the drafts of each [`Asking`] at once and in order, and
+//! keeping all that is pending; then [`Relay::takes_cancel`], upon which it has the site cancel what runs. It ends in
+//! good order when [`Relay::is_over`] and [`Relay::to_client`] is empty. Otherwise it waits for the first of: bytes
+//! from the client (it always reads on, within its own bound); bytes from the site if [`Relay::wants_site`], until
+//! [`Relay::site_needs`] are there; room to write [`Relay::to_client`] or [`Relay::to_site`], told by
+//! [`Relay::sent_to_client`] and [`Relay::sent_to_site`]; an outcome, told by [`Relay::answered`] with the id of what
+//! was asked; [`Relay::deadline`]. The end of the client's stream is [`Relay::client_ended`]. Any [`Fault`] ends the
+//! session: [`Relay::say_goodbye`], [`Relay::to_client`], close; and cancel at the site if [`Relay::is_busy`].
 
 mod asking;
 mod client_side;
@@ -10,6 +23,7 @@ mod shown;
 mod site_side;
 mod spool;
 mod statements;
+mod timing;
 
 use policy::Permit;
 use record::Witnessed;
@@ -18,14 +32,16 @@ use tokio::time::Instant;
 use wire::backend::{self, Report, Severity, TransactionStatus};
 use wire::pipeline::Expected;
 
-pub use asking::Asking;
+pub use asking::{AskId, Asking};
 pub use client_side::CLIENT_MESSAGE_BYTES_MAX;
 pub use outlet::Tally;
+pub use timing::Deadlines;
 
 use crate::fault::{Fault, Shown};
 use outlet::{Due, Outlet};
 use spool::Spool;
 use statements::{About, Names, Parameters, Prepared};
+use timing::Timing;
 
 /// Statement texts and parameters that one entry's detail takes; more of them are released with an entry of their
 /// own before the client is listened to again.
@@ -103,7 +119,7 @@ enum Phase {
     /// A release is due, and its entries are not appended yet.
     Due(Due),
     /// The entries are appended; nothing more is taken in until they are witnessed.
-    Asked(Due),
+    Asked(AskId, Due),
 }
 
 /// One session's relay.
@@ -131,7 +147,12 @@ pub struct Relay {
     /// Bytes of the next message from the site, when it is larger than what is usually read ahead.
     site_needs: usize,
     released: Tally,
+    timing: Timing,
+    next_ask: u64,
+    /// The client has said goodbye.
     over: bool,
+    /// The client says nothing more, but waits for what it has asked.
+    client_ended: bool,
 }
 
 /// Since the last ReadyForQuery: has the client learnt, or the site kept, what an error could not take back?
@@ -144,7 +165,7 @@ struct Softness {
 
 impl Relay {
     /// A relay under a permit.
-    pub fn new(permit: Permit, facts: SessionFacts) -> Self {
+    pub fn new(permit: Permit, facts: SessionFacts, deadlines: Deadlines, now: Instant) -> Self {
         Self {
             permit,
             facts,
@@ -161,13 +182,16 @@ impl Relay {
             soft: Softness::default(),
             site_needs: 0,
             released: Tally::default(),
+            timing: Timing::new(deadlines, now),
+            next_ask: 0,
             over: false,
+            client_ended: false,
         }
     }
 
     /// Tells the client that it may begin: the site's settings, the gate's own cancel key. The session's opening
     /// was witnessed, and none of this is data.
-    pub fn greet(&mut self, settings: &[(String, String)], pid: i32, secret: i32) {
+    pub fn greet(&mut self, settings: &[(String, String)], pid: i32, secret: &[u8]) {
         let principal = self.facts.principal.clone();
         self.outlet.say(|out| {
             for (name, value) in settings {
@@ -176,12 +200,13 @@ impl Relay {
                 // PostgreSQL's settings hold no NUL; one that did would be left out.
                 let _ = backend::parameter_status(out, name, value);
             }
-            backend::backend_key_data(out, pid, secret.to_be_bytes());
+            // A key that could not be written could not be used either; the gate makes none.
+            let _ = backend::backend_key_data(out, pid, secret);
             backend::ready(out, TransactionStatus::Idle);
         });
     }
 
-    /// What the driver must have witnessed before anything more happens, if a release is due.
+    /// What the driver must have witnessed before something waits no longer; to be called until there is nothing.
     pub fn ask(&mut self, now: Instant) -> Option<Asking> {
         if let Phase::Running = self.phase
             && self.outlet.holds_something()
@@ -199,14 +224,17 @@ impl Relay {
         let Phase::Due(due) = self.phase else {
             return None;
         };
-        self.phase = Phase::Asked(due);
-        Some(self.asking(due))
+        self.next_ask += 1;
+        let id = AskId(self.next_ask);
+        self.phase = Phase::Asked(id, due);
+        Some(self.asking(id, due))
     }
 
     /// The record's answer to what [`Relay::ask`] asked.
-    pub fn answered(&mut self, outcome: Result<Vec<Witnessed>, Fault>) -> Result<(), Fault> {
-        let Phase::Asked(due) = self.phase else {
-            return Err(Fault::ours("the record answered what nobody asked"));
+    pub fn answered(&mut self, id: AskId, outcome: Result<Vec<Witnessed>, Fault>) -> Result<(), Fault> {
+        let due = match self.phase {
+            Phase::Asked(asked, due) if asked == id => due,
+            _ => return Err(Fault::ours("the record answered what nobody asked")),
         };
         self.phase = Phase::Running;
         match outcome {
@@ -273,17 +301,36 @@ impl Relay {
         !self.owed.is_empty()
     }
 
-    /// Whether the client has said goodbye.
-    pub fn is_over(&self) -> bool {
-        self.over
+    /// The client says nothing more; it may still listen, so what it has asked for is answered.
+    pub fn client_ended(&mut self) {
+        self.client_ended = true;
     }
 
-    /// When what is held is due although more may come.
+    /// Whether the client has said goodbye, or has been given all it asked for and cannot ask for more.
+    pub fn is_over(&self) -> bool {
+        let given = || {
+            self.owed.is_empty() && matches!(self.phase, Phase::Running) && !self.outlet.holds_something()
+        };
+        self.over || (self.client_ended && given())
+    }
+
+    /// The next time at which something is due although nobody says anything: what is held, or a deadline's end.
     pub fn deadline(&self) -> Option<Instant> {
-        match self.phase {
+        let held = match self.phase {
             Phase::Running => self.outlet.deadline(),
-            Phase::Due(_) | Phase::Asked(_) => None,
-        }
+            Phase::Due(_) | Phase::Asked(..) => None,
+        };
+        [held, self.timing.next()].into_iter().flatten().min()
+    }
+
+    /// Looks at the deadlines; a fault ends the session.
+    pub fn on_time(&mut self, now: Instant) -> Result<(), Fault> {
+        self.timing.check(now)
+    }
+
+    /// Whether the site is to be asked to cancel what runs; says so once.
+    pub fn takes_cancel(&mut self) -> bool {
+        self.timing.takes_cancel()
     }
 
     /// What may go to the client.

@@ -4,14 +4,15 @@
 use bytes::{Buf, BytesMut};
 use tlog::detail::{Stage, Statement};
 use tokio::time::Instant;
-use wire::backend::{self, CommandTag, Fields, ParameterStatus, Tag, TransactionStatus};
+use wire::backend::{self, CommandTag, Fields, ParameterStatus, Severity, Tag, TransactionStatus};
 use wire::codec::{self, HEADER_BYTES, Peek};
 use wire::pipeline::{Ended, Step};
 
 use super::client_side::statement_bytes;
 use super::shown::{self, Meaning};
-use super::{Phase, Refused, Relay, Running, Token};
-use crate::fault::Fault;
+use super::timing::TOO_LONG_HINT;
+use super::{Phase, Refused, Relay, Running, Token, say_error};
+use crate::fault::{Fault, Shown};
 
 /// No message but a row may be larger than this.
 const SITE_MESSAGE_BYTES_MAX: usize = 1_048_576;
@@ -166,6 +167,7 @@ impl Relay {
                 self.names.transaction_ended(self.owed.is_empty());
             }
         }
+        self.timing.answered(!self.owed.is_empty(), now);
         if due {
             self.phase = Phase::Due(self.outlet.due_at_end());
         }
@@ -200,7 +202,13 @@ impl Relay {
             self.refuse(refused, now);
             return Ok(());
         }
-        if profile.all_clear() {
+        if sqlstate == "57014" && self.timing.has_cancelled() {
+            let message = self.timing.too_long();
+            let hint = Some(TOO_LONG_HINT.to_owned());
+            let mut out = Vec::new();
+            say_error(&mut out, Severity::Error, &Shown { sqlstate: "57014", message, hint });
+            self.outlet.hold(&out, now);
+        } else if profile.all_clear() {
             self.outlet.hold(whole, now);
         } else {
             let mut message = Vec::new();
