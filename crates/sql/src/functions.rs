@@ -417,3 +417,44 @@ pub(crate) fn allowed(parts: &[&str]) -> bool {
         _ => false,
     }
 }
+
+/// Whether a function of this name looks at more than one row: an aggregate or a window function.
+pub(crate) fn takes_rows(name: &str) -> bool {
+    AGGREGATE.contains(&name) || WINDOW.contains(&name)
+}
+
+/// Whether a function of this name gathers values of many rows in one.
+pub(crate) fn collects(name: &str) -> bool {
+    COLLECTING.contains(&name)
+}
+
+/// Whether `t.name` may be a call that makes one value of a whole row of `t`, or of many.
+pub(crate) fn takes_a_row(name: &str) -> bool {
+    collects(name) || ROW_TAKING.contains(&name)
+}
+
+/// Functions on the lists above that take a row of any type, and give it back or as text.
+const ROW_TAKING: &[&str] = &[
+    "any_value",
+    "concat",
+    "json_build_array",
+    "jsonb_build_array",
+    "quote_literal",
+    "quote_nullable",
+    "row_to_json",
+    "to_json",
+    "to_jsonb",
+];
+
+const COLLECTING: &[&str] = &[
+    "array_agg",
+    "json_agg",
+    "json_object_agg",
+    "jsonb_agg",
+    "jsonb_object_agg",
+    "percentile_cont",
+    "percentile_disc",
+    "range_agg",
+    "range_intersect_agg",
+    "string_agg",
+];

@@ -11,8 +11,10 @@
 
 mod allow;
 mod attributes;
+mod cleared;
 mod columns;
 mod functions;
+mod reads;
 mod refusal;
 mod rules;
 mod settings;
@@ -20,59 +22,81 @@ mod tree;
 mod verdict;
 mod walk;
 
+use std::ops::Range;
+use std::sync::Arc;
+
+pub use cleared::{Cleared, CopyFormat, CopyOptions, Own, Statement, StatementKind, Transaction, Write};
+pub use reads::{Counting, Reads};
 pub use refusal::Refusal;
-pub use verdict::{StatementKind, Transaction};
 
 use policy::Permit;
 use rules::Rules;
-use tree::Tree;
+use tree::{Node, Tree};
 
-/// Longest statement judged; a longer one is refused unread.
+/// Longest text judged; a longer one is refused unread.
 pub const STATEMENT_BYTES_MAX: usize = 262_144;
-/// The most relations, functions in FROM and WITH queries of a statement: names are looked up among them one by one.
+/// The most statements of one text.
+const STATEMENTS_MAX: usize = 64;
+/// The most relations, functions in FROM and WITH queries of a text: names are looked up among them one by one.
 const SOURCES_MAX: usize = 512;
 
-/// A statement that may be sent to a site under the Permit it was judged by. Only [`judge`] makes one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cleared {
-    text: String,
-    kind: StatementKind,
-    prepared_name: Option<String>,
-}
-
-impl Cleared {
-    /// The statement, byte for byte as it was judged.
-    pub fn text(&self) -> &str {
-        &self.text
-    }
-
-    /// What the statement does.
-    pub fn kind(&self) -> StatementKind {
-        self.kind
-    }
-
-    /// The name of the prepared statement that PREPARE makes, EXECUTE runs or DEALLOCATE forgets; `None` for
-    /// DEALLOCATE ALL and for any other statement.
-    pub fn prepared_name(&self) -> Option<&str> {
-        self.prepared_name.as_deref()
-    }
-}
-
-/// Judges a text of at most one statement.
+/// Judges a text of any number of statements. All of them are judged before the first may run.
 ///
 /// # Errors
 /// The [`Refusal`], which says the rule and what would be needed.
 pub fn judge(permit: &Permit, text: &str) -> Result<Cleared, Refusal> {
-    let (kind, prepared_name) = judge_named(&Rules::of(permit), text)?;
-    Ok(Cleared { text: text.to_owned(), kind, prepared_name })
+    judge_by(&Rules::of(permit), text)
 }
 
-#[cfg(test)]
-fn judge_by(rules: &Rules<'_>, text: &str) -> Result<StatementKind, Refusal> {
-    judge_named(rules, text).map(|(kind, _)| kind)
+/// Judges a text of at most one statement, as the extended protocol's Parse takes it.
+///
+/// # Errors
+/// As [`judge`], and when there is more than one statement.
+pub fn judge_one(permit: &Permit, text: &str) -> Result<Cleared, Refusal> {
+    one(judge(permit, text)?)
 }
 
-fn judge_named(rules: &Rules<'_>, text: &str) -> Result<(StatementKind, Option<String>), Refusal> {
+/// Refuses what is more than one statement.
+fn one(cleared: Cleared) -> Result<Cleared, Refusal> {
+    match cleared.statements() {
+        [_] => Ok(cleared),
+        _ => Err(Refusal::new(
+            "multi-statement",
+            "the text holds more than one statement",
+            "prepare the statements one by one, or send the text as a simple query",
+        )),
+    }
+}
+
+fn judge_by(rules: &Rules<'_>, text: &str) -> Result<Cleared, Refusal> {
+    let root = parse(text)?;
+    let root = root.node().ok_or_else(|| unparsable(&"the parser gave no tree"))?;
+    let whole: Arc<str> = text.into();
+    let parts = root.list("stmts");
+    if parts.len() > STATEMENTS_MAX {
+        return Err(Refusal::new(
+            "too-complex",
+            format!("the text holds more than {STATEMENTS_MAX} statements"),
+            "fewer statements in one text",
+        ));
+    }
+    let mut statements = Vec::with_capacity(parts.len().max(1));
+    for part in parts {
+        let part = part.node().ok_or_else(|| unparsable(&"the parser gave a statement without a tree"))?;
+        let slice = slice(text, part).ok_or_else(|| unparsable(&"a statement has no place in the text"))?;
+        let known = verdict::statement(rules, part.get("stmt"))?;
+        statements.push(Statement::new(Arc::clone(&whole), slice, Arc::new(known)));
+    }
+    if statements.len() > 1 {
+        each_alone(rules, &statements)?;
+    }
+    if statements.is_empty() {
+        statements.push(Statement::new(Arc::clone(&whole), 0..0, Arc::new(verdict::empty())));
+    }
+    Ok(Cleared::new(whole, None, statements))
+}
+
+fn parse(text: &str) -> Result<Tree, Refusal> {
     if text.len() > STATEMENT_BYTES_MAX {
         return Err(Refusal::new(
             "too-long",
@@ -83,20 +107,44 @@ fn judge_named(rules: &Rules<'_>, text: &str) -> Result<(StatementKind, Option<S
     let parsed =
         pg_query::parse(text, pg_query::ParserOptions::DEFAULT).map_err(|error| unparsable(&error))?;
     let tree = Tree::of(&parsed.protobuf).map_err(|error| unparsable(&error))?;
-    let root = tree.node().ok_or_else(|| unparsable(&"the parser gave no tree"))?;
     few_sources(&tree)?;
-    match root.list("stmts") {
-        [] => Ok((StatementKind::Empty, None)),
-        [Tree::Node(only)] => {
-            let statement = only.get("stmt");
-            Ok((verdict::statement(rules, statement)?, verdict::prepared_name(statement)))
+    Ok(tree)
+}
+
+/// What PostgreSQL takes for white space; in other letters a name may end.
+const SPACE: [char; 5] = [' ', '\t', '\n', '\r', '\u{c}'];
+
+/// The part of the text that a statement is, without the white space around it. A length of zero means the rest.
+fn slice(text: &str, part: &Node) -> Option<Range<usize>> {
+    let number = |key| match part.get(key) {
+        Tree::Int(number) => usize::try_from(*number).ok(),
+        _ => None,
+    };
+    let (start, length) = (number("stmt_location")?, number("stmt_len")?);
+    let end = if length == 0 { text.len() } else { start.checked_add(length)? };
+    let part = text.get(start..end)?;
+    let start = start.checked_add(part.len() - part.trim_start_matches(SPACE).len())?;
+    Some(start..start.checked_add(part.trim_matches(SPACE).len())?)
+}
+
+/// The record shows each statement of a text by itself, and the monitor judges it so: it has to be the same statement
+/// there as it was among the others.
+fn each_alone(rules: &Rules<'_>, statements: &[Statement]) -> Result<(), Refusal> {
+    for statement in statements {
+        if matches!(statement.kind(), StatementKind::ShowOwn(_)) {
+            return Err(Refusal::new(
+                "multi-statement",
+                "what the gate answers by itself is asked for among other statements",
+                "send this SHOW by itself",
+            ));
         }
-        _ => Err(Refusal::new(
-            "multi-statement",
-            "the text holds more than one statement",
-            "send the statements one by one",
-        )),
+        let alone = judge_by(rules, statement.text())?;
+        match alone.statements() {
+            [same] if same.known() == statement.known() => {}
+            _ => return Err(unparsable(&"a statement reads differently without the others")),
+        }
     }
+    Ok(())
 }
 
 fn few_sources(tree: &Tree) -> Result<(), Refusal> {

@@ -29,6 +29,11 @@ impl<'a> Rules<'a> {
         Rules { schema: &profile.name, relations, all_clear: all_rows && profile.all_clear() }
     }
 
+    /// Whether a relation named so is one of the profile's.
+    pub(crate) fn shows(&self, schema: &str, relation: &str) -> bool {
+        (schema.is_empty() || schema == self.schema) && self.relations.contains_key(relation)
+    }
+
     /// The relations shown, for a sentence.
     pub(crate) fn shown(&self) -> String {
         match self.relations.len() {

@@ -30,9 +30,11 @@ fn lines(table: &str) -> impl Iterator<Item = (&str, String)> {
 
 /// The verdict in words: a kind in lower case, or the rule that refuses.
 fn verdict(all_clear: bool, text: &str) -> String {
-    match judge_by(&rules(all_clear), text) {
-        Ok(StatementKind::Transaction(command)) => format!("transaction {command:?}").to_lowercase(),
-        Ok(kind) => format!("{kind:?}").to_lowercase(),
+    match judge_by(&rules(all_clear), text).and_then(one) {
+        Ok(cleared) => match cleared.statements()[0].kind() {
+            StatementKind::Transaction(command) => format!("transaction {command:?}").to_lowercase(),
+            kind => format!("{kind:?}").to_lowercase(),
+        },
         Err(refusal) => {
             assert!(
                 !refusal.sentence.is_empty() && !refusal.needs.is_empty(),

@@ -1,58 +1,37 @@
 //! Which statements there are, and what each may hold. Everything that is not named here is refused.
 
+use crate::cleared::{Known, StatementKind, Transaction};
+use crate::reads::Reads;
 use crate::refusal::Refusal;
 use crate::rules::Rules;
 use crate::tree::{Node, Tree};
 use crate::{settings, walk};
 use pg_query::protobuf::{DiscardMode, TransactionStmtKind};
 
-/// What a cleared statement does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StatementKind {
-    /// SELECT, VALUES or TABLE, also with WITH.
-    Read,
-    Transaction(Transaction),
-    /// SET or RESET of an allowed setting.
-    Setting,
-    Show,
-    /// PREPARE name AS a read.
-    Prepare,
-    /// EXECUTE name.
-    Execute,
-    Deallocate,
-    /// DISCARD ALL or PLANS: a session like new, as pools ask for.
-    Discard,
-    /// EXPLAIN of a read, under a profile that is wholly clear.
-    Explain,
-    /// Nothing but white space and comments.
-    Empty,
+/// What is known of a text without a statement.
+pub(crate) fn empty() -> Known {
+    Known { kind: StatementKind::Empty, name: None, reads: Reads::nothing(), copy: None }
 }
 
-/// Which transaction command.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Transaction {
-    Begin,
-    Commit,
-    Rollback,
-    Savepoint,
-    Release,
-    RollbackTo,
-}
-
-/// The name of a prepared statement that the statement makes, runs or forgets.
-pub(crate) fn prepared_name(tree: &Tree) -> Option<String> {
-    let node = tree.node()?;
-    matches!(node.name, "PrepareStmt" | "ExecuteStmt" | "DeallocateStmt")
-        .then(|| node.text("name").to_owned())
-        .filter(|name| !name.is_empty())
+/// The name of a prepared statement or cursor that the statement makes, uses or forgets.
+fn name(node: &Node) -> Option<String> {
+    let key = match node.name {
+        "PrepareStmt" | "ExecuteStmt" | "DeallocateStmt" => "name",
+        _ => return None,
+    };
+    Some(node.text(key).to_owned()).filter(|name| !name.is_empty())
 }
 
 /// Options of EXPLAIN that change only what is printed of the statement's own plan.
 const EXPLAIN_OPTIONS: &[&str] = &["analyze", "buffers", "costs", "format", "summary", "timing", "verbose"];
 
 /// Judges one statement of a parse tree.
-pub(crate) fn statement(rules: &Rules<'_>, tree: &Tree) -> Result<StatementKind, Refusal> {
+pub(crate) fn statement(rules: &Rules<'_>, tree: &Tree) -> Result<Known, Refusal> {
     let Some(node) = tree.node() else { return Err(kind("Unknown")) };
+    Ok(Known { kind: judge(rules, tree, node)?, name: name(node), reads: Reads::of(rules, tree), copy: None })
+}
+
+fn judge(rules: &Rules<'_>, tree: &Tree, node: &Node) -> Result<StatementKind, Refusal> {
     match node.name {
         "SelectStmt" => walk::read(rules, tree).map(|()| StatementKind::Read),
         "TransactionStmt" => transaction(node).map(StatementKind::Transaction),

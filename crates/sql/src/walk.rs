@@ -130,7 +130,7 @@ impl Walk<'_> {
         if let Some(catalog) = allow::catalog(schema, name) {
             return self.catalog(catalog, relation);
         }
-        if (schema.is_empty() || schema == self.rules.schema) && self.rules.relations.contains_key(name) {
+        if self.rules.shows(schema, name) {
             return Ok(());
         }
         let full = if schema.is_empty() { name.to_owned() } else { format!("{schema}.{name}") };

@@ -217,9 +217,13 @@ impl Side {
 impl Prepared {
     /// What was cleared.
     pub fn of(cleared: &Cleared) -> Self {
-        let about = cleared.prepared_name().map(|name| match cleared.kind() {
-            StatementKind::Execute => About::Runs(name.into()),
-            _ => About::Takes(name.into()),
+        let only = cleared.statements().first();
+        let about = only.and_then(|only| match (only.kind(), only.name()) {
+            (StatementKind::Execute, Some(name)) => Some(About::Runs(name.into())),
+            (StatementKind::Prepare | StatementKind::Deallocate, Some(name)) => {
+                Some(About::Takes(name.into()))
+            }
+            _ => None,
         });
         Self { text: cleared.text().into(), about }
     }
