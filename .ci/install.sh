@@ -167,3 +167,13 @@ ensure_clients() {
   npm install --prefix "$into" --silent --no-audit --no-fund --no-package-lock >&2
   printf '%s\n' "$pins" >"$into/installed"
 }
+
+# What `cargo xtask bench` compares with: pgbouncer and pgbench. The pgbouncer that Debian starts by itself is stopped.
+ensure_bench() {
+  if ! package_installed pgbouncer; then
+    apt_install pgbouncer || die "this package is needed: pgbouncer"
+    if command -v systemctl >/dev/null; then as_root systemctl disable --now pgbouncer >&2 || true; fi
+  fi
+  package_installed postgresql-contrib || apt_install_postgresql postgresql-contrib ||
+    die "this package is needed: postgresql-contrib"
+}
