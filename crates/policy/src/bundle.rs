@@ -12,12 +12,13 @@ use crate::directory::{self, Directory, Principal};
 use crate::enclave::{self, Enclave, NamedProfile, TICKET_BYTES_MAX, is_ticket};
 use crate::error::{ConfigError, Problems};
 use crate::files::{CATALOG, DIRECTORY, ENCLAVE, check_file, check_files, hash};
+use crate::lint::lint;
 use crate::names::Place;
 use crate::permit::{
-    self, Ask, Denial, GroupAnswer, Permit, RULE_MALFORMED_TICKET, RULE_NOT_PROVISIONED,
-    RULE_NOTHING_DISCLOSED, RULE_UNKNOWN_PLACE, RULE_UNKNOWN_PRINCIPAL, RULE_UNKNOWN_PURPOSE,
+    self, Ask, Denial, Permit, RULE_MALFORMED_TICKET, RULE_NOT_PROVISIONED, RULE_NOTHING_DISCLOSED,
+    RULE_UNKNOWN_PLACE, RULE_UNKNOWN_PRINCIPAL, RULE_UNKNOWN_PURPOSE, TableAnswer,
 };
-use crate::profile::{Disclosed, PolicyHash, Profile, lint};
+use crate::profile::{Disclosed, PolicyHash, Profile};
 use crate::rules::{self, Rules};
 use crate::world::World;
 
@@ -145,13 +146,13 @@ impl Bundle {
             .map(|profile| Permit::new(principal, ask, profile, self.hash, self.enclave.limits_of(principal)))
     }
 
-    /// What is permitted for each group of columns, and by which policy. For people; `decide` is what counts.
-    pub fn column_groups(&self, ask: &Ask<'_>) -> Result<Vec<GroupAnswer>, Denial> {
+    /// What is permitted of each table, and by which policy. For people; `decide` is what counts.
+    pub fn answers(&self, ask: &Ask<'_>) -> Result<Vec<TableAnswer>, Denial> {
         let principal = self.check_ask(ask)?;
         let asking = self.asking(principal, ask);
         asking.connect()?;
         let fault = |fault: crate::world::CedarFault| crate::decide::fault_denial(&fault);
-        asking.groups().map(|(answers, _)| answers).map_err(fault)
+        asking.answers().map(|(answers, _)| answers).map_err(fault)
     }
 
     /// The request as it is recorded, also when it is denied. Same as [`Permit::request`] when it is permitted.

@@ -1,15 +1,15 @@
 //! Asks Cedar, in a fixed order: connect; then per table the widest row scope; then per column group the most open
-//! disclosure. Not here: which profile the answer is (`bundle`), what the policies are (`rules`).
+//! disclosure, and what may be written. Not here: which profile the answer is (`bundle`), what the policies are (`rules`).
 
 use cedar_policy::{
     Authorizer, Context, Decision, EntityUid, PrincipalConstraint, Request, RestrictedExpression,
 };
 
-use crate::catalog::{Catalog, Table};
+use crate::catalog::{Catalog, Column, Scope, Table};
 use crate::directory::Principal;
 use crate::enclave::Enclave;
 use crate::names::Place;
-use crate::permit::{Ask, Denial, GroupAnswer, RULE_NO_PERMIT, RULE_POLICY_FAULT};
+use crate::permit::{Ask, Denial, GroupAnswer, RULE_NO_PERMIT, RULE_POLICY_FAULT, TableAnswer};
 use crate::profile::{Disclosed, Disclosure, ProfileColumn, ProfileTable, Writes};
 use crate::rules::{Action, Rules};
 use crate::world::{CedarFault, ColumnGroup, Type, World};
@@ -61,103 +61,130 @@ impl Asking<'_> {
         }
     }
 
-    /// What may be seen by whoever may connect.
+    /// What may be seen and written by whoever may connect.
     pub(crate) fn disclosed(&self) -> Result<Disclosed, Denial> {
-        let (answers, pseudonym_scope) = self.groups().map_err(|fault| fault_denial(&fault))?;
+        let (answers, pseudonym_scope) = self.answers().map_err(|fault| fault_denial(&fault))?;
         let mut tables = Vec::new();
-        for table in &self.catalog.tables {
-            let of_table: Vec<_> = answers.iter().filter(|answer| answer.table == table.name).collect();
-            let scope = of_table.iter().find_map(|answer| answer.scope.as_deref());
-            let Some(scope) = scope.and_then(|name| table.scope(name)) else { continue };
+        for (table, answer) in self.catalog.tables.iter().zip(&answers) {
+            let scope = answer.scope.as_deref().and_then(|name| table.scope(name));
+            let Some(Scope { name: scope, rule: rows }) = scope.cloned() else { continue };
             let columns: Vec<_> = table
                 .columns
                 .iter()
                 .filter_map(|column| {
-                    let group = of_table.iter().find(|answer| answer.columns.contains(&column.name))?;
-                    Some(ProfileColumn::new(column, group.disclosure?))
+                    Some(ProfileColumn::new(column, answer.group(&column.name)?.disclosure?))
                 })
                 .collect();
-            if !columns.is_empty() {
-                let (rows, scope) = (scope.rule.clone(), scope.name.clone());
-                let writes = Writes::default();
+            let writes = writes(table, answer);
+            // What may be written and not seen is for the lint to find, so it is not left out here.
+            if !columns.is_empty() || !writes.is_none() {
                 tables.push(ProfileTable { columns, rows, scope, table: table.name.clone(), writes });
             }
         }
         Ok(Disclosed { tables, pseudonym_scope })
     }
 
-    /// The answer for every column group, and the pseudonym scope where one is used.
-    pub(crate) fn groups(&self) -> Result<(Vec<GroupAnswer>, Option<String>), CedarFault> {
+    /// The answer for every table, in the catalog's order, and the pseudonym scope where one is used.
+    pub(crate) fn answers(&self) -> Result<(Vec<TableAnswer>, Option<String>), CedarFault> {
         let mut answers = Vec::new();
         for table in &self.catalog.tables {
-            let scope = self.widest(table)?;
-            let context = self.context(scope, None)?;
-            for group in self.world.groups.iter().filter(|group| group.table == table.name) {
-                let (disclosure, rule) = match scope {
-                    Some(_) => self.open(group, &context)?,
-                    None => (None, RULE_NO_PERMIT.to_owned()),
-                };
-                let columns = table
-                    .columns
-                    .iter()
-                    .filter(|column| column.class == group.class && column.identifier == group.identifier);
-                answers.push(GroupAnswer {
-                    table: table.name.clone(),
-                    scope: scope.map(str::to_owned),
-                    class: group.class,
-                    identifier: group.identifier,
-                    columns: columns.map(|column| column.name.clone()).collect(),
-                    disclosure,
-                    rule,
-                });
-            }
+            answers.push(self.of_table(table)?);
         }
         let pseudonyms = self.pseudonymise(&mut answers)?;
         Ok((answers, pseudonyms))
     }
 
-    fn widest<'t>(&self, table: &'t Table) -> Result<Option<&'t str>, CedarFault> {
+    /// The answer for a table, pseudonyms not yet looked at.
+    fn of_table(&self, table: &Table) -> Result<TableAnswer, CedarFault> {
+        let (scope, rule) = self.widest(table)?;
+        let context = self.context(scope, None)?;
+        let mut groups = Vec::new();
+        for group in self.world.groups.iter().filter(|group| group.table == table.name) {
+            let resource = self.world.group(group)?;
+            let (mut disclosure, mut rule) = (None, RULE_NO_PERMIT.to_owned());
+            let (mut insert, mut update) = (None, None);
+            if scope.is_some() {
+                (disclosure, rule) = self.open(&resource, &context)?;
+                insert = self.write(Action::Insert, &resource, &context)?;
+                update = self.write(Action::Update, &resource, &context)?;
+            }
+            let alike =
+                |column: &&Column| column.class == group.class && column.identifier == group.identifier;
+            let columns = table.columns.iter().filter(alike).map(|column| column.name.clone()).collect();
+            let (class, identifier) = (group.class, group.identifier);
+            groups.push(GroupAnswer { class, identifier, columns, disclosure, rule, insert, update });
+        }
+        let delete = match scope {
+            Some(_) => self.write(Action::Delete, &self.world.uid(Type::Table, &table.name)?, &context)?,
+            None => None,
+        };
+        Ok(TableAnswer { table: table.name.clone(), scope: scope.map(str::to_owned), rule, groups, delete })
+    }
+
+    /// The widest row scope, and the policy that permits it; without one, what stands against all rows.
+    fn widest<'t>(&self, table: &'t Table) -> Result<(Option<&'t str>, String), CedarFault> {
         let resource = self.world.uid(Type::Table, &table.name)?;
+        let mut against = None;
         for scope in &table.scopes {
             let context = self.context(Some(&scope.name), None)?;
-            if self.answer(Action::Rows, resource.clone(), context)?.permits() {
-                return Ok(Some(&scope.name));
+            let answer = self.answer(Action::Rows, resource.clone(), context)?;
+            if answer.permits() {
+                return Ok((Some(&scope.name), answer.rule().to_owned()));
             }
+            against.get_or_insert_with(|| answer.rule().to_owned());
         }
-        Ok(None)
+        Ok((None, against.unwrap_or_else(|| RULE_NO_PERMIT.to_owned())))
     }
 
     /// Clear, masked or withheld: pseudonyms are looked at when all other disclosures are known.
     fn open(
         &self,
-        group: &ColumnGroup,
+        resource: &EntityUid,
         context: &Context,
     ) -> Result<(Option<Disclosure>, String), CedarFault> {
-        let resource = self.world.group(group)?;
         let clear = self.answer(Action::Clear, resource.clone(), context.clone())?;
         if clear.permits() {
             return Ok((Some(Disclosure::Clear), clear.rule().to_owned()));
         }
-        let masked = self.answer(Action::Masked, resource, context.clone())?;
+        let masked = self.answer(Action::Masked, resource.clone(), context.clone())?;
         if masked.permits() {
             return Ok((Some(Disclosure::Masked), masked.rule().to_owned()));
         }
         Ok((None, clear.rule().to_owned()))
     }
 
+    /// The policy that permits a write. Most principals have none in whose scope they are: Cedar is not asked then.
+    fn write(
+        &self,
+        action: Action,
+        resource: &EntityUid,
+        context: &Context,
+    ) -> Result<Option<String>, CedarFault> {
+        if !self.rules.may_permit(action, |scope| self.covers(scope)) {
+            return Ok(None);
+        }
+        let answer = self.answer(action, resource.clone(), context.clone())?;
+        Ok(answer.permits().then(|| answer.rule().to_owned()))
+    }
+
     /// The first pseudonym scope that is permitted for any withheld group is the profile's only one.
-    fn pseudonymise(&self, answers: &mut [GroupAnswer]) -> Result<Option<String>, CedarFault> {
+    fn pseudonymise(&self, answers: &mut [TableAnswer]) -> Result<Option<String>, CedarFault> {
         for pseudonyms in &self.catalog.pseudonym_scopes {
             let mut used = false;
-            for answer in answers.iter_mut().filter(|one| one.scope.is_some() && one.disclosure.is_none()) {
-                let (table, class, identifier) = (answer.table.clone(), answer.class, answer.identifier);
-                let resource = self.world.group(&ColumnGroup { table, class, identifier })?;
-                let context = self.context(answer.scope.as_deref(), Some(pseudonyms))?;
-                let said = self.answer(Action::Pseudonym, resource, context)?;
-                if said.permits() {
-                    answer.disclosure = Some(Disclosure::Pseudonym);
-                    answer.rule = said.rule().to_owned();
-                    used = true;
+            for TableAnswer { table, scope, groups, .. } in answers.iter_mut() {
+                if scope.is_none() {
+                    continue;
+                }
+                for group in groups.iter_mut().filter(|group| group.disclosure.is_none()) {
+                    let (table, class, identifier) = (table.clone(), group.class, group.identifier);
+                    let resource = self.world.group(&ColumnGroup { table, class, identifier })?;
+                    let context = self.context(scope.as_deref(), Some(pseudonyms))?;
+                    let said = self.answer(Action::Pseudonym, resource, context)?;
+                    if said.permits() {
+                        group.disclosure = Some(Disclosure::Pseudonym);
+                        group.rule = said.rule().to_owned();
+                        used = true;
+                    }
                 }
             }
             if used {
@@ -264,6 +291,20 @@ impl Asking<'_> {
             Place::Unknown => "an unknown place",
         };
         format!("`{}` connects from {place} {purpose} and {ticket}", self.principal.name)
+    }
+}
+
+/// The columns behind the groups. No policy can permit to write a row's home, which is the site's own, or to change
+/// its key or its subject: the row would become another's.
+fn writes(table: &Table, answer: &TableAnswer) -> Writes {
+    let columns = |permitted: fn(&GroupAnswer) -> bool, never: &[&String]| {
+        let columns = table.columns.iter().map(|column| &column.name).filter(|name| !never.contains(name));
+        columns.filter(|name| answer.group(name).is_some_and(permitted)).cloned().collect()
+    };
+    Writes {
+        delete: answer.delete.is_some(),
+        insert: columns(|group| group.insert.is_some(), &[&table.home]),
+        update: columns(|group| group.update.is_some(), &[&table.home, &table.key, &table.subject_key]),
     }
 }
 

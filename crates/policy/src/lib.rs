@@ -14,6 +14,7 @@ mod directory;
 mod enclave;
 mod error;
 mod files;
+mod lint;
 mod names;
 mod permit;
 mod profile;
@@ -37,7 +38,7 @@ pub use names::{Country, IDENTIFIER_BYTES_MAX, NAME_BYTES_MAX, Place, SITE_NAME_
 pub use permit::{
     Ask, Denial, GroupAnswer, Permit, RULE_MALFORMED_TICKET, RULE_NO_PERMIT, RULE_NOT_PROVISIONED,
     RULE_NOTHING_DISCLOSED, RULE_POLICY_FAULT, RULE_UNKNOWN_PLACE, RULE_UNKNOWN_PRINCIPAL,
-    RULE_UNKNOWN_PURPOSE,
+    RULE_UNKNOWN_PURPOSE, TableAnswer,
 };
 pub use profile::{Disclosure, PolicyHash, Profile, ProfileColumn, ProfileHash, ProfileTable, Writes};
 pub use rules::NEEDS_BYTES_MAX;

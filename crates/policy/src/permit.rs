@@ -162,14 +162,33 @@ pub(crate) const RULES: [&str; 7] = [
     RULE_POLICY_FAULT,
 ];
 
-/// The answer for one group of columns.
+/// The answer for one table, and the policies behind it. For people; a permit is what counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct GroupAnswer {
+pub struct TableAnswer {
     /// Name of the table.
     pub table: String,
     /// Name of the row scope; none: no row of the table is permitted.
     pub scope: Option<String>,
+    /// The policy that permits the scope; without one, the policy that forbids every row, or [`RULE_NO_PERMIT`].
+    pub rule: String,
+    /// Every column is in one of them.
+    pub groups: Vec<GroupAnswer>,
+    /// The policy that permits to delete rows; none: not permitted.
+    pub delete: Option<String>,
+}
+
+impl TableAnswer {
+    /// The answer for the column with this name.
+    pub fn group(&self, column: &str) -> Option<&GroupAnswer> {
+        self.groups.iter().find(|group| group.columns.iter().any(|name| name == column))
+    }
+}
+
+/// The answer for one group of columns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct GroupAnswer {
     /// Of every column of the group.
     pub class: Class,
     /// Of every column of the group.
@@ -180,4 +199,8 @@ pub struct GroupAnswer {
     pub disclosure: Option<Disclosure>,
     /// The policy that permits it; when withheld, the one that forbids to show it clear, or [`RULE_NO_PERMIT`].
     pub rule: String,
+    /// The policy that permits to give it to a new row; none: not permitted.
+    pub insert: Option<String>,
+    /// The policy that permits to change it; none: not permitted.
+    pub update: Option<String>,
 }

@@ -1,5 +1,5 @@
-//! Profiles: what a decision discloses, by name and by hash, and the lint that refuses dangerous ones. Not here: how
-//! it is decided (`decide`), and the views and roles that enforce it (crate `wall`).
+//! Profiles: what a decision discloses, by name and by hash. Not here: how it is decided (`decide`), which profiles are
+//! refused (`lint`), and the views and roles that enforce them (crate `wall`).
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -7,7 +7,7 @@ use std::fmt;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use crate::catalog::{Catalog, Class, Column, ColumnType, Identifier, RowRule};
+use crate::catalog::{Class, Column, ColumnType, Identifier, RowRule};
 
 words! {
     /// How much of a column is shown. A withheld column is absent; later means less.
@@ -182,41 +182,6 @@ impl ProfileColumn {
         let Column { name, data_type, class, identifier } = column.clone();
         Self { class, data_type, disclosure, identifier, name }
     }
-}
-
-/// What is wrong with a profile, each as (problem, remedy). Tables are joined on the subject, so a clear identifier
-/// in one undoes a pseudonym in another.
-pub(crate) fn lint(profile: &Profile, catalog: &Catalog) -> Vec<(String, String)> {
-    let mut wrong = Vec::new();
-    let pseudonym = profile.columns().find(|(_, column)| column.disclosure == Disclosure::Pseudonym);
-    for (table, column) in profile.columns() {
-        let name = format!("{table}.{}", column.name);
-        if let Some((beside, of)) = pseudonym
-            && column.disclosure == Disclosure::Clear
-            && column.identifier.points_at_subject()
-        {
-            let problem = format!(
-                "profile `{}` shows `{name}` ({}) clear beside the pseudonym `{beside}.{}` of the same subject",
-                profile.name, column.identifier, of.name
-            );
-            wrong.push((problem, "withhold or mask the identifier, or give up the pseudonym".to_owned()));
-        }
-        let Some(table) = catalog.table(table) else { continue };
-        let Some(known) = table.column(&column.name) else { continue };
-        let possible = match column.disclosure {
-            Disclosure::Clear => true,
-            Disclosure::Masked => known.has_mask(),
-            Disclosure::Pseudonym => table.has_pseudonym(&column.name),
-        };
-        if !possible {
-            let problem = format!(
-                "profile `{}` shows `{name}` as `{}`, which does not exist for {} identifying `{}`",
-                profile.name, column.disclosure, known.data_type, known.identifier
-            );
-            wrong.push((problem, "permit it for other columns only".to_owned()));
-        }
-    }
-    wrong
 }
 
 #[cfg(test)]

@@ -28,10 +28,22 @@ pub(crate) enum Action {
     Clear,
     Masked,
     Pseudonym,
+    Insert,
+    Update,
+    Delete,
 }
 
 impl Action {
-    pub(crate) const ALL: [Self; 5] = [Self::Connect, Self::Rows, Self::Clear, Self::Masked, Self::Pseudonym];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Connect,
+        Self::Rows,
+        Self::Clear,
+        Self::Masked,
+        Self::Pseudonym,
+        Self::Insert,
+        Self::Update,
+        Self::Delete,
+    ];
 
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
@@ -40,6 +52,9 @@ impl Action {
             Self::Clear => "clear",
             Self::Masked => "masked",
             Self::Pseudonym => "pseudonym",
+            Self::Insert => "insert",
+            Self::Update => "update",
+            Self::Delete => "delete",
         }
     }
 }
@@ -156,6 +171,11 @@ impl Rules {
     /// What the policy with this id says would be needed.
     pub(crate) fn needs(&self, id: &str) -> &str {
         self.needs.get(id).map_or("", String::as_str)
+    }
+
+    /// Whether a permit for this action has a principal in its scope.
+    pub(crate) fn may_permit(&self, action: Action, is: impl Fn(&PrincipalConstraint) -> bool) -> bool {
+        self.permits.iter().any(|permit| permit.action == action && is(&permit.principal))
     }
 
     /// What the permits for this action need of a principal whom their scope does not exclude.
