@@ -1,6 +1,8 @@
 //! A policy bundle: its files read once into checked parts, and the decision made from them. The only door: either
 //! everything holds or nothing is returned. Not here: signatures over a bundle, reading a folder.
 
+mod together;
+
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::net::IpAddr;
@@ -66,8 +68,9 @@ impl Bundle {
         let places = enclave.as_ref().map(|enclave| enclave.places.as_slice());
         let directory =
             check_file(&texts, DIRECTORY, &mut errors, |raw, found| directory::check(raw, places, found));
-        if let (Some(enclave), Some(catalog)) = (&enclave, &catalog) {
-            errors.extend(check_together(enclave, catalog));
+        if let (Some(enclave), Some(catalog), Some(directory)) = (&enclave, &catalog, &directory) {
+            let text = texts.get(ENCLAVE).copied().unwrap_or_default();
+            errors.extend(together::check(enclave, catalog, directory, text));
         }
         let placed = rules::parse(&texts, &mut errors);
         let (Some(enclave), Some(catalog), Some(directory)) = (enclave, catalog, directory) else {
@@ -283,26 +286,4 @@ impl Bundle {
 /// Text from outside, fit for a sentence.
 fn quoted(text: &str) -> String {
     text.chars().take(QUOTED_CHARS_MAX).flat_map(char::escape_debug).collect()
-}
-
-/// Names that would be the same in PostgreSQL: a profile's schema and the catalog's, a table and another's partition.
-fn check_together(enclave: &Enclave, catalog: &Catalog) -> Vec<ConfigError> {
-    let mut errors = Vec::new();
-    let mut taken = |file: &str, name: &str, by: String| {
-        let (file, key) = (file.to_owned(), Some(name.to_owned()));
-        let problem = format!("the name is taken by {by}");
-        errors.push(ConfigError { file, line: None, key, problem, remedy: "choose another name".into() });
-    };
-    if enclave.profiles.iter().any(|profile| profile.name == catalog.schema) {
-        taken(ENCLAVE, &catalog.schema, format!("the schema of the base tables in {CATALOG}"));
-    }
-    for table in &catalog.tables {
-        for site in &enclave.sites {
-            let partition = format!("{}_{}", table.name, site.name);
-            if catalog.table(&partition).is_some() {
-                taken(CATALOG, &partition, format!("the partition of `{}` at `{}`", table.name, site.name));
-            }
-        }
-    }
-    errors
 }

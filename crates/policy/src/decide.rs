@@ -105,8 +105,8 @@ impl Asking<'_> {
             let (mut insert, mut update) = (None, None);
             if scope.is_some() {
                 (disclosure, rule) = self.open(&resource, &context)?;
-                insert = self.write(Action::Insert, &resource, &context)?;
-                update = self.write(Action::Update, &resource, &context)?;
+                insert = self.permit(Action::Insert, &resource, &context)?;
+                update = self.permit(Action::Update, &resource, &context)?;
             }
             let alike =
                 |column: &&Column| column.class == group.class && column.identifier == group.identifier;
@@ -115,7 +115,7 @@ impl Asking<'_> {
             groups.push(GroupAnswer { class, identifier, columns, disclosure, rule, insert, update });
         }
         let delete = match scope {
-            Some(_) => self.write(Action::Delete, &self.world.uid(Type::Table, &table.name)?, &context)?,
+            Some(_) => self.permit(Action::Delete, &self.world.uid(Type::Table, &table.name)?, &context)?,
             None => None,
         };
         Ok(TableAnswer { table: table.name.clone(), scope: scope.map(str::to_owned), rule, groups, delete })
@@ -146,20 +146,20 @@ impl Asking<'_> {
         if clear.permits() {
             return Ok((Some(Disclosure::Clear), clear.rule().to_owned()));
         }
-        let masked = self.answer(Action::Masked, resource.clone(), context.clone())?;
-        if masked.permits() {
-            return Ok((Some(Disclosure::Masked), masked.rule().to_owned()));
-        }
-        Ok((None, clear.rule().to_owned()))
+        Ok(match self.permit(Action::Masked, resource, context)? {
+            Some(rule) => (Some(Disclosure::Masked), rule),
+            None => (None, clear.rule().to_owned()),
+        })
     }
 
-    /// The policy that permits a write. Most principals have none in whose scope they are: Cedar is not asked then.
-    fn write(
+    /// The policy that permits it, if one does.
+    fn permit(
         &self,
         action: Action,
         resource: &EntityUid,
         context: &Context,
     ) -> Result<Option<String>, CedarFault> {
+        // Most principals are in the scope of no permit to write, and of few others: Cedar is not asked then.
         if !self.rules.may_permit(action, |scope| self.covers(scope)) {
             return Ok(None);
         }
@@ -179,10 +179,9 @@ impl Asking<'_> {
                     let (table, class, identifier) = (table.clone(), group.class, group.identifier);
                     let resource = self.world.group(&ColumnGroup { table, class, identifier })?;
                     let context = self.context(scope.as_deref(), Some(pseudonyms))?;
-                    let said = self.answer(Action::Pseudonym, resource, context)?;
-                    if said.permits() {
+                    if let Some(rule) = self.permit(Action::Pseudonym, &resource, &context)? {
                         group.disclosure = Some(Disclosure::Pseudonym);
-                        group.rule = said.rule().to_owned();
+                        group.rule = rule;
                         used = true;
                     }
                 }

@@ -140,79 +140,128 @@ fn the_catalog() {
             FILE,
             "subject_table = \"users\"",
             "subject_table = \"persons\"",
-            "catalog.toml:8: subject_table: there is no table `persons`; use the name of one of `tables`\n\
-             catalog.toml:51: tables[1].scopes[0].subjects: `consented` is no scope of the subject table; use a \
+            "catalog.toml:10: subject_table: there is no table `persons`; use the name of one of `tables`\n\
+             catalog.toml:53: tables[1].scopes[0].subjects: `consented` is no scope of the subject table; use a \
+             scope that `persons` declares, in another table\n\
+             catalog.toml:70: tables[2].scopes[0].subjects: `consented` is no scope of the subject table; use a \
+             scope that `persons` declares, in another table\n\
+             catalog.toml:108: tables[4].scopes[0].subjects: `consented` is no scope of the subject table; use a \
+             scope that `persons` declares, in another table\n\
+             catalog.toml:126: tables[5].scopes[0].subjects: `consented` is no scope of the subject table; use a \
              scope that `persons` declares, in another table",
         ),
         (
             FILE,
             "\"followers\", type = \"integer\"",
             "\"followers\", type = \"int4\"",
-            "catalog.toml:29: tables[0].columns[10].type: `int4` is not known; use one of bigint, integer, text, \
+            "catalog.toml:31: tables[0].columns[10].type: `int4` is not known; use one of bigint, integer, text, \
              date, timestamptz, boolean",
         ),
         (
             FILE,
             "\"followers\", type = \"integer\"",
             "\"language\", type = \"integer\"",
-            "catalog.toml:29: tables[0].columns[10].name: `language` is named twice; name it once",
+            "catalog.toml:31: tables[0].columns[10].name: `language` is named twice; name it once",
         ),
         (
             FILE,
             "\"followers\", type = \"integer\"",
             "\"Followers\", type = \"integer\"",
-            "catalog.toml:29: tables[0].columns[10].name: `Followers` cannot be used as a name; use a-z, 0-9 and _, \
+            "catalog.toml:31: tables[0].columns[10].name: `Followers` cannot be used as a name; use a-z, 0-9 and _, \
              no digit first, at most 40 bytes",
         ),
         (
             FILE,
             "\"phone\", type = \"text\"",
             "\"phone\", type = \"bigint\"",
-            "catalog.toml:24: tables[0].columns[5].type: `phone` of type `bigint` cannot identify a `phone`; correct \
+            "catalog.toml:26: tables[0].columns[5].type: `phone` of type `bigint` cannot identify a `phone`; correct \
              the type or the identifier",
         ),
         (
             FILE,
             "class = \"restricted\", identifier = \"phone\"",
             "class = \"secret\", identifier = \"telephone\"",
-            "catalog.toml:24: tables[0].columns[5].class: `secret` is not known; use one of public, internal, \
+            "catalog.toml:26: tables[0].columns[5].class: `secret` is not known; use one of public, internal, \
              personal, restricted\n\
-             catalog.toml:24: tables[0].columns[5].identifier: `telephone` is not known; use one of none, subject, \
+             catalog.toml:26: tables[0].columns[5].identifier: `telephone` is not known; use one of none, subject, \
              name, handle, email, phone, iban, ip, device, content, date, row",
         ),
         (
             FILE,
-            "subject_key = \"user_id\"",
-            "subject_key = \"amount_cents\"",
-            "catalog.toml:38: tables[1].subject_key: column `amount_cents` identifies `none`; use a column whose \
-             identifier is `subject`",
+            "subject_key = \"sender_id\"",
+            "subject_key = \"sent_at\"",
+            "catalog.toml:77: tables[3].subject_key: column `sent_at` identifies `date`; use a column whose identifier \
+             is `subject`",
         ),
         (
             FILE,
-            "subjects = \"consented\"",
-            "subjects = \"agreed\"",
-            "catalog.toml:51: tables[1].scopes[0].subjects: `agreed` is no scope of the subject table; use a scope \
+            "scopes = []",
+            "scopes = [{ name = \"agreed\", subjects = \"agreed\" }]",
+            "catalog.toml:87: tables[3].scopes[0].subjects: `agreed` is no scope of the subject table; use a scope \
              that `users` declares, in another table",
         ),
         (
             FILE,
             "equals = true",
             "equals = \"yes\"",
-            "catalog.toml:33: tables[0].scopes[0].equals: column `analytics_consent` of type `boolean` cannot equal \
+            "catalog.toml:35: tables[0].scopes[0].equals: column `analytics_consent` of type `boolean` cannot equal \
              it; give a value of that type",
         ),
         (
             FILE,
             ", equals = true",
             "",
-            "catalog.toml:33: tables[0].scopes[0]: scope `consented` does not say which rows it selects; give either \
+            "catalog.toml:35: tables[0].scopes[0]: scope `consented` does not say which rows it selects; give either \
              `column` and `equals`, or `subjects`",
         ),
         (
             FILE,
-            "name = \"payments\"",
+            "name = \"posts\"",
             "name = \"users_hamar\"",
             "catalog.toml: users_hamar: the name is taken by the partition of `users` at `hamar`; choose another name",
+        ),
+    ]);
+}
+
+#[test]
+fn references_and_reserved_names() {
+    const FILE: &str = "catalog.toml";
+    const RECIPIENT: &str = "\"recipient_id\", table = \"users\", within = \"enclave\"";
+    check(&[
+        (
+            FILE,
+            RECIPIENT,
+            "\"recipient\", table = \"users\", within = \"enclave\"",
+            "catalog.toml:90: tables[3].references[1].column: there is no column `recipient`; use the name of one of \
+             the table's columns",
+        ),
+        (
+            FILE,
+            RECIPIENT,
+            "\"recipient_id\", table = \"accounts\", within = \"region\"",
+            "catalog.toml:90: tables[3].references[1].within: `region` is not known; use one of home, enclave\n\
+             catalog.toml:90: tables[3].references[1].table: there is no table `accounts`; use the name of one of \
+             `tables`",
+        ),
+        (
+            FILE,
+            RECIPIENT,
+            "\"sender_id\", table = \"users\", within = \"enclave\"",
+            "catalog.toml:90: tables[3].references[1].column: `sender_id` refers twice; name it once",
+        ),
+        (
+            FILE,
+            "\"device_id\", type = \"bigint\", class = \"internal\", identifier = \"row\"",
+            "\"device_id\", type = \"text\", class = \"internal\", identifier = \"device\"",
+            "catalog.toml:129: tables[5].references[1].column: `device_id` is a text identifying `device`, and the key \
+             of `devices` a bigint identifying `row`; give the column the type and the identifier of that key",
+        ),
+        (
+            FILE,
+            "\"followers\", type = \"integer\"",
+            "\"trefoil_followers\", type = \"integer\"",
+            "catalog.toml:31: tables[0].columns[10].name: `trefoil_followers` is a column that every table has already; \
+             call the column something else",
         ),
     ]);
 }
@@ -310,12 +359,12 @@ fn policies_that_name_what_does_not_exist() {
         ),
         (
             "forbid (principal in Role::\"suport_agent\", action, resource);",
-            "added: there is no Role::\"suport_agent\"; use one of the bundle's: analyst, engineer, \
-             security_analyst, support_agent",
+            "added: there is no Role::\"suport_agent\"; use one of the bundle's: analyst, \
+             billing_service, engineer, feed_service, security_analyst, support_agent, support_trainee",
         ),
         (
             "forbid (principal == Person::\"mallory\", action, resource);",
-            "added: there is no Person::\"mallory\"; use one of the bundle's: aoife, dana, ingrid, lukas, wei",
+            "added: there is no Person::\"mallory\"; use one of the bundle's: aoife, dana, ingrid, lukas, maeve, wei",
         ),
         (
             "forbid (principal, action, resource) when { context.place.country == Country::\"UK\" };",
@@ -323,7 +372,7 @@ fn policies_that_name_what_does_not_exist() {
         ),
         (
             "forbid (principal, action, resource) when { context has purpose && context.purpose == Purpose::\"suport\" };",
-            "added: there is no Purpose::\"suport\"; use one of the bundle's: analytics, engineering, security, support",
+            "added: there is no Purpose::\"suport\"; use one of the bundle's: analytics, billing, engineering, feed, security, support",
         ),
         (
             "forbid (principal, action == Action::\"rows\", resource) when { context.scope == Scope::\"consent\" };",
@@ -331,7 +380,7 @@ fn policies_that_name_what_does_not_exist() {
         ),
         (
             "forbid (principal, action == Action::\"clear\", resource) when { resource.table == Table::\"user\" };",
-            "added: there is no Table::\"user\"; use one of the bundle's: payments, users",
+            "added: there is no Table::\"user\"; use one of the bundle's: devices, messages, payments, posts, sign_ins, users",
         ),
         (
             "forbid (principal, action == Action::\"clear\", resource) when { resource.class == Class::\"restriced\" };",
@@ -369,7 +418,7 @@ fn every_error_of_every_file_at_once() {
         "\"ireland\", country = \"IE\"",
         "\"ireland\", country = \"ie\"",
     );
-    common::edit(&mut files, "directory.toml", "office = \"ireland\"", "office = \"eire\"");
+    common::edit(&mut files, "directory.toml", "office = \"norway\"", "office = \"norge\"");
     common::edit(&mut files, "policy/support.cedar", "@id(\"support-rows\")", "");
     let errors = Bundle::read(&files).unwrap_err();
     assert_eq!(
@@ -380,7 +429,7 @@ fn every_error_of_every_file_at_once() {
          catalog.toml: the file is missing; add it to the bundle\n\
          enclave.toml:26: places[0].country: `ie` is not a country; use an ISO 3166-1 code of two upper-case letters, \
          such as IE\n\
-         directory.toml:13: principals[0].office: there is no place `eire`; use a place of enclave.toml\n\
+         directory.toml:29: principals[2].office: there is no place `norge`; use a place of enclave.toml\n\
          policy/support.cedar:10: @id: a policy has no @id; give it one, such as @id(\"support-in-region\"): refusals \
          name it"
     );

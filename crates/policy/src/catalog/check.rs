@@ -1,23 +1,30 @@
 //! `catalog.toml` from its raw to its checked form. Not here: the types themselves (`catalog`).
 
+mod references;
+
 use std::collections::BTreeSet;
 
+use references::Keys;
+
 use super::{
-    Catalog, Class, Column, ColumnType, Identifier, Reference, RowRule, SCOPE_ALL, Scope, Table,
-    VALUE_BYTES_MAX, Value, Within,
+    Catalog, Class, Column, ColumnType, Identifier, RowRule, SCOPE_ALL, Scope, Table, VALUE_BYTES_MAX, Value,
 };
 use crate::enclave::{check_name, check_new_name};
 use crate::error::Problems;
 use crate::names::NameKind;
-use crate::raw::{RawCatalog, RawColumn, RawReference, RawScope, RawTable, RawValue, Text};
+use crate::raw::{RawCatalog, RawColumn, RawScope, RawTable, RawValue, Text};
 
 /// Columns that PostgreSQL gives every table.
 const SYSTEM_COLUMNS: [&str; 6] = ["tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"];
+/// How the columns begin that the wall adds to every table.
+const OWN_PREFIX: &str = "trefoil_";
 
 pub(crate) fn check(raw: RawCatalog, found: &mut Problems<'_>) -> Catalog {
     let schema_at = raw.schema.span();
     let schema = check_name(raw.schema, "schema", NameKind::Identifier, found);
-    if ["public", "pseudonym", "information_schema"].contains(&schema.as_str()) || schema.starts_with("pg_") {
+    if ["public", "pseudonym", "tf_catalog", "information_schema"].contains(&schema.as_str())
+        || schema.starts_with("pg_")
+    {
         let problem = format!("`{schema}` is the name of a schema that exists already");
         found.at(schema_at, "schema", problem, "call the schema of the base tables something else");
     }
@@ -28,6 +35,7 @@ pub(crate) fn check(raw: RawCatalog, found: &mut Problems<'_>) -> Catalog {
         pseudonym_scopes.push(check_new_name(name, &key, NameKind::Name, &mut seen, found));
     }
     let subject_scopes = subject_scopes(&raw.tables, raw.subject_table.get_ref());
+    let keys = Keys::of(&raw.tables);
     let mut seen = BTreeSet::new();
     let tables: Vec<Table> = raw
         .tables
@@ -35,7 +43,7 @@ pub(crate) fn check(raw: RawCatalog, found: &mut Problems<'_>) -> Catalog {
         .enumerate()
         .map(|(i, table)| {
             let subjects = Subjects { table: raw.subject_table.get_ref(), scopes: &subject_scopes };
-            check_table(table, &format!("tables[{i}]"), &subjects, &mut seen, found)
+            check_table(table, &format!("tables[{i}]"), &subjects, &keys, &mut seen, found)
         })
         .collect();
     if !tables.iter().any(|table| &table.name == raw.subject_table.get_ref()) {
@@ -60,6 +68,7 @@ fn check_table(
     raw: RawTable,
     key: &str,
     subjects: &Subjects<'_>,
+    keys: &Keys,
     seen: &mut BTreeSet<String>,
     found: &mut Problems<'_>,
 ) -> Table {
@@ -107,40 +116,10 @@ fn check_table(
             ),
         }
     }
-    let references = check_references(raw.references.unwrap_or_default(), key, &columns, found);
+    let references = references::check(raw.references.unwrap_or_default(), key, &columns, keys, found);
     let (key, subject_key, home) =
         (raw.key.into_inner(), raw.subject_key.into_inner(), raw.home.into_inner());
     Table { name, key, subject_key, home, columns, scopes, references }
-}
-
-fn check_references(
-    raw: Vec<RawReference>,
-    key: &str,
-    columns: &[Column],
-    found: &mut Problems<'_>,
-) -> Vec<Reference> {
-    let mut references = Vec::new();
-    let mut seen = BTreeSet::new();
-    for (i, reference) in raw.into_iter().enumerate() {
-        let key = format!("{key}.references[{i}]");
-        let (column, column_key) = (reference.column.get_ref().clone(), format!("{key}.column"));
-        if !columns.iter().any(|one| one.name == column) {
-            let remedy = "use the name of one of the table's columns";
-            found.at(reference.column.span(), &column_key, format!("there is no column `{column}`"), remedy);
-        } else if !seen.insert(column.clone()) {
-            found.at(
-                reference.column.span(),
-                &column_key,
-                format!("`{column}` refers twice"),
-                "name it once",
-            );
-        }
-        let within =
-            check_word(&reference.within, &format!("{key}.within"), Within::parse, Within::ALL, found);
-        let Some(within) = within else { continue };
-        references.push(Reference { column, table: reference.table.into_inner(), within });
-    }
-    references
 }
 
 fn check_column(
@@ -156,7 +135,7 @@ fn check_column(
     let identifier =
         check_word(&raw.identifier, &format!("{key}.identifier"), Identifier::parse, Identifier::ALL, found);
     let name = check_new_name(raw.name, &format!("{key}.name"), NameKind::Identifier, seen, found);
-    if SYSTEM_COLUMNS.contains(&name.as_str()) {
+    if SYSTEM_COLUMNS.contains(&name.as_str()) || name.starts_with(OWN_PREFIX) {
         let problem = format!("`{name}` is a column that every table has already");
         found.at(name_at, &format!("{key}.name"), problem, "call the column something else");
     }
