@@ -55,6 +55,10 @@ const NODES: &[&str] = &[
     "WithClause",
 ];
 
+/// Node types that may stand in a write besides.
+const NODES_OF_WRITES: &[&str] =
+    &["IndexElem", "InferClause", "MultiAssignRef", "OnConflictClause", "ReturningClause", "SetToDefault"];
+
 /// Types that may be named, in `pg_catalog` or unqualified. Not `xml`, and no row type of a table.
 const TYPES: &[&str] = &[
     "aclitem",
@@ -280,6 +284,10 @@ const INFORMATION_SCHEMA: &[Catalog] = &[
 
 pub(crate) fn node(name: &str) -> bool {
     NODES.contains(&name)
+}
+
+pub(crate) fn node_of_write(name: &str) -> bool {
+    NODES_OF_WRITES.contains(&name)
 }
 
 /// Whether the type named by `parts` (one or two) may be named.

@@ -41,7 +41,7 @@ pub(crate) fn judge(rules: &Rules<'_>, tree: &Tree) -> Result<(), Refusal> {
         _ => {}
     });
     let sources: Vec<Source> = sources.into_iter().collect::<Option<_>>().ok_or_else(unnamed)?;
-    let shown = |name: &str| rules.relations.values().any(|columns| columns.contains(name));
+    let shown = |name: &str| rules.relations.values().any(|columns| columns.contains(&name));
     if let Some(name) = dotted.iter().map(|node| node.text("sval")).find(|name| !known(name) && !shown(name))
     {
         return Err(refused(name));

@@ -363,6 +363,8 @@ const CATALOG: &[&str] = &[
     "obj_description",
     "pg_char_to_encoding",
     "pg_client_encoding",
+    // Frees what nobody can take: asyncpg's and other pools' reset of a session.
+    "pg_advisory_unlock_all",
     "pg_collation_for",
     "pg_collation_is_visible",
     "pg_conversion_is_visible",

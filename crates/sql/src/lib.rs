@@ -13,6 +13,7 @@ mod allow;
 mod attributes;
 mod cleared;
 mod columns;
+mod copy;
 mod functions;
 mod reads;
 mod refusal;
@@ -21,6 +22,7 @@ mod settings;
 mod tree;
 mod verdict;
 mod walk;
+mod writes;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -84,7 +86,8 @@ fn judge_by(rules: &Rules<'_>, text: &str) -> Result<Cleared, Refusal> {
     for part in parts {
         let part = part.node().ok_or_else(|| unparsable(&"the parser gave a statement without a tree"))?;
         let slice = slice(text, part).ok_or_else(|| unparsable(&"a statement has no place in the text"))?;
-        let known = verdict::statement(rules, part.get("stmt"))?;
+        let own = text.get(slice.clone()).unwrap_or_default();
+        let known = verdict::statement(rules, part.get("stmt"), own)?;
         statements.push(Statement::new(Arc::clone(&whole), slice, Arc::new(known)));
     }
     if statements.len() > 1 {
@@ -131,11 +134,11 @@ fn slice(text: &str, part: &Node) -> Option<Range<usize>> {
 /// there as it was among the others.
 fn each_alone(rules: &Rules<'_>, statements: &[Statement]) -> Result<(), Refusal> {
     for statement in statements {
-        if matches!(statement.kind(), StatementKind::ShowOwn(_)) {
+        if matches!(statement.kind(), StatementKind::ShowOwn(_) | StatementKind::CopyIn(_)) {
             return Err(Refusal::new(
                 "multi-statement",
-                "what the gate answers by itself is asked for among other statements",
-                "send this SHOW by itself",
+                "SHOW trefoil.… and COPY FROM STDIN may not stand among other statements",
+                "send it by itself",
             ));
         }
         let alone = judge_by(rules, statement.text())?;

@@ -25,7 +25,7 @@ pub struct Reads {
 /// How rows of a result stand to rows of the relations that are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Counting {
-    /// Nothing of the profile is read.
+    /// The result shows nothing of the profile.
     None,
     /// Each row of the result shows values of one row of the one relation, which is named once.
     OnePerRow,
@@ -47,22 +47,34 @@ impl Reads {
                 relations.push(node.text("relname").to_owned());
             }
         });
-        let subjects = match (relations.len(), select(tree)) {
-            (0, _) => Counting::None,
-            (1, Some(select)) if one_per_row(rules, select) => Counting::OnePerRow,
+        let subjects = match (relations.as_slice(), shown(tree)) {
+            ([], _) | (_, Shown::Nothing) => Counting::None,
+            ([relation], Shown::Rows(rows)) if one_per_row(rules, relation, rows) => Counting::OnePerRow,
             _ => Counting::Mixed,
         };
         Self { collects: !relations.is_empty() && collects(tree), relations, subjects }
     }
 }
 
-/// The SELECT whose rows the statement gives.
-fn select(tree: &Tree) -> Option<&Node> {
-    let node = tree.node()?;
+/// Where the rows come from that a statement gives.
+enum Shown<'a> {
+    /// A SELECT, or RETURNING.
+    Rows(&'a Node),
+    /// It gives none.
+    Nothing,
+    Unknown,
+}
+
+fn shown(tree: &Tree) -> Shown<'_> {
+    let Some(node) = tree.node() else { return Shown::Unknown };
     match node.name {
-        "SelectStmt" => Some(node),
-        "PrepareStmt" | "DeclareCursorStmt" | "CopyStmt" => select(node.get("query")),
-        _ => None,
+        "SelectStmt" => Shown::Rows(node),
+        "CopyStmt" if node.flag("is_from") => Shown::Nothing,
+        "PrepareStmt" | "DeclareCursorStmt" | "CopyStmt" => shown(node.get("query")),
+        "InsertStmt" | "UpdateStmt" | "DeleteStmt" => {
+            node.node("returning_clause").map_or(Shown::Nothing, Shown::Rows)
+        }
+        _ => Shown::Unknown,
     }
 }
 
@@ -78,24 +90,29 @@ const MIXING: &[&str] = &[
     "with_clause",
 ];
 
-fn one_per_row(rules: &Rules<'_>, select: &Node) -> bool {
-    let [Tree::Node(from)] = select.list("from_clause") else { return false };
-    let Some(columns) = rules.relations.get(from.text("relname")) else { return false };
-    let is_absent = |clause: &&str| match select.get(clause) {
+/// Whether each row that a SELECT or RETURNING gives is made of one row of the relation, the only one of the profile
+/// in the statement.
+fn one_per_row(rules: &Rules<'_>, relation: &str, rows: &Node) -> bool {
+    let Some(columns) = rules.relations.get(relation) else { return false };
+    let is_absent = |clause: &&str| match rows.get(clause) {
         Tree::Absent => true,
         Tree::List(items) => items.is_empty(),
         _ => false,
     };
-    let plain = from.name == "RangeVar" && MIXING.iter().all(is_absent);
+    let plain = match (rows.name, rows.list("from_clause")) {
+        ("ReturningClause", _) => true,
+        ("SelectStmt", [Tree::Node(from)]) => from.name == "RangeVar" && MIXING.iter().all(is_absent),
+        _ => false,
+    };
     let mut mixes = false;
-    select.fields().for_each(|(_, value)| {
+    rows.fields().for_each(|(_, value)| {
         value.each_node(&mut |node| {
             mixes |= match node.name {
                 "SelectStmt" | "SubLink" | "GroupingFunc" | "RangeFunction" => true,
                 "FuncCall" => aggregates(node),
                 "AIndirection" => node.name_parts("indirection").is_none_or(|names| !names.is_empty()),
                 "ColumnRef" => match dotted(node) {
-                    Some((_, name)) => !name.is_empty() && !columns.contains(name),
+                    Some((_, name)) => !name.is_empty() && !columns.contains(&name),
                     None => false,
                 },
                 _ => false,

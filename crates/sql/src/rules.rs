@@ -1,18 +1,34 @@
-//! What the walk needs to know of a Permit: which relations its profile shows, and whether all of it is clear.
+//! What the walk needs to know of a Permit: which relations its profile shows and writes, whether all of it is clear,
+//! and whether subjects are counted against a limit.
 
 use policy::{Permit, RowRule};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// The part of a profile that bears on statements.
 #[derive(Debug, Clone)]
 pub(crate) struct Rules<'a> {
     /// The one schema a session sees, which bears the profile's name.
     pub(crate) schema: &'a str,
-    /// Relations shown, each with its columns.
-    pub(crate) relations: BTreeMap<&'a str, BTreeSet<&'a str>>,
+    /// Relations shown, each with its columns in their order.
+    pub(crate) relations: BTreeMap<&'a str, Vec<&'a str>>,
+    /// Relations of those that may be written.
+    pub(crate) writable: BTreeMap<&'a str, Writable<'a>>,
     /// Whether nothing of what the profile shows is masked, pseudonymised or filtered by row: a plan counts the rows
     /// that a filter removed.
     pub(crate) all_clear: bool,
+    /// Whether a limit counts the subjects that are shown.
+    pub(crate) capped: bool,
+}
+
+/// What of a relation may be written.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Writable<'a> {
+    /// Columns that INSERT may give a value.
+    pub(crate) insert: Vec<&'a str>,
+    /// Columns that UPDATE may set.
+    pub(crate) update: Vec<&'a str>,
+    /// Whether DELETE may remove rows.
+    pub(crate) delete: bool,
 }
 
 impl<'a> Rules<'a> {
@@ -26,7 +42,13 @@ impl<'a> Rules<'a> {
             })
             .collect();
         let all_rows = profile.tables.iter().all(|table| table.rows == RowRule::All);
-        Rules { schema: &profile.name, relations, all_clear: all_rows && profile.all_clear() }
+        Rules {
+            schema: &profile.name,
+            relations,
+            writable: BTreeMap::new(),
+            all_clear: all_rows && profile.all_clear(),
+            capped: false,
+        }
     }
 
     /// Whether a relation named so is one of the profile's.
@@ -36,9 +58,12 @@ impl<'a> Rules<'a> {
 
     /// The relations shown, for a sentence.
     pub(crate) fn shown(&self) -> String {
-        match self.relations.len() {
-            0 => "none".to_owned(),
-            _ => self.relations.keys().copied().collect::<Vec<_>>().join(", "),
-        }
+        listed(self.relations.keys())
     }
+}
+
+/// Names for a sentence.
+pub(crate) fn listed<'n>(names: impl Iterator<Item = &'n &'n str>) -> String {
+    let names: Vec<&str> = names.copied().collect();
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }

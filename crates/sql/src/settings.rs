@@ -4,7 +4,9 @@
 //! held to one value, because with another one PostgreSQL would read a statement differently from the parser that
 //! judged it: `client_encoding` (UTF8) and `standard_conforming_strings` (on).
 
+use crate::cleared::{Own, StatementKind};
 use crate::refusal::Refusal;
+use crate::rules::Rules;
 use crate::tree::{Node, Tree};
 use pg_query::protobuf::VariableSetKind;
 
@@ -20,15 +22,24 @@ enum Values {
     Only(&'static [&'static str]),
 }
 
+/// Names of the one encoding that is spoken.
+const UTF8: &[&str] = &["utf8", "utf-8", "unicode"];
+
+pub(crate) fn is_utf8(name: &str) -> bool {
+    UTF8.iter().any(|known| known.eq_ignore_ascii_case(name))
+}
+
 const SETTABLE: &[(&str, Values)] = &[
     ("application_name", Values::Any),
     ("bytea_output", Values::Any),
-    ("client_encoding", Values::Only(&["utf8", "utf-8", "unicode"])),
+    ("client_encoding", Values::Only(UTF8)),
     ("datestyle", Values::Any),
     ("default_transaction_isolation", Values::Any),
     ("extra_float_digits", Values::Any),
     ("idle_in_transaction_session_timeout", Values::Any),
     ("intervalstyle", Values::Any),
+    // asyncpg switches it off while it looks up types.
+    ("jit", Values::Any),
     ("lock_timeout", Values::Any),
     ("standard_conforming_strings", Values::Only(&["on", "true", "1", "yes"])),
     ("statement_timeout", Values::Any),
@@ -47,7 +58,6 @@ const SHOWABLE: &[&str] = &[
     "in_hot_standby",
     "integer_datetimes",
     "is_superuser",
-    "jit",
     "lc_collate",
     "lc_ctype",
     "lc_messages",
@@ -73,11 +83,21 @@ pub(crate) fn showable(name: &str) -> bool {
     settable(name).is_some() || SHOWABLE.iter().any(|known| known.eq_ignore_ascii_case(name))
 }
 
+/// What the gate answers by itself, never PostgreSQL.
+const OWN: &[(&str, Own)] = &[
+    ("trefoil.session", Own::Session),
+    ("trefoil.profile", Own::Profile),
+    ("trefoil.last_entry", Own::LastEntry),
+];
+
 /// Judges `SHOW name`.
-pub(crate) fn show(statement: &Node) -> Result<(), Refusal> {
+pub(crate) fn show(statement: &Node) -> Result<StatementKind, Refusal> {
     let name = statement.text("name");
+    if let Some((_, own)) = OWN.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)) {
+        return Ok(StatementKind::ShowOwn(*own));
+    }
     if showable(name) {
-        return Ok(());
+        return Ok(StatementKind::Show);
     }
     Err(Refusal::new(
         "show",
@@ -87,7 +107,7 @@ pub(crate) fn show(statement: &Node) -> Result<(), Refusal> {
 }
 
 /// Judges `SET`, `SET LOCAL`, `RESET`, `SET TRANSACTION` and `SET SESSION CHARACTERISTICS`.
-pub(crate) fn set(statement: &Node) -> Result<(), Refusal> {
+pub(crate) fn set(rules: &Rules<'_>, statement: &Node) -> Result<(), Refusal> {
     let name = statement.text("name");
     let kind = match statement.get("kind") {
         Tree::Int(kind) => i32::try_from(*kind).ok().and_then(|kind| VariableSetKind::try_from(kind).ok()),
@@ -95,7 +115,7 @@ pub(crate) fn set(statement: &Node) -> Result<(), Refusal> {
     };
     match kind {
         Some(VariableSetKind::VarSetMulti) if matches!(name, "TRANSACTION" | "SESSION CHARACTERISTICS") => {
-            modes(statement.list("args"))
+            modes(rules, statement.list("args"))
         }
         Some(VariableSetKind::VarSetValue) => match settable(name) {
             Some(values) => value(name, values, statement.list("args")),
@@ -119,6 +139,36 @@ fn unknown(name: &str) -> Refusal {
         format!("the setting \"{name}\" may not be set or reset"),
         "leave it as it is: only settings of how this session's own results look or how long it waits may be set",
     )
+}
+
+/// Judges `set_config('name', 'value', is_local)`, which is SET by another name. A value that is not there yet may be
+/// given as a parameter where any value is allowed.
+pub(crate) fn set_config(arguments: &[Tree]) -> Result<(), Refusal> {
+    let [name, new, local] = arguments else { return Err(unknown("set_config")) };
+    let is_boolean =
+        |node: &Node| node.name == "AConst" && node.node("val").is_some_and(|v| v.name == "Boolean");
+    let Some(name) = literal(name).filter(|_| local.node().is_some_and(is_boolean)) else {
+        return Err(unknown("set_config with anything but constants"));
+    };
+    if name.eq_ignore_ascii_case("search_path") && literal(new) == Some("") {
+        return Err(Refusal::new(
+            "dump",
+            "search_path may not be set: this is how pg_dump and other programs of administration begin, \
+             and the gate serves none of them",
+            "COPY (SELECT …) TO STDOUT, or \\copy (SELECT …) to 'file' in psql, for the rows that the profile shows",
+        ));
+    }
+    match (settable(name), new.node().map(|node| node.name)) {
+        (Some(Values::Any), Some("ParamRef")) => Ok(()),
+        (Some(values), _) => value(name, values, std::slice::from_ref(new)),
+        (None, _) => Err(unknown(name)),
+    }
+}
+
+/// The text of a literal, and nothing else.
+pub(crate) fn literal(argument: &Tree) -> Option<&str> {
+    let value = argument.node().filter(|node| node.name == "AConst")?.node("val")?;
+    (value.name == "String").then(|| value.text("sval"))
 }
 
 fn value(name: &str, values: Values, arguments: &[Tree]) -> Result<(), Refusal> {
@@ -155,25 +205,27 @@ fn constant(argument: &Tree) -> Option<String> {
                 .then(|| constant(node.get("arg")))
                 .flatten()
         }
-        "AConst" => match node.node("val") {
-            Some(value) => match value.name {
-                "String" => Some(value.text("sval").to_owned()),
-                "Float" => Some(value.text("fval").to_owned()),
-                "Integer" => match value.get("ival") {
-                    Tree::Int(number) => Some(number.to_string()),
-                    _ => None,
-                },
-                "Boolean" => Some(value.flag("boolval").to_string()),
-                _ => None,
-            },
-            None => None,
+        "AConst" => scalar(node.node("val")?),
+        _ => None,
+    }
+}
+
+/// The text of a bare value.
+pub(crate) fn scalar(value: &Node) -> Option<String> {
+    match value.name {
+        "String" => Some(value.text("sval").to_owned()),
+        "Float" => Some(value.text("fval").to_owned()),
+        "Boolean" => Some(value.flag("boolval").to_string()),
+        "Integer" => match value.get("ival") {
+            Tree::Int(number) => Some(number.to_string()),
+            _ => None,
         },
         _ => None,
     }
 }
 
 /// Judges the modes of `BEGIN`, `SET TRANSACTION` and `SET SESSION CHARACTERISTICS`.
-pub(crate) fn modes(options: &[Tree]) -> Result<(), Refusal> {
+pub(crate) fn modes(rules: &Rules<'_>, options: &[Tree]) -> Result<(), Refusal> {
     for option in options {
         let Some(element) = option.node().filter(|node| node.name == "DefElem") else {
             return Err(unknown("TRANSACTION"));
@@ -182,14 +234,14 @@ pub(crate) fn modes(options: &[Tree]) -> Result<(), Refusal> {
         let argument = constant(element.get("arg"));
         let fine = match name {
             "transaction_isolation" | "transaction_deferrable" => argument.is_some(),
-            "transaction_read_only" => argument.as_deref() == Some("1"),
+            "transaction_read_only" => argument.as_deref() == Some("1") || !rules.writable.is_empty(),
             _ => false,
         };
         if !fine {
             return Err(Refusal::new(
                 "transaction-mode",
                 format!("a transaction may not begin with this mode ({name})"),
-                "transactions are read only; leave READ WRITE out, or say READ ONLY",
+                "transactions of this profile are read only; leave READ WRITE out, or say READ ONLY",
             ));
         }
     }

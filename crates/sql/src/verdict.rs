@@ -5,7 +5,7 @@ use crate::reads::Reads;
 use crate::refusal::Refusal;
 use crate::rules::Rules;
 use crate::tree::{Node, Tree};
-use crate::{settings, walk};
+use crate::{copy, settings, walk, writes};
 use pg_query::protobuf::{DiscardMode, TransactionStmtKind};
 
 /// What is known of a text without a statement.
@@ -17,6 +17,7 @@ pub(crate) fn empty() -> Known {
 fn name(node: &Node) -> Option<String> {
     let key = match node.name {
         "PrepareStmt" | "ExecuteStmt" | "DeallocateStmt" => "name",
+        "DeclareCursorStmt" | "FetchStmt" | "ClosePortalStmt" => "portalname",
         _ => return None,
     };
     Some(node.text(key).to_owned()).filter(|name| !name.is_empty())
@@ -25,29 +26,66 @@ fn name(node: &Node) -> Option<String> {
 /// Options of EXPLAIN that change only what is printed of the statement's own plan.
 const EXPLAIN_OPTIONS: &[&str] = &["analyze", "buffers", "costs", "format", "summary", "timing", "verbose"];
 
-/// Judges one statement of a parse tree.
-pub(crate) fn statement(rules: &Rules<'_>, tree: &Tree) -> Result<Known, Refusal> {
+/// Judges one statement of a parse tree; `text` is its own part of the text.
+pub(crate) fn statement(rules: &Rules<'_>, tree: &Tree, text: &str) -> Result<Known, Refusal> {
     let Some(node) = tree.node() else { return Err(kind("Unknown")) };
-    Ok(Known { kind: judge(rules, tree, node)?, name: name(node), reads: Reads::of(rules, tree), copy: None })
+    let (kind, copy) = match node.name {
+        "CopyStmt" => copy::judge(rules, node, text).map(|(kind, copying)| (kind, Some(copying)))?,
+        _ => (judge(rules, tree, node)?, None),
+    };
+    let reads = Reads::of(rules, tree);
+    if rules.capped && reads.collects {
+        return Err(Refusal::new(
+            "collects",
+            "a limit counts the subjects that are shown, and the statement gathers many rows in one value or takes a row as a whole",
+            "name the columns one by one, a row of the result for each row: no array_agg, string_agg, json_agg, \
+             ARRAY(SELECT …), WITH RECURSIVE or whole rows",
+        ));
+    }
+    Ok(Known { kind, name: name(node), reads, copy })
 }
 
 fn judge(rules: &Rules<'_>, tree: &Tree, node: &Node) -> Result<StatementKind, Refusal> {
     match node.name {
         "SelectStmt" => walk::read(rules, tree).map(|()| StatementKind::Read),
-        "TransactionStmt" => transaction(node).map(StatementKind::Transaction),
-        "VariableSetStmt" => settings::set(node).map(|()| StatementKind::Setting),
-        "VariableShowStmt" => settings::show(node).map(|()| StatementKind::Show),
+        "InsertStmt" | "UpdateStmt" | "DeleteStmt" => {
+            writes::judge(rules, tree, node).map(StatementKind::Write)
+        }
+        "TransactionStmt" => transaction(rules, node).map(StatementKind::Transaction),
+        "VariableSetStmt" => settings::set(rules, node).map(|()| StatementKind::Setting),
+        "VariableShowStmt" => settings::show(node),
         "PrepareStmt" => prepare(rules, node).map(|()| StatementKind::Prepare),
         "ExecuteStmt" => walk::read(rules, node.get("params")).map(|()| StatementKind::Execute),
         "DeallocateStmt" => Ok(StatementKind::Deallocate),
+        "DeclareCursorStmt" => declare(rules, node).map(|()| StatementKind::Declare),
+        "FetchStmt" if node.flag("ismove") => Ok(StatementKind::Move),
+        "FetchStmt" => Ok(StatementKind::Fetch),
+        "ClosePortalStmt" => Ok(StatementKind::CloseCursor),
         "DiscardStmt" => discard(node).map(|()| StatementKind::Discard),
+        "UnlistenStmt" if node.text("conditionname").is_empty() => Ok(StatementKind::Unlisten),
         "ExplainStmt" => explain(rules, node).map(|()| StatementKind::Explain),
         other => Err(kind(other)),
     }
 }
 
-fn transaction(node: &Node) -> Result<Transaction, Refusal> {
-    settings::modes(node.list("options"))?;
+/// A cursor that outlives its transaction keeps rows at the site beyond what the record says of the transaction, and
+/// beyond the purpose it was opened for.
+fn declare(rules: &Rules<'_>, node: &Node) -> Result<(), Refusal> {
+    match node.get("options") {
+        Tree::Int(options) if options & CURSOR_HOLD == 0 => only_read(rules, node.get("query")),
+        _ => Err(Refusal::new(
+            "cursor-hold",
+            "a cursor WITH HOLD keeps rows beyond its transaction, and with them beyond the purpose they were read for",
+            "a cursor without hold, inside BEGIN and COMMIT",
+        )),
+    }
+}
+
+/// `CURSOR_OPT_HOLD` of PostgreSQL's parsenodes.h.
+const CURSOR_HOLD: i64 = 0x0020;
+
+fn transaction(rules: &Rules<'_>, node: &Node) -> Result<Transaction, Refusal> {
+    settings::modes(rules, node.list("options"))?;
     let number = match node.get("kind") {
         Tree::Int(number) => i32::try_from(*number).ok(),
         _ => None,
@@ -121,15 +159,16 @@ fn only_read(rules: &Rules<'_>, tree: &Tree) -> Result<(), Refusal> {
 /// The refusal of a whole kind of statement, in words a person at a psql prompt understands.
 fn kind(name: &str) -> Refusal {
     let (rule, what, needs) = match name {
-        "InsertStmt" | "UpdateStmt" | "DeleteStmt" | "MergeStmt" | "TruncateStmt" => (
+        "InsertStmt" | "UpdateStmt" | "DeleteStmt" => (
             "write",
-            "writing is not allowed",
-            "a read: people see data through this gate and do not change it",
+            "a statement that writes may not stand here",
+            "send it by itself: not inside PREPARE, EXPLAIN, COPY, WITH or a cursor",
         ),
-        "CopyStmt" => ("copy", "COPY is not allowed", "use SELECT"),
-        "DeclareCursorStmt" | "FetchStmt" | "ClosePortalStmt" => {
-            ("cursor", "cursors made by SQL are not allowed", "use SELECT, with a row limit in your driver")
-        }
+        "MergeStmt" | "TruncateStmt" => (
+            "write",
+            "MERGE and TRUNCATE are not allowed",
+            "INSERT, UPDATE or DELETE, where a policy permits them",
+        ),
         "ListenStmt" | "NotifyStmt" | "UnlistenStmt" => (
             "channel",
             "LISTEN and NOTIFY speak to other sessions and are not allowed",
@@ -142,7 +181,8 @@ fn kind(name: &str) -> Refusal {
         _ => (
             "statement-kind",
             "this kind of statement is not allowed",
-            "SELECT, SHOW, SET of a session's own settings, PREPARE, EXECUTE, DEALLOCATE, and BEGIN, COMMIT, ROLLBACK",
+            "SELECT, COPY (SELECT …) TO STDOUT, cursors, SHOW, SET of a session's own settings, PREPARE, EXECUTE, \
+             DEALLOCATE, and BEGIN, COMMIT, ROLLBACK",
         ),
     };
     let sentence = match rule {

@@ -15,11 +15,18 @@ use crate::tree::{Node, Tree};
 
 /// Judges an expression tree: a SELECT, or the arguments of EXECUTE.
 pub(crate) fn read(rules: &Rules<'_>, tree: &Tree) -> Result<(), Refusal> {
-    let mut walk = Walk { rules, frames: Vec::new(), hidden: Vec::new() };
+    let mut walk = Walk { rules, frames: Vec::new(), hidden: Vec::new(), writing: false };
     walk.tree(tree)?;
-    walk.hidden_columns(tree)?;
-    attributes::judge(rules, tree)?;
-    columns::judge(rules, tree)
+    walk.rest(tree)
+}
+
+/// Judges what an INSERT, UPDATE or DELETE is made of; whether it may write is judged in `writes`.
+pub(crate) fn write(rules: &Rules<'_>, tree: &Tree) -> Result<(), Refusal> {
+    let mut walk = Walk { rules, frames: Vec::new(), hidden: Vec::new(), writing: true };
+    if let Tree::Node(node) = tree {
+        walk.scope(node)?;
+    }
+    walk.rest(tree)
 }
 
 /// What is in scope inside one SELECT.
@@ -38,9 +45,18 @@ struct Walk<'a> {
     frames: Vec<Frame>,
     /// Hidden columns of the catalog relations met anywhere in the statement.
     hidden: Vec<&'static str>,
+    /// Whether the statement is a write, whose own parts may stand in it as well.
+    writing: bool,
 }
 
 impl Walk<'_> {
+    /// What can be judged only after the walk.
+    fn rest(&self, tree: &Tree) -> Result<(), Refusal> {
+        self.hidden_columns(tree)?;
+        attributes::judge(self.rules, tree)?;
+        columns::judge(self.rules, tree)
+    }
+
     fn tree(&mut self, tree: &Tree) -> Result<(), Refusal> {
         match tree {
             Tree::Node(node) => self.node(node),
@@ -50,11 +66,11 @@ impl Walk<'_> {
     }
 
     fn node(&mut self, node: &Node) -> Result<(), Refusal> {
-        if !allow::node(node.name) {
+        if !(allow::node(node.name) || self.writing && allow::node_of_write(node.name)) {
             return Err(expression(node.name));
         }
         match node.name {
-            "SelectStmt" => return self.select(node),
+            "SelectStmt" => return self.scope(node),
             "RangeVar" => self.relation(node)?,
             "FuncCall" => function(node)?,
             "TypeName" => type_name(node)?,
@@ -73,17 +89,19 @@ impl Walk<'_> {
         node.fields().try_for_each(|(_, value)| self.tree(value))
     }
 
-    /// A SELECT is a scope: its WITH names hold inside it and nowhere else.
-    fn select(&mut self, select: &Node) -> Result<(), Refusal> {
+    /// A statement is a scope: its WITH names hold inside it and nowhere else.
+    fn scope(&mut self, statement: &Node) -> Result<(), Refusal> {
         let mut frame = Frame::default();
         let Frame { guarded, plain, .. } = &mut frame;
-        select.list("from_clause").iter().for_each(|item| source_names(item, guarded, plain));
+        for sources in ["from_clause", "using_clause"] {
+            statement.list(sources).iter().for_each(|item| source_names(item, guarded, plain));
+        }
         self.frames.push(frame);
-        let with = select.node("with_clause");
+        let with = statement.node("with_clause");
         if let Some(with) = with {
             self.with(with)?;
         }
-        for (key, value) in select.fields() {
+        for (key, value) in statement.fields() {
             if key != "with_clause" {
                 self.tree(value)?;
             }
@@ -293,6 +311,9 @@ fn function(call: &Node) -> Result<(), Refusal> {
     if matches!(parts.as_slice(), ["current_setting"] | ["pg_catalog", "current_setting"]) {
         return current_setting(call);
     }
+    if matches!(parts.as_slice(), ["set_config"] | ["pg_catalog", "set_config"]) {
+        return settings::set_config(call.list("args"));
+    }
     if functions::allowed(&parts) {
         return Ok(());
     }
@@ -306,14 +327,7 @@ fn function(call: &Node) -> Result<(), Refusal> {
 
 /// `current_setting('name')` is SHOW by another name, so that the name must be there to be judged.
 fn current_setting(call: &Node) -> Result<(), Refusal> {
-    let literal = call
-        .list("args")
-        .first()
-        .and_then(Tree::node)
-        .filter(|argument| argument.name == "AConst")
-        .and_then(|argument| argument.node("val"))
-        .map(|value| value.text("sval"));
-    match literal {
+    match call.list("args").first().and_then(settings::literal) {
         Some(name) if settings::showable(name) => Ok(()),
         _ => Err(Refusal::new(
             "show",
