@@ -25,8 +25,8 @@ pub enum Expect {
 }
 
 impl Expect {
-    /// What a client message makes the server owe. `None` for Flush (`Expected::push_flush`), Terminate and what the
-    /// gate never relays: FunctionCall, passwords, COPY data.
+    /// What a client message makes the server owe. `None` for Flush (`Expected::push_flush`), Terminate, COPY data and
+    /// what the gate never relays: FunctionCall, passwords.
     pub fn of(message: &Message<'_>) -> Option<Expect> {
         Some(match message {
             Message::Query(_) => Expect::Query,
@@ -77,9 +77,6 @@ pub enum Step<'q, T> {
     Unasked,
     /// A part of the answer; more is owed.
     Part { of: Expect, token: &'q mut T },
-    /// COPY has begun or is going on. While the server takes COPY data it does not answer Sync or Flush, which this
-    /// queue does not follow: end the session.
-    Copy { of: Expect, token: &'q mut T },
     /// The end of the answer.
     End(Ended<T>),
 }
@@ -109,6 +106,10 @@ enum Progress {
     Described,
     /// Inside the rows of a simple query.
     Rows,
+    /// The server gives COPY data.
+    CopyOut,
+    /// The server takes COPY data. It answers neither Sync nor Flush until that ends: send none.
+    CopyIn,
     /// After an error that leaves a ReadyForQuery owed.
     Failed,
 }
@@ -211,7 +212,6 @@ impl<T> Expected<T> {
                 self.front = progress;
                 self.front_token(tag).map(|token| Step::Part { of, token })
             }
-            Advance::Copy => self.front_token(tag).map(|token| Step::Copy { of, token }),
             Advance::End => self.end(tag, Vec::new(), false),
             Advance::Abort => self.abort(tag),
         }
@@ -264,20 +264,27 @@ impl<T> Expected<T> {
 
 enum Advance {
     Part(Progress),
-    Copy,
     End,
     Abort,
 }
 
 /// The protocol's grammar of answers (PostgreSQL, "Message Flow"); `None` when `tag` does not fit.
 fn advance(of: Expect, front: Progress, tag: Tag) -> Option<Advance> {
-    use Progress::{Begun, Described, Failed, Rows};
+    use Progress::{Begun, CopyIn, CopyOut, Described, Failed, Rows};
     Some(match (of, front, tag) {
         (Expect::Query | Expect::Sync, Failed, Tag::ReadyForQuery) => Advance::End,
         (_, Failed, _) => return None,
         // A Sync can fail as well: it commits.
         (Expect::Query | Expect::Sync, _, Tag::ErrorResponse) => Advance::Part(Failed),
         (_, _, Tag::ErrorResponse) => Advance::Abort,
+        (Expect::Execute | Expect::Query, Begun, Tag::CopyOutResponse)
+        | (_, CopyOut, Tag::CopyData) => Advance::Part(CopyOut),
+        (_, CopyOut, Tag::CopyDone) => Advance::Part(Begun),
+        (Expect::Execute | Expect::Query, Begun, Tag::CopyInResponse) => Advance::Part(CopyIn),
+        (_, CopyOut, _) => return None,
+        (Expect::Query, CopyIn, Tag::CommandComplete) => Advance::Part(Begun),
+        (Expect::Execute, CopyIn, Tag::CommandComplete) => Advance::End,
+        (_, CopyIn, _) => return None,
         (Expect::Parse, _, Tag::ParseComplete)
         | (Expect::Bind, _, Tag::BindComplete)
         | (Expect::Close, _, Tag::CloseComplete)
@@ -290,15 +297,6 @@ fn advance(of: Expect, front: Progress, tag: Tag) -> Option<Advance> {
         (Expect::Execute, _, Tag::DataRow) => Advance::Part(Begun),
         (Expect::Query, _, Tag::RowDescription) | (Expect::Query, Rows, Tag::DataRow) => Advance::Part(Rows),
         (Expect::Query, _, Tag::CommandComplete | Tag::EmptyQueryResponse) => Advance::Part(Begun),
-        (
-            Expect::Execute | Expect::Query,
-            _,
-            Tag::CopyInResponse
-            | Tag::CopyOutResponse
-            | Tag::CopyBothResponse
-            | Tag::CopyData
-            | Tag::CopyDone,
-        ) => Advance::Copy,
         _ => return None,
     })
 }

@@ -26,7 +26,7 @@ fn expect(letter: char) -> Expect {
 }
 
 /// Plays a transcript: `>` before what the client sends (`H` is a Flush), `<` before the server's type bytes. Each
-/// client message's token is its position. Says, in order: `-` a part, `=` a COPY, `~` an asynchronous message, `?`
+/// client message's token is its position. Says, in order: `-` a part, `~` an asynchronous message, `?`
 /// an unasked error, a token when its answer ends with what it took along in brackets, `!` when what is held is due
 /// by a Flush, `x` a message that the server skips, and `#` a violation, which ends it.
 fn play(transcript: &str) -> String {
@@ -52,7 +52,6 @@ fn play(transcript: &str) -> String {
                     Ok(Step::Asynchronous) => said.push('~'),
                     Ok(Step::Unasked) => said.push('?'),
                     Ok(Step::Part { .. }) => said.push('-'),
-                    Ok(Step::Copy { .. }) => said.push('='),
                     Ok(Step::End(ended)) => {
                         said.push_str(&ended.token.to_string());
                         if !ended.skipped.is_empty() {
@@ -148,10 +147,24 @@ fn what_nobody_asked_for() {
 }
 
 #[test]
-fn copy_is_reported() {
-    check("> Q < H d d c C Z", "====-1");
-    check("> Q < G", "=");
-    check("> E S < W", "=");
+fn copy() {
+    check("> Q < H d d c C Z", "-----1");
+    check("> Q < H c C T D C Z", "------1");
+    check("> Q < H d E Z", "---1");
+    check("> E S < H d c C Z", "---12");
+    check("> E S < H d E Z", "--12");
+    check("> Q < G C Z", "--1");
+    check("> Q < G C G C T D C Z", "-------1");
+    check("> Q < G E Z", "--1");
+    check("> E < G C > S < Z", "-12");
+    check("> E < G E > S < Z", "-12");
+    // COPY data only inside a COPY, nothing else inside it.
+    check("> Q < d", "#");
+    check("> Q < H D", "-#");
+    check("> Q < H d C", "--#");
+    check("> Q < G d", "-#");
+    check("> Q < G Z", "-#");
+    check("> E S < W", "#");
     check("> P < H", "#");
 }
 

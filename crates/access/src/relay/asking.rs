@@ -1,34 +1,67 @@
-//! The entries that a release needs: one for each refusal whose error is held, and one for what statements gave.
-//! Not here: waiting for them.
+//! The entries that the relay asks for: one for each refusal whose error is held and one for what statements gave; one
+//! for what is about to be written or committed. Not here: waiting for them.
 
+use std::sync::Arc;
+
+use policy::Permit;
 use record::Draft;
-use tlog::detail::{self, Released, Statement};
+use tlog::detail::{self, Released, Statement, Written};
 use tlog::entry::{Count, CountState, Decision, Kind};
 
-use super::client_side::statement_bytes;
+use super::inlet::Before;
 use super::outlet::Due;
-use super::{Refused, Relay, SessionFacts, Token};
+use super::refused::Refused;
+use super::running::{Token, statement_bytes};
+use super::{Relay, SessionFacts};
 use crate::entries::to_value;
 use crate::fault::Fault;
+use crate::figures::Totals;
 use crate::gate::Gate;
 
 /// Which question an answer of the record is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AskId(pub(super) u64);
 
-/// What has to be recorded, in this order, before what is held may go.
+/// What has to be recorded, in this order, before something that waits may go.
 #[derive(Debug)]
 pub struct Asking {
     id: AskId,
+    constant: Arc<Constant>,
+    what: What,
+}
+
+/// What the entries are about.
+#[derive(Debug)]
+enum What {
+    /// What is held for the client, or a window for what will follow.
+    Release { refusals: Vec<Refused>, count: Option<Count>, statements: Vec<Statement> },
+    /// What waits for the site.
+    Write(Vec<Before>),
+}
+
+/// What every entry of a session says.
+#[derive(Debug)]
+pub struct Constant {
     facts: SessionFacts,
     profile: String,
     classes: Vec<String>,
     request: serde_json::Value,
     purpose: Option<String>,
     ticket: Option<String>,
-    refusals: Vec<Refused>,
-    count: Option<Count>,
-    statements: Vec<Statement>,
+}
+
+impl Constant {
+    /// Of a session under a permit.
+    pub fn new(facts: SessionFacts, permit: &Permit) -> Self {
+        Self {
+            facts,
+            profile: permit.profile().hash.to_string(),
+            classes: permit.profile().classes().iter().map(ToString::to_string).collect(),
+            request: permit.request(),
+            purpose: permit.purpose().map(str::to_owned),
+            ticket: permit.ticket().map(str::to_owned),
+        }
+    }
 }
 
 impl Relay {
@@ -42,26 +75,37 @@ impl Relay {
         let taken =
             statements.iter().map(statement_bytes).chain(self.refusals.iter().map(Refused::detail_bytes));
         self.detail_bytes = self.detail_bytes.saturating_sub(taken.sum());
-        if let (Due::Window(_), Some((_, Token::Statement(running)))) = (due, self.owed.front_mut()) {
-            // It goes on: this entry says what it is, the last one says what it gave.
-            statements.push(Statement { rows: 0, bytes: 0, ..running.statement.clone() });
-            running.has_window = true;
+        if let Due::Window(_) = due {
+            statements.extend(self.name_what_runs());
         }
         let refused_only =
             statements.is_empty() && !self.refusals.is_empty() && matches!(due, Due::Exact(t) if t.rows == 0);
-        let permit = &self.permit;
-        Asking {
-            id,
-            facts: self.facts.clone(),
-            profile: permit.profile().hash.to_string(),
-            classes: permit.profile().classes().iter().map(ToString::to_string).collect(),
-            request: permit.request(),
-            purpose: permit.purpose().map(str::to_owned),
-            ticket: permit.ticket().map(str::to_owned),
-            refusals: self.refusals.clone(),
-            count: (!refused_only).then(|| count(due)),
-            statements,
-        }
+        let count = (!refused_only).then(|| count(due));
+        self.ask_about(id, What::Release { refusals: self.refusals.clone(), count, statements })
+    }
+
+    /// More room for the result that is going out in windows.
+    pub(super) fn asking_ahead(&mut self, id: AskId, due: Due) -> Asking {
+        let statements = self.name_what_runs().into_iter().collect();
+        self.ask_about(id, What::Release { refusals: Vec::new(), count: Some(count(due)), statements })
+    }
+
+    /// What waits for the site.
+    pub(super) fn asking_to_write(&self, id: AskId, before: Vec<Before>) -> Asking {
+        self.ask_about(id, What::Write(before))
+    }
+
+    fn ask_about(&self, id: AskId, what: What) -> Asking {
+        Asking { id, constant: Arc::clone(&self.constant), what }
+    }
+
+    /// What runs goes on: this entry says what it is, the last one says what it gave.
+    fn name_what_runs(&mut self) -> Option<Statement> {
+        let Some((_, Token::Statement(running))) = self.owed.front_mut() else {
+            return None;
+        };
+        running.has_window = true;
+        Some(Statement { rows: 0, bytes: 0, subjects: None, ..running.statement.clone() })
     }
 }
 
@@ -71,24 +115,46 @@ impl Asking {
         self.id
     }
 
-    /// The drafts: refusals first, in the order of their errors; the release, if anything else is held, last.
-    pub fn drafts(self, gate: &Gate) -> Result<Vec<Draft>, Fault> {
-        let mut drafts = Vec::with_capacity(self.refusals.len() + 1);
-        for refused in &self.refusals {
-            let mut draft = self.draft(gate, Kind::AccessDecision, Decision::Deny);
-            draft.detail = Some(to_value(&self.refused(refused))?);
-            drafts.push(draft);
-        }
-        if let Some(count) = self.count {
-            let mut draft = self.draft(gate, Kind::AccessRelease, Decision::Permit);
-            draft.classes = self.classes;
-            draft.count = Some(count);
-            draft.detail = Some(to_value(&Released { statements: self.statements })?);
-            drafts.push(draft);
-        }
-        Ok(drafts)
+    /// What statements that have ended gave; what goes out in windows counts when it has ended.
+    pub fn gave(&self) -> Totals {
+        let What::Release { statements, .. } = &self.what else {
+            return Totals::default();
+        };
+        statements.iter().fold(Totals::default(), |sum, one| Totals {
+            statements: sum.statements.saturating_add(1),
+            rows: sum.rows.saturating_add(one.rows),
+            bytes: sum.bytes.saturating_add(one.bytes),
+        })
     }
 
+    /// The drafts, at least one: refusals first, in the order of their errors; the release, if anything else is held,
+    /// last. Or writes and commits, in the order in which they will be sent.
+    pub fn drafts(self, gate: &Gate) -> Result<Vec<Draft>, Fault> {
+        match self.what {
+            What::Release { refusals, count, statements } => {
+                let mut drafts = Vec::with_capacity(refusals.len() + 1);
+                for refused in refusals {
+                    let mut draft = self.constant.draft(gate, Kind::AccessDecision, Decision::Deny);
+                    draft.detail = Some(to_value(&self.constant.refused(refused))?);
+                    drafts.push(draft);
+                }
+                if let Some(count) = count {
+                    let mut draft = self.constant.draft(gate, Kind::AccessRelease, Decision::Permit);
+                    draft.classes.clone_from(&self.constant.classes);
+                    draft.count = Some(count);
+                    draft.detail = Some(to_value(&Released { statements })?);
+                    drafts.push(draft);
+                }
+                Ok(drafts)
+            }
+            What::Write(before) => {
+                before.into_iter().map(|before| self.constant.before(gate, before)).collect()
+            }
+        }
+    }
+}
+
+impl Constant {
     fn draft(&self, gate: &Gate, kind: Kind, decision: Decision) -> Draft {
         let mut draft = gate.draft(kind, &self.facts.principal, &self.facts.listener);
         draft.session = Some(self.facts.id.clone());
@@ -98,16 +164,29 @@ impl Asking {
         draft
     }
 
-    fn refused(&self, refused: &Refused) -> detail::Refused {
+    fn before(&self, gate: &Gate, before: Before) -> Result<Draft, Fault> {
+        let (kind, detail) = match before {
+            Before::Writes(statements) => {
+                let site = self.facts.site.clone();
+                (Kind::AccessWrite, to_value(&Written { site, statements })?)
+            }
+            Before::Commit(committed) => (Kind::AccessCommit, to_value(&committed)?),
+        };
+        let mut draft = self.draft(gate, kind, Decision::Permit);
+        draft.detail = Some(detail);
+        Ok(draft)
+    }
+
+    fn refused(&self, refused: Refused) -> detail::Refused {
         detail::Refused {
             principal: self.facts.principal.clone(),
             listener: self.facts.listener.clone(),
             purpose: self.purpose.clone(),
             ticket: self.ticket.clone(),
             stage: refused.stage,
-            statement: refused.text.clone(),
-            rule: refused.rule.clone(),
-            sentence: refused.sentence.clone(),
+            statement: refused.text,
+            rule: refused.rule,
+            sentence: refused.sentence,
         }
     }
 }

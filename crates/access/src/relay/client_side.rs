@@ -1,17 +1,20 @@
 //! What the client says: each message is judged, noted and passed on, or replaced by one that cannot be parsed, so
-//! that the site's transaction and both sides' pipelines take the refusal for what it is, an error.
-//! Not here: the site's answers.
+//! that the site's transaction and both sides' pipelines take the refusal for what it is, an error. What writes waits
+//! for its entry. Not here: the site's answers (`site_side`), COPY data from the client (`copying`).
 
 use bytes::{Buf, BytesMut};
-use sql::{Cleared, Refusal};
-use tlog::detail::{Stage, Statement};
+use sql::{Cleared, StatementKind, Transaction};
+use tlog::detail::{Committed, WriteStatement};
 use tokio::time::Instant;
 use wire::codec::{self, Next};
 use wire::frontend::{self, Bind, Message, Parse, Tag, Target};
 use wire::pipeline::{Expect, Flush, Pushed};
 
-use super::statements::{Bound, Prepared, parameters_bytes, shown_parameter};
-use super::{Phase, Refused, Relay, Running, Source, Token};
+use super::inlet::Before;
+use super::refused::Refused;
+use super::running::{Running, Source, Token};
+use super::statements::{Bound, Found, Prepared, shown_parameter};
+use super::{Phase, Relay, own};
 use crate::fault::Fault;
 
 /// The largest message that a client may send.
@@ -21,116 +24,169 @@ const SITE_BYTES_MAX: usize = 262_144;
 /// What goes to the site instead of a refused statement. It is no SQL, whatever the session's state.
 const UNPARSABLE: &str = "refused by the gate";
 
+/// What became of a client's message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Taken {
+    /// It was passed on, replaced or dropped.
+    Yes,
+    /// As `Yes`, and the client now waits for answers: what it has written so far goes into one entry.
+    AndWaits,
+    /// What it means depends on what the site has not answered yet.
+    Later,
+}
+
 impl Relay {
     /// Takes whole messages off what the client has sent.
     pub fn on_client(&mut self, input: &mut BytesMut, now: Instant) -> Result<(), Fault> {
-        // What made it full has been recorded since: the next time it is full, the site has to be asked again.
-        self.flushed &= self.detail_is_full();
-        while !self.over && self.to_site.len() < SITE_BYTES_MAX && !self.detail_is_full() {
-            let violation = |v: wire::Violation| Fault::protocol(v.to_string());
-            let used = match codec::next::<Tag>(input).map_err(violation)? {
-                Next::Need(_) => break,
-                Next::Frame { frame, whole, .. } => {
-                    let message = Message::read(frame).map_err(violation)?;
-                    self.on_message(message, whole)?;
-                    whole.len()
-                }
+        let violation = |v: wire::Violation| Fault::protocol(v.to_string());
+        while self.takes_client() {
+            let Next::Frame { frame, whole, .. } = codec::next::<Tag>(input).map_err(violation)? else {
+                self.end_of_client();
+                break;
             };
+            let message = Message::read(frame).map_err(violation)?;
+            let (used, taken) = (whole.len(), self.on_message(message, whole)?);
+            if taken == Taken::Later {
+                self.ask_for_answers();
+                break;
+            }
             input.advance(used);
             self.timing.word(now);
+            if taken == Taken::AndWaits && self.inlet.waits() {
+                break;
+            }
         }
         if !self.owed.is_empty() {
             self.timing.owed(now);
         }
-        self.keep_detail_bounded();
+        if self.detail_is_full() {
+            self.ask_for_answers();
+        }
         Ok(())
     }
 
-    /// A site keeps its answers until a Sync or a Flush. When no more is taken from the client until they are
-    /// recorded, and it has sent neither, they have to be asked for.
-    fn keep_detail_bounded(&mut self) {
-        if self.detail_is_full() && !self.flushed {
-            frontend::flush(self.to_site.tail());
-        }
-        self.flushed = self.detail_is_full();
+    fn takes_client(&self) -> bool {
+        !self.over
+            && self.inlet.len() < SITE_BYTES_MAX
+            && !self.detail_is_full()
+            && !self.inlet.has_asked()
+            && !self.copying.is_awaited()
     }
 
-    fn on_message(&mut self, message: Message<'_>, whole: &[u8]) -> Result<(), Fault> {
+    /// A client that says nothing more gets what it has asked for; a COPY it has not finished cannot go on.
+    fn end_of_client(&mut self) {
+        if self.client_ended {
+            self.over |= self.copying.takes_data();
+            self.ask_for_answers();
+        }
+    }
+
+    /// A site keeps its answers until a Sync or a Flush. When no more is taken from the client until they are there,
+    /// and it has sent neither, they have to be asked for.
+    fn ask_for_answers(&mut self) {
+        if !self.flushed && !self.owed.is_empty() {
+            frontend::flush(self.inlet.tail());
+            self.flushed = true;
+        }
+    }
+
+    fn on_message(&mut self, message: Message<'_>, whole: &[u8]) -> Result<Taken, Fault> {
+        if self.copying.takes_data() {
+            return self.on_copy_message(message, whole);
+        }
         match message {
-            Message::Query(text) => match sql::judge_one(&self.permit, text) {
-                Ok(cleared) => self.run_query(&cleared),
-                Err(refusal) => self.replace_query(Refused::by_verdict(text, refusal)),
-            },
-            Message::Parse(parse) => self.on_parse(&parse),
-            Message::Bind(bind) => self.on_bind(&bind, whole),
-            Message::Describe(Target::Statement(name)) => self.on_describe(name, whole),
-            Message::Describe(Target::Portal(_)) => {
-                self.pass_on(Expect::DescribePortal, Token::Silent, whole)
-            }
-            Message::Execute { portal, .. } => match self.names.portal(portal) {
-                Some(bound) => {
-                    let running =
-                        Running::of(&bound.prepared, bound.statement(), Source::Portal(portal.to_owned()));
-                    self.pass_on(Expect::Execute, Token::Statement(running), whole)
+            Message::Query(text) => {
+                match sql::judge(&self.permit, text) {
+                    Ok(cleared) => self.run_query(&cleared)?,
+                    Err(refusal) => self.replace_query(Refused::by_verdict(text, refusal))?,
                 }
-                None => self.replace_parse(Refused::unknown("portal", portal)),
+                return Ok(Taken::AndWaits);
+            }
+            Message::Parse(parse) => match sql::judge_one(&self.permit, parse.text) {
+                Ok(cleared) => self.run_parse(&parse, &cleared)?,
+                Err(refusal) => self.replace_parse(Refused::by_verdict(parse.text, refusal))?,
             },
+            Message::Bind(bind) => return self.on_bind(&bind, whole),
+            Message::Describe(Target::Statement(name)) => return self.on_describe(name, whole),
+            Message::Describe(Target::Portal(_)) => {
+                self.pass_on(Expect::DescribePortal, Token::Silent, whole)?;
+            }
+            Message::Execute { portal, .. } => return self.on_execute(portal, whole),
             Message::Close(target) => {
                 self.names.close(target);
-                self.pass_on(Expect::Close, Token::Closed(Source::of(target)), whole)
+                self.pass_on(Expect::Close, Token::Closed(Source::of(target)), whole)?;
             }
-            Message::Sync => self.pass_on(Expect::Sync, Token::Silent, whole),
-            Message::Flush => self.on_flush(whole),
-            Message::FunctionCall(_) => self.replace_query(Refused::function_call()),
-            Message::Terminate => {
-                self.over = true;
-                Ok(())
+            Message::Sync => {
+                self.pass_on(Expect::Sync, Token::Silent, whole)?;
+                self.names.next_stretch();
+                return Ok(Taken::AndWaits);
             }
-            Message::Password(_) | Message::CopyData(_) | Message::CopyDone | Message::CopyFail(_) => Err(
-                Fault::protocol("a message that nothing asked for: no authentication or COPY is going on"),
-            ),
+            Message::Flush => {
+                self.on_flush(whole)?;
+                return Ok(Taken::AndWaits);
+            }
+            Message::FunctionCall(_) => self.replace_query(Refused::function_call())?,
+            Message::Terminate => self.over = true,
+            // A COPY has failed while the client was still sending.
+            Message::CopyData(_) | Message::CopyDone | Message::CopyFail(_) => {}
+            Message::Password(_) => {
+                return Err(Fault::protocol("a password that nothing asked for"));
+            }
         }
+        Ok(Taken::Yes)
     }
 
-    fn on_parse(&mut self, parse: &Parse<'_>) -> Result<(), Fault> {
-        match sql::judge_one(&self.permit, parse.text) {
-            Ok(cleared) => {
-                let prepared = Prepared::of(&cleared);
-                self.names.prepare(parse.name, prepared.clone())?;
-                self.run_parse(parse, &cleared, prepared)
-            }
-            Err(refusal) => self.replace_parse(Refused::by_verdict(parse.text, refusal)),
-        }
-    }
-
-    fn on_bind(&mut self, bind: &Bind<'_>, whole: &[u8]) -> Result<(), Fault> {
+    fn on_bind(&mut self, bind: &Bind<'_>, whole: &[u8]) -> Result<Taken, Fault> {
         // PREPARE makes statements that Bind could reach without a text that the record can show.
-        let Some(prepared) = self.names.prepared(bind.statement) else {
-            return self.replace_parse(Refused::unknown("prepared statement", bind.statement));
+        let prepared = match self.names.find_prepared(bind.statement, self.owed.is_empty()) {
+            Found::Known(prepared) => prepared,
+            Found::Unsure => return Ok(Taken::Later),
+            Found::Unknown => {
+                self.replace_parse(Refused::unknown("prepared statement", bind.statement))?;
+                return Ok(Taken::Yes);
+            }
         };
         let parameters: Vec<_> =
             bind.values().map(|(format, value)| shown_parameter(format, value)).collect();
-        let bound = Bound { prepared, parameters: parameters.into() };
-        let token = Token::Bound {
-            portal: bind.portal.to_owned(),
-            statement: bind.statement.to_owned(),
-            parameters: bound.parameters.clone(),
-        };
-        self.names.bind(bind.portal, bound)?;
-        self.pass_on(Expect::Bind, token, whole)
+        let parameters: super::statements::Parameters = parameters.into();
+        self.names.bind(bind.portal, prepared, parameters.clone())?;
+        let (portal, statement) = (bind.portal.to_owned(), bind.statement.to_owned());
+        self.pass_on(Expect::Bind, Token::Bound { portal, statement, parameters }, whole)?;
+        Ok(Taken::Yes)
     }
 
-    fn on_describe(&mut self, name: &str, whole: &[u8]) -> Result<(), Fault> {
-        let Some(prepared) = self.names.prepared(name) else {
-            return self.replace_parse(Refused::unknown("prepared statement", name));
+    fn on_describe(&mut self, name: &str, whole: &[u8]) -> Result<Taken, Fault> {
+        match self.names.find_prepared(name, self.owed.is_empty()) {
+            Found::Known(prepared) => {
+                let running = Running::description(&prepared, name);
+                self.pass_on(Expect::DescribeStatement, Token::Statement(Box::new(running)), whole)?;
+            }
+            Found::Unsure => return Ok(Taken::Later),
+            Found::Unknown => self.replace_parse(Refused::unknown("prepared statement", name))?,
+        }
+        Ok(Taken::Yes)
+    }
+
+    fn on_execute(&mut self, portal: &str, whole: &[u8]) -> Result<Taken, Fault> {
+        let bound: Bound = match self.names.find_portal(portal, self.owed.is_empty()) {
+            Found::Known(bound) => bound,
+            Found::Unsure => return Ok(Taken::Later),
+            Found::Unknown => {
+                self.replace_parse(Refused::unknown("portal", portal))?;
+                return Ok(Taken::Yes);
+            }
         };
-        let mut running = Running::of(&prepared, prepared.statement(), Source::Prepared(name.to_owned()));
-        running.statement.tag = Some("DESCRIBE".into());
-        self.pass_on(Expect::DescribeStatement, Token::Statement(running), whole)
+        self.needs_entry(bound.prepared.judged(), &bound.parameters);
+        let running = Running::execution(&bound, portal);
+        self.pass_on(Expect::Execute, Token::Statement(Box::new(running)), whole)?;
+        self.copying_begins([bound.prepared.kind()].into_iter());
+        Ok(Taken::Yes)
     }
 
     fn on_flush(&mut self, whole: &[u8]) -> Result<(), Fault> {
-        self.to_site.tail().extend_from_slice(whole);
+        self.inlet.tail().extend_from_slice(whole);
+        self.flushed = true;
         let pushed = self.owed.push_flush().map_err(|v| Fault::protocol(v.to_string()))?;
         if pushed == Flush::Reached && matches!(self.phase, Phase::Running) && self.outlet.holds_something() {
             self.phase = Phase::Due(self.outlet.due_at_end());
@@ -138,38 +194,71 @@ impl Relay {
         Ok(())
     }
 
-    /// Sends a statement that was cleared: the text of the verdict, not the client's.
+    /// What writes, and the end of a transaction that wrote, is not sent before its entry is witnessed.
+    fn needs_entry(&mut self, judged: &sql::Statement, parameters: &[Option<String>]) {
+        if self.owed.is_skipping() {
+            return;
+        }
+        if judged.kind().writes() {
+            self.writes_open = self.writes_open.saturating_add(1);
+            let written = WriteStatement { text: judged.text().to_owned(), parameters: parameters.to_vec() };
+            self.inlet.needs(Before::Writes(vec![written]));
+        } else if judged.kind() == StatementKind::Transaction(Transaction::Commit) && self.writes_open > 0 {
+            let text = judged.text().to_owned();
+            self.inlet.needs(Before::Commit(Committed { writes: self.writes_open, text }));
+        }
+    }
+
+    /// Sends statements that were cleared: the text of the verdict, not the client's.
     fn run_query(&mut self, cleared: &Cleared) -> Result<(), Fault> {
-        frontend::query(self.to_site.tail(), cleared.sent()).map_err(unwritable)?;
-        let prepared = Prepared::of(cleared);
-        let running = Running::of(&prepared, prepared.statement(), Source::Text);
-        self.expect(Expect::Query, Token::Statement(running))
+        let sent = match own_of(cleared) {
+            Own::No => cleared.sent(),
+            Own::Alone(own) => own::stand_in(own),
+            Own::AmongOthers => return self.replace_query(Refused::own_among_others()),
+        };
+        for judged in cleared.statements() {
+            self.needs_entry(judged, &[]);
+        }
+        frontend::query(self.inlet.tail(), sent).map_err(unwritable)?;
+        let statements = cleared.statements().iter().map(|judged| self.names.cleared(judged)).collect();
+        let running = Running::text(statements).ok_or_else(|| Fault::ours("a text of no statement"))?;
+        self.expect(Expect::Query, Token::Statement(Box::new(running)))?;
+        self.copying_begins(cleared.statements().iter().map(sql::Statement::kind));
+        Ok(())
     }
 
     /// Likewise, to be bound and executed later.
-    fn run_parse(&mut self, parse: &Parse<'_>, cleared: &Cleared, prepared: Prepared) -> Result<(), Fault> {
+    fn run_parse(&mut self, parse: &Parse<'_>, cleared: &Cleared) -> Result<(), Fault> {
+        let sent = match own_of(cleared) {
+            Own::Alone(own) => own::stand_in(own),
+            Own::No | Own::AmongOthers => cleared.sent(),
+        };
+        let judged = cleared.statements().first().ok_or_else(|| Fault::ours("a text of no statement"))?;
+        let prepared: Prepared = self.names.cleared(judged);
+        self.names.prepare(parse.name, prepared.clone())?;
         let types: Vec<u32> = parse.types.collect();
-        frontend::parse(self.to_site.tail(), parse.name, cleared.sent(), &types).map_err(unwritable)?;
+        frontend::parse(self.inlet.tail(), parse.name, sent, &types).map_err(unwritable)?;
         self.expect(Expect::Parse, Token::Parsed { name: parse.name.to_owned(), prepared })
     }
 
     /// Sends a message that carries no statement text.
     fn pass_on(&mut self, expect: Expect, token: Token, whole: &[u8]) -> Result<(), Fault> {
-        self.to_site.tail().extend_from_slice(whole);
+        self.inlet.tail().extend_from_slice(whole);
         self.expect(expect, token)
     }
 
     fn replace_query(&mut self, refused: Refused) -> Result<(), Fault> {
-        frontend::query(self.to_site.tail(), UNPARSABLE).map_err(unwritable)?;
+        frontend::query(self.inlet.tail(), UNPARSABLE).map_err(unwritable)?;
         self.expect(Expect::Query, Token::Refused(refused))
     }
 
     fn replace_parse(&mut self, refused: Refused) -> Result<(), Fault> {
-        frontend::parse(self.to_site.tail(), "", UNPARSABLE, &[]).map_err(unwritable)?;
+        frontend::parse(self.inlet.tail(), "", UNPARSABLE, &[]).map_err(unwritable)?;
         self.expect(Expect::Parse, Token::Refused(refused))
     }
 
     fn expect(&mut self, expect: Expect, token: Token) -> Result<(), Fault> {
+        self.flushed = matches!(expect, Expect::Query | Expect::Sync);
         self.detail_bytes = self.detail_bytes.saturating_add(token.detail_bytes());
         match self.owed.push(expect, token).map_err(|v| Fault::protocol(v.to_string()))? {
             Pushed::Owed => {}
@@ -182,86 +271,25 @@ impl Relay {
     }
 }
 
+/// Whether a text asks for what the gate itself shows.
+enum Own {
+    No,
+    Alone(sql::Own),
+    AmongOthers,
+}
+
+fn own_of(cleared: &Cleared) -> Own {
+    let own = |judged: &sql::Statement| match judged.kind() {
+        StatementKind::ShowOwn(own) => Some(own),
+        _ => None,
+    };
+    match cleared.statements() {
+        [only] => own(only).map_or(Own::No, Own::Alone),
+        several if several.iter().any(|judged| own(judged).is_some()) => Own::AmongOthers,
+        _ => Own::No,
+    }
+}
+
 fn unwritable(error: wire::Unwritable) -> Fault {
     Fault::ours(error.to_string())
-}
-
-impl Token {
-    /// What is kept until this is answered, and how much an entry's detail may grow by it.
-    pub(super) fn detail_bytes(&self) -> usize {
-        match self {
-            Token::Silent | Token::Closed(_) => 0,
-            Token::Parsed { prepared, .. } => prepared.text.len().saturating_add(64),
-            Token::Bound { parameters, .. } => parameters_bytes(parameters),
-            Token::Statement(running) => statement_bytes(&running.statement),
-            Token::Refused(refused) => refused.detail_bytes(),
-        }
-    }
-}
-
-impl Running {
-    fn of(prepared: &Prepared, statement: Statement, source: Source) -> Self {
-        Self { statement, source, is_settled: false, about: prepared.about.clone(), has_window: false }
-    }
-}
-
-impl Source {
-    fn of(target: Target<'_>) -> Self {
-        match target {
-            Target::Statement(name) => Source::Prepared(name.to_owned()),
-            Target::Portal(name) => Source::Portal(name.to_owned()),
-        }
-    }
-}
-
-/// How much an entry's detail grows by a statement; its fixed part is a guess.
-pub(super) fn statement_bytes(statement: &Statement) -> usize {
-    let parameters: usize = statement.parameters.iter().flatten().map(String::len).sum();
-    statement.text.len().saturating_add(parameters).saturating_add(64)
-}
-
-/// As much of a refused text as a detail has room for: one that is too long still is.
-fn recorded(text: &str) -> &str {
-    let end = (sql::STATEMENT_BYTES_MAX + 1..text.len()).find(|at| text.is_char_boundary(*at));
-    end.and_then(|end| text.get(..end)).unwrap_or(text)
-}
-
-impl Refused {
-    /// How much an entry's detail grows by this.
-    pub(super) fn detail_bytes(&self) -> usize {
-        self.text.as_ref().map_or(0, String::len).saturating_add(256)
-    }
-
-    fn by_verdict(text: &str, refusal: Refusal) -> Self {
-        Self {
-            stage: Stage::Statement,
-            text: Some(recorded(text).to_owned()),
-            rule: refusal.rule.to_owned(),
-            sentence: refusal.sentence,
-            needs: refusal.needs,
-        }
-    }
-
-    fn unknown(what: &str, name: &str) -> Self {
-        Self {
-            stage: Stage::Wall,
-            text: None,
-            rule: "unknown-name".into(),
-            sentence: format!("the gate knows no {what} \"{name}\", so it could not record what runs"),
-            needs:
-                "Parse and bind it in this session first; what SQL's PREPARE makes is run by SQL's EXECUTE."
-                    .into(),
-        }
-    }
-
-    fn function_call() -> Self {
-        Self {
-            stage: Stage::Wall,
-            text: None,
-            rule: "function-call".into(),
-            sentence: "the fast-path function call runs functions without a statement that could be judged"
-                .into(),
-            needs: "Call the function in a SELECT.".into(),
-        }
-    }
 }

@@ -1,12 +1,13 @@
 //! What the site's answers say about names: what a statement that is being answered really is, and what the site has
-//! prepared, bound and forgotten by now. Not here: the names themselves (`statements`).
+//! prepared, bound, opened and forgotten by now. Not here: the names themselves (`statements`).
 
+use sql::StatementKind;
 use tlog::detail::Statement;
 use wire::frontend::Target;
 
-use super::client_side::statement_bytes;
-use super::statements::{About, Bound};
-use super::{Relay, Source, Token};
+use super::Relay;
+use super::running::{Source, Token, statement_bytes};
+use super::statements::{Parameters, Prepared};
 use crate::fault::Fault;
 
 impl Relay {
@@ -19,34 +20,45 @@ impl Relay {
         if running.is_settled {
             return Ok(());
         }
-        let confirmed = match &running.source {
+        let confirmed: Option<(Prepared, Parameters)> = match &running.source {
             Source::Text => None,
-            Source::Portal(name) => Some(self.names.confirmed_portal(name)?.clone()),
-            Source::Prepared(name) => {
-                let prepared = self.names.confirmed_statement(name)?.clone();
-                Some(Bound { prepared, parameters: [].into() })
+            Source::Portal(name) => {
+                let bound = self.names.confirmed_portal(name)?;
+                Some((bound.prepared.clone(), bound.parameters.clone()))
             }
+            Source::Prepared(name) => Some((self.names.confirmed_statement(name)?.clone(), [].into())),
         };
-        running.is_settled = true;
-        let was = statement_bytes(&running.statement);
-        if let Some(bound) = confirmed {
-            running.about.clone_from(&bound.prepared.about);
-            if *running.statement.text != *bound.prepared.text
-                || running.statement.parameters != *bound.parameters
-            {
-                running.statement = Statement { tag: running.statement.tag.take(), ..bound.statement() };
+        let was = running.detail_bytes();
+        if let Some((prepared, parameters)) = confirmed {
+            if *running.statement.text != *prepared.text() || running.statement.parameters != *parameters {
+                let tag = running.statement.tag.take();
+                running.statement =
+                    Statement { tag, parameters: parameters.to_vec(), ..prepared.statement() };
             }
+            running.prepared = prepared;
         }
-        let is = statement_bytes(&running.statement);
+        let name = running.prepared.judged().name();
+        match (running.prepared.kind(), &running.source, name) {
+            // A description runs nothing.
+            (_, Source::Prepared(_), _) => {}
+            // EXECUTE of what Parse prepared: its own text does not say what it runs.
+            (StatementKind::Execute, _, Some(name)) => {
+                if let Ok(prepared) = self.names.confirmed_statement(name) {
+                    let runs = Statement { tag: Some("PREPARE".into()), ..prepared.statement() };
+                    self.detail_bytes = self.detail_bytes.saturating_add(statement_bytes(&runs));
+                    self.done.push(runs);
+                }
+            }
+            (StatementKind::Fetch | StatementKind::Move, _, Some(name)) => {
+                let (declared, parameters) = self.names.confirmed_cursor(name)?;
+                running.statement.cursor = Some(declared.text().to_owned());
+                running.statement.parameters = parameters.to_vec();
+            }
+            _ => {}
+        }
+        running.is_settled = true;
+        let is = running.detail_bytes();
         self.detail_bytes = self.detail_bytes.saturating_sub(was).saturating_add(is);
-        // EXECUTE of what Parse prepared: its own text does not say what it runs.
-        if let Some(About::Runs(name)) = &running.about
-            && let Ok(prepared) = self.names.confirmed_statement(name)
-        {
-            let runs = Statement { tag: Some("PREPARE".into()), ..prepared.statement() };
-            self.detail_bytes = self.detail_bytes.saturating_add(statement_bytes(&runs));
-            self.done.push(runs);
-        }
         Ok(())
     }
 
@@ -69,15 +81,35 @@ impl Relay {
     }
 
     /// The site has completed a command; some leave behind what an error told afterwards would not take back.
-    pub(super) fn has_done(&mut self, tag: &str, about: Option<&About>) {
-        match tag {
-            "DISCARD ALL" | "DEALLOCATE ALL" => self.names.has_forgotten(None),
-            "SET" | "RESET" => {}
-            _ => match about {
-                Some(About::Takes(name)) => self.names.has_forgotten(Some(name)),
-                Some(About::Runs(_)) | None => return,
-            },
+    pub(super) fn has_done(&mut self, tag: &str, done: &Prepared) -> Result<(), Fault> {
+        let name = done.judged().name();
+        match done.kind() {
+            StatementKind::Prepare | StatementKind::Deallocate => self.names.has_forgotten(name),
+            StatementKind::Discard if tag == "DISCARD ALL" => {
+                self.names.has_forgotten(None);
+                self.names.has_shut(None);
+            }
+            StatementKind::Declare => {
+                if let Some(name) = name {
+                    self.names.has_declared(name, done.clone())?;
+                }
+            }
+            StatementKind::CloseCursor => self.names.has_shut(name),
+            StatementKind::Setting | StatementKind::Write(_) | StatementKind::CopyIn(_) => {}
+            StatementKind::Transaction(_)
+            | StatementKind::Discard
+            | StatementKind::Read
+            | StatementKind::Show
+            | StatementKind::ShowOwn(_)
+            | StatementKind::Execute
+            | StatementKind::Unlisten
+            | StatementKind::Explain
+            | StatementKind::CopyOut(_)
+            | StatementKind::Fetch
+            | StatementKind::Move
+            | StatementKind::Empty => return Ok(()),
         }
         self.soft.site_keeps_something = true;
+        Ok(())
     }
 }

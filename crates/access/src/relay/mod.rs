@@ -18,16 +18,23 @@
 mod asking;
 mod client_side;
 mod confirm;
+mod copying;
+mod inlet;
 mod outlet;
+mod own;
+mod refused;
+mod running;
 mod shown;
 mod site_side;
 mod spool;
 mod statements;
 mod timing;
 
+use std::sync::Arc;
+
 use policy::Permit;
 use record::Witnessed;
-use tlog::detail::{Stage, Statement};
+use tlog::detail::Statement;
 use tokio::time::Instant;
 use wire::backend::{self, Report, Severity, TransactionStatus};
 use wire::pipeline::Expected;
@@ -38,9 +45,13 @@ pub use outlet::Tally;
 pub use timing::Deadlines;
 
 use crate::fault::{Fault, Shown};
+use asking::Constant;
+use copying::Copying;
+use inlet::Inlet;
 use outlet::{Due, Outlet};
-use spool::Spool;
-use statements::{About, Names, Parameters, Prepared};
+use refused::Refused;
+use running::Token;
+use statements::Names;
 use timing::Timing;
 
 /// Statement texts and parameters that one entry's detail takes; more of them are released with an entry of their
@@ -60,57 +71,6 @@ pub struct SessionFacts {
     pub site: String,
 }
 
-/// A statement that does not run, and why.
-#[derive(Debug, Clone)]
-pub struct Refused {
-    /// Statement (our verdict) or wall (PostgreSQL, or a name that nobody prepared).
-    stage: Stage,
-    text: Option<String>,
-    rule: String,
-    sentence: String,
-    needs: String,
-}
-
-/// What an expected reply belongs to.
-#[derive(Debug)]
-enum Token {
-    /// Nothing that is accounted: Sync, the description of a portal.
-    Silent,
-    /// A Parse, recorded only when it fails.
-    Parsed { name: String, prepared: Prepared },
-    /// A Bind.
-    Bound { portal: String, statement: String, parameters: Parameters },
-    /// A Close of a statement or a portal.
-    Closed(Source),
-    /// An execution, or a description of a statement.
-    Statement(Running),
-    /// A statement that was replaced by one that cannot be parsed; its error becomes ours.
-    Refused(Refused),
-}
-
-/// A statement that has not ended.
-#[derive(Debug)]
-struct Running {
-    /// As far as is known before the site begins to answer; `source` says whether that has to be looked at again.
-    statement: Statement,
-    source: Source,
-    is_settled: bool,
-    about: Option<About>,
-    /// Whether an entry has named it and the window that is open is its own: no other statement's rows may use it.
-    has_window: bool,
-}
-
-/// Where a statement comes from.
-#[derive(Debug)]
-enum Source {
-    /// Its own text.
-    Text,
-    /// The extended protocol's name for a statement.
-    Prepared(String),
-    /// The extended protocol's name for a portal.
-    Portal(String),
-}
-
 /// Where the present release stands.
 #[derive(Debug, Clone, Copy)]
 enum Phase {
@@ -127,18 +87,28 @@ enum Phase {
 pub struct Relay {
     permit: Permit,
     facts: SessionFacts,
+    constant: Arc<Constant>,
     names: Names,
     owed: Expected<Token>,
     outlet: Outlet,
-    to_site: Spool,
+    inlet: Inlet,
     phase: Phase,
+    /// More room that was asked for before the open window is used up, and the turn that it is for.
+    ahead: Option<(AskId, Due, u64)>,
+    /// The entries that what waits for the site needs.
+    writing: Option<AskId>,
+    copying: Copying,
+    /// Statements that write, sent since no transaction was certainly open: the next COMMIT may commit them.
+    writes_open: u64,
+    /// The last entry that was witnessed.
+    last_entry: Option<u64>,
     /// Statements that have answered since the last entry.
     done: Vec<Statement>,
     /// Refusals whose errors are held, in the order of their gaps.
     refusals: Vec<Refused>,
     /// Bytes of texts and parameters that are under way or that the next entry's detail will hold.
     detail_bytes: usize,
-    /// Whether the site was asked to send what it has, because the detail is full.
+    /// Whether the last message sent makes the site send what it has.
     flushed: bool,
     /// What the site said last.
     transaction: TransactionStatus,
@@ -167,13 +137,19 @@ impl Relay {
     /// A relay under a permit.
     pub fn new(permit: Permit, facts: SessionFacts, deadlines: Deadlines, now: Instant) -> Self {
         Self {
+            constant: Arc::new(Constant::new(facts.clone(), &permit)),
+            names: Names::new(permit.profile().writes()),
             permit,
             facts,
-            names: Names::default(),
             owed: Expected::new(),
             outlet: Outlet::default(),
-            to_site: Spool::default(),
+            inlet: Inlet::default(),
             phase: Phase::Running,
+            ahead: None,
+            writing: None,
+            copying: Copying::No,
+            writes_open: 0,
+            last_entry: None,
             done: Vec::new(),
             refusals: Vec::new(),
             detail_bytes: 0,
@@ -208,6 +184,16 @@ impl Relay {
 
     /// What the driver must have witnessed before something waits no longer; to be called until there is nothing.
     pub fn ask(&mut self, now: Instant) -> Option<Asking> {
+        if let Some(before) = self.inlet.ask() {
+            let id = self.next_id();
+            self.writing = Some(id);
+            return Some(self.asking_to_write(id, before));
+        }
+        if self.ahead.is_none() && self.outlet.runs_low() && self.runs_under_a_window() {
+            let ((due, turn), id) = (self.outlet.due_ahead(), self.next_id());
+            self.ahead = Some((id, due, turn));
+            return Some(self.asking_ahead(id, due));
+        }
         if let Phase::Running = self.phase
             && self.outlet.holds_something()
             && (self.outlet.deadline().is_some_and(|deadline| deadline <= now)
@@ -224,14 +210,39 @@ impl Relay {
         let Phase::Due(due) = self.phase else {
             return None;
         };
-        self.next_ask += 1;
-        let id = AskId(self.next_ask);
+        let id = self.next_id();
         self.phase = Phase::Asked(id, due);
         Some(self.asking(id, due))
     }
 
+    fn next_id(&mut self) -> AskId {
+        self.next_ask = self.next_ask.wrapping_add(1);
+        AskId(self.next_ask)
+    }
+
+    /// Whether the window that is open is that of the statement that runs, and it may still give rows.
+    fn runs_under_a_window(&self) -> bool {
+        matches!(self.phase, Phase::Running)
+            && matches!(self.owed.front(), Some((_, Token::Statement(running))) if running.has_window)
+    }
+
     /// The record's answer to what [`Relay::ask`] asked.
     pub fn answered(&mut self, id: AskId, outcome: Result<Vec<Witnessed>, Fault>) -> Result<(), Fault> {
+        if self.writing == Some(id) {
+            self.writing = None;
+            let last = self.last_of(outcome?)?;
+            self.inlet.open(last);
+            return Ok(());
+        }
+        if let Some((asked, due, turn)) = self.ahead
+            && asked == id
+        {
+            self.ahead = None;
+            let last = self.last_of(outcome?)?;
+            let more_of_it = self.runs_under_a_window();
+            self.outlet.widen(due, turn, more_of_it, last);
+            return Ok(());
+        }
         let due = match self.phase {
             Phase::Asked(asked, due) if asked == id => due,
             _ => return Err(Fault::ours("the record answered what nobody asked")),
@@ -243,9 +254,15 @@ impl Relay {
         }
     }
 
-    fn release(&mut self, due: Due, mut witnessed: Vec<Witnessed>) -> Result<(), Fault> {
-        let entries: Vec<u64> = witnessed.iter().map(Witnessed::index).collect();
+    fn last_of(&mut self, mut witnessed: Vec<Witnessed>) -> Result<Witnessed, Fault> {
         let last = witnessed.pop().ok_or_else(|| Fault::ours("a release without an entry"))?;
+        self.last_entry = self.last_entry.max(Some(last.index()));
+        Ok(last)
+    }
+
+    fn release(&mut self, due: Due, witnessed: Vec<Witnessed>) -> Result<(), Fault> {
+        let entries: Vec<u64> = witnessed.iter().map(Witnessed::index).collect();
+        let last = self.last_of(witnessed)?;
         let refusals = std::mem::take(&mut self.refusals);
         let profile = &self.permit.profile().name;
         self.outlet.release(due, last, |gap, out| {
@@ -341,37 +358,26 @@ impl Relay {
     /// Notes what was sent; whether it may still have to be flushed.
     pub fn sent_to_client(&mut self, count: usize) -> bool {
         self.outlet.sent(count);
+        if self.owed.is_empty() {
+            self.outlet.relax();
+            self.inlet.relax();
+        }
         count > 0
     }
 
     /// What goes to the site.
     pub fn to_site(&self) -> &[u8] {
-        self.to_site.rest()
+        self.inlet.to_site()
     }
 
     /// Notes what was sent; whether it may still have to be flushed.
     pub fn sent_to_site(&mut self, count: usize) -> bool {
-        self.to_site.advance(count);
+        self.inlet.sent(count);
         count > 0
     }
 
     fn detail_is_full(&self) -> bool {
         self.detail_bytes > UNIT_DETAIL_BYTES_MAX
-    }
-}
-
-impl Refused {
-    fn say(&self, out: &mut Vec<u8>, profile: &str, entry: u64) {
-        let message =
-            format!("refused: {} (rule {}; profile \"{profile}\"; entry {entry})", self.sentence, self.rule);
-        let report = Report {
-            severity: Severity::Error,
-            sqlstate: "42501",
-            message: &message,
-            detail: None,
-            hint: Some(&self.needs),
-        };
-        backend::error_response(out, &report);
     }
 }
 

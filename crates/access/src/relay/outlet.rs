@@ -1,13 +1,14 @@
 //! What stands between a site's answer and the client: bytes are held until their entry is witnessed, or pass under
 //! a window that was witnessed before. Pure: bytes and times in, bytes out.
 //!
-//! The invariant of the gate lives here: nothing gets into `to_client` but through [`Outlet::release`], which takes
-//! a [`Witnessed`], or through [`Outlet::pass`], which spends a window that such a release opened.
+//! The invariant of the gate lives here: nothing gets into `to_client` but through [`Outlet::release`]
+//! or [`Outlet::widen`], which take a [`Witnessed`], or through [`Outlet::pass`], which spends a window that such a
+//! release opened.
 
 use record::Witnessed;
 use tokio::time::{Duration, Instant};
 
-use super::spool::Spool;
+use super::spool::{IDLE_BYTES_MAX, Spool};
 
 /// A result up to this size is released whole, under one entry with exact counts.
 pub const HELD_BYTES_MAX: usize = 65_536;
@@ -71,6 +72,10 @@ pub struct Outlet {
     gaps: Vec<Gap>,
     /// What is left of the open window.
     window: Option<Tally>,
+    /// What the open window had when it was opened or widened last.
+    opened: Tally,
+    /// How many windows were opened or closed: what was asked for one may come when it is closed.
+    turn: u64,
     /// What went out since the first window of the present result; `None` when no window was opened.
     run: Option<Tally>,
     window_bytes: u64,
@@ -172,6 +177,40 @@ impl Outlet {
         Due::Window(self.held_tally.plus(more))
     }
 
+    /// Whether so much of the open window is used that more should be asked for, so that a fast client does not wait.
+    pub fn runs_low(&self) -> bool {
+        self.window.is_some_and(|left| {
+            left.bytes < self.opened.bytes / 2 || left.rows < self.opened.rows / 2
+        })
+    }
+
+    /// The window to ask for ahead of use, and the turn that it is for.
+    pub fn due_ahead(&mut self) -> (Due, u64) {
+        (self.due_in_the_middle(0), self.turn)
+    }
+
+    /// Widens the window that was open in that turn, if it still is, by what was asked for ahead of use; lets go what
+    /// is held if it is rows of the same result (`more_of_it`) that fit.
+    pub fn widen(&mut self, due: Due, turn: u64, more_of_it: bool, _: Witnessed) {
+        let (Due::Window(more), Some(left)) = (due, self.window) else {
+            return;
+        };
+        if turn != self.turn {
+            return;
+        }
+        let left = left.plus(more);
+        self.window = Some(left);
+        self.opened = left;
+        if let (true, true, Some(left), Some(run)) =
+            (more_of_it, self.gaps.is_empty(), left.minus(self.held_tally), self.run)
+        {
+            self.run = Some(run.plus(self.held_tally));
+            self.window = Some(left);
+            self.to_client.tail().extend_from_slice(&self.held);
+            self.forget_held();
+        }
+    }
+
     /// A window for what is held and no more.
     pub fn due_without_room(&self) -> Due {
         Due::Window(self.held_tally)
@@ -186,10 +225,12 @@ impl Outlet {
             from = gap.offset;
         }
         self.to_client.tail().extend_from_slice(self.held.get(from..).unwrap_or_default());
+        self.turn = self.turn.wrapping_add(1);
         match due {
             Due::Window(bound) => {
                 self.run = Some(self.run.unwrap_or_default().plus(self.held_tally));
                 self.window = bound.minus(self.held_tally);
+                self.opened = self.window.unwrap_or_default();
             }
             Due::Exact(_) | Due::Total(_) => {
                 self.run = None;
@@ -198,6 +239,14 @@ impl Outlet {
             }
         }
         self.forget_held();
+    }
+
+    /// Gives back memory that a large result took.
+    pub fn relax(&mut self) {
+        self.to_client.relax();
+        if self.held.is_empty() && self.held.capacity() > IDLE_BYTES_MAX {
+            self.held = Vec::new();
+        }
     }
 
     /// Drops what is held: it was not witnessed.

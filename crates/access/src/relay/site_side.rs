@@ -2,16 +2,18 @@
 //! Nothing is taken in while a release waits for its witness. Not here: what goes out (`outlet`).
 
 use bytes::{Buf, BytesMut};
-use tlog::detail::{Stage, Statement};
+use sql::StatementKind;
+use tlog::detail::Statement;
 use tokio::time::Instant;
 use wire::backend::{self, CommandTag, Fields, ParameterStatus, Severity, Tag, TransactionStatus};
 use wire::codec::{self, HEADER_BYTES, Peek};
-use wire::pipeline::{Ended, Step};
+use wire::pipeline::{Ended, Expect, Step};
 
-use super::client_side::statement_bytes;
+use super::refused::Refused;
+use super::running::{Running, Token, statement_bytes};
 use super::shown::{self, Meaning};
 use super::timing::TOO_LONG_HINT;
-use super::{Phase, Refused, Relay, Running, Token, say_error};
+use super::{Phase, Relay, own, say_error};
 use crate::fault::{Fault, Shown};
 
 /// No message but a row may be larger than this.
@@ -30,10 +32,11 @@ impl Relay {
                 Peek::Need(_) => break,
                 Peek::Header { tag, body_bytes } => (tag, body_bytes.saturating_add(HEADER_BYTES)),
             };
-            let used = if tag == Tag::DataRow {
-                self.on_row(input, total, now)?
-            } else {
-                self.on_other(tag, input, total, now)?
+            let used = match tag {
+                Tag::DataRow | Tag::CopyData if !self.answers_by_itself() => {
+                    self.on_row(tag, input, total, now)?
+                }
+                _ => self.on_other(tag, input, total, now)?,
             };
             match used {
                 Some(used) => input.advance(used),
@@ -41,6 +44,12 @@ impl Relay {
             }
         }
         Ok(())
+    }
+
+    /// Whether what is being answered is the gate's own to answer.
+    fn answers_by_itself(&self) -> bool {
+        matches!(self.owed.front(), Some((_, Token::Statement(running)))
+            if matches!(running.prepared.kind(), StatementKind::ShowOwn(_)))
     }
 
     /// Whether more may be taken in from the site.
@@ -55,11 +64,17 @@ impl Relay {
 
     /// A row: passed under the window, held, or the reason to ask for a window. `Some(bytes used)`, or `None` when
     /// it has to wait.
-    fn on_row(&mut self, input: &[u8], total: usize, now: Instant) -> Result<Option<usize>, Fault> {
+    fn on_row(
+        &mut self,
+        tag: Tag,
+        input: &[u8],
+        total: usize,
+        now: Instant,
+    ) -> Result<Option<usize>, Fault> {
         self.settle()?;
         let named = matches!(self.owed.front(), Some((_, Token::Statement(running))) if running.has_window);
         if named && self.outlet.admit_row(total) {
-            self.count_row(total)?;
+            self.count_row(tag, total)?;
             return Ok(Some(0));
         }
         if !self.outlet.has_room(total) {
@@ -70,13 +85,14 @@ impl Relay {
             return Ok(None);
         };
         self.outlet.hold_row(whole, now);
-        self.count_row(total)?;
+        self.count_row(tag, total)?;
         Ok(Some(total))
     }
 
-    fn count_row(&mut self, total: usize) -> Result<(), Fault> {
-        match self.owed.on_reply(Tag::DataRow).map_err(|v| broken(&self.facts.site, &v))? {
-            Step::Part { token: Token::Statement(Running { statement, .. }), .. } => {
+    fn count_row(&mut self, tag: Tag, total: usize) -> Result<(), Fault> {
+        match self.owed.on_reply(tag).map_err(|v| broken(&self.facts.site, &v))? {
+            Step::Part { token: Token::Statement(running), .. } => {
+                let statement = &mut running.statement;
                 statement.rows = statement.rows.saturating_add(1);
                 statement.bytes = statement.bytes.saturating_add(u64::try_from(total).unwrap_or(u64::MAX));
                 Ok(())
@@ -116,23 +132,115 @@ impl Relay {
         match self.owed.on_reply(tag).map_err(|v| broken(&self.facts.site, &v))? {
             Step::Asynchronous => self.on_asynchronous(tag, whole, body, now),
             Step::Unasked => Err(ended_by_site(&self.facts.site, body)),
-            Step::Copy { .. } => Err(Fault::site(&self.facts.site, "begins a COPY that was not cleared")),
-            Step::Part { token, .. } if tag == Tag::ErrorResponse => {
+            Step::Part { token, of } => {
                 let token = std::mem::replace(token, Token::Silent);
-                self.on_error(token, whole, now)
-            }
-            Step::Part { token, .. } => {
-                if let (Token::Statement(running), Tag::CommandComplete) = (token, tag) {
-                    let done = command_tag(&self.facts.site, body)?;
-                    let about = running.about.clone();
-                    running.statement.tag = Some(done.clone());
-                    self.has_done(&done, about.as_ref());
+                let token = self.on_part(of, token, tag, whole, now)?;
+                if let Some((_, front)) = self.owed.front_mut() {
+                    *front = token;
                 }
-                self.outlet.hold(whole, now);
                 Ok(())
             }
             Step::End(ended) => self.on_end(ended, tag, whole, now),
         }
+    }
+
+    /// A part of an answer; returns what the rest of the answer belongs to.
+    fn on_part(
+        &mut self,
+        of: Expect,
+        token: Token,
+        tag: Tag,
+        whole: &[u8],
+        now: Instant,
+    ) -> Result<Token, Fault> {
+        if tag == Tag::ErrorResponse {
+            self.on_error(token, whole, now)?;
+            return Ok(Token::Silent);
+        }
+        match (token, tag) {
+            (Token::Statement(running), Tag::CommandComplete | Tag::EmptyQueryResponse) => {
+                let next = self.on_complete(*running, tag, whole, now)?;
+                Ok(next.map_or(Token::Silent, |next| Token::Statement(Box::new(next))))
+            }
+            (Token::Statement(running), Tag::DataRow) => {
+                self.show_own(&running, now)?;
+                Ok(Token::Statement(running))
+            }
+            (Token::Statement(running), Tag::CopyOutResponse)
+                if matches!(running.prepared.kind(), StatementKind::CopyOut(_)) =>
+            {
+                self.outlet.hold(whole, now);
+                Ok(Token::Statement(running))
+            }
+            (Token::Statement(running), Tag::CopyInResponse)
+                if matches!(running.prepared.kind(), StatementKind::CopyIn(_)) =>
+            {
+                self.outlet.hold(whole, now);
+                self.copying_takes_data(of == Expect::Query);
+                // The client sends nothing before it is told that it may.
+                self.phase = Phase::Due(self.outlet.due_at_end());
+                Ok(Token::Statement(running))
+            }
+            (_, Tag::CopyOutResponse | Tag::CopyInResponse) => {
+                Err(Fault::site(&self.facts.site, "begins a COPY that was not cleared"))
+            }
+            (Token::Refused(_), _) => {
+                Err(Fault::site(&self.facts.site, "understood what cannot be parsed"))
+            }
+            (token, _) => {
+                self.outlet.hold(whole, now);
+                Ok(token)
+            }
+        }
+    }
+
+    /// A statement has ended well; returns the next one of its text.
+    fn on_complete(
+        &mut self,
+        mut running: Running,
+        tag: Tag,
+        whole: &[u8],
+        now: Instant,
+    ) -> Result<Option<Running>, Fault> {
+        self.detail_bytes = self.detail_bytes.saturating_sub(running.detail_bytes());
+        match (tag, running.prepared.kind()) {
+            (Tag::CommandComplete, StatementKind::ShowOwn(_)) => {
+                running.statement.tag = Some(own::TAG.to_owned());
+                let mut out = Vec::new();
+                backend::command_complete(&mut out, own::TAG).map_err(|e| Fault::ours(e.to_string()))?;
+                self.outlet.hold(&out, now);
+            }
+            (Tag::CommandComplete, _) => {
+                let body = whole.get(HEADER_BYTES..).unwrap_or_default();
+                let done = CommandTag::read(body).map_err(|v| broken(&self.facts.site, &v))?.text.to_owned();
+                self.has_done(&done, &running.prepared)?;
+                running.statement.tag = Some(done);
+                self.outlet.hold(whole, now);
+            }
+            _ => self.outlet.hold(whole, now),
+        }
+        self.timing.answered(true, now);
+        let (done, next) = running.end();
+        self.detail_bytes = self.detail_bytes.saturating_add(statement_bytes(&done));
+        self.done.push(done);
+        self.detail_bytes = self.detail_bytes.saturating_add(next.as_ref().map_or(0, Running::detail_bytes));
+        Ok(next)
+    }
+
+    /// The row of a SHOW that the gate answers: it is no data of the site's.
+    fn show_own(&mut self, running: &Running, now: Instant) -> Result<(), Fault> {
+        let StatementKind::ShowOwn(own) = running.prepared.kind() else {
+            return Err(Fault::site(&self.facts.site, "sends rows that no statement asked for"));
+        };
+        let value = match own {
+            sql::Own::Session => self.facts.id.clone(),
+            sql::Own::Profile => self.permit.profile().name.clone(),
+            sql::Own::LastEntry => self.last_entry.map_or_else(String::new, |entry| entry.to_string()),
+        };
+        let mut out = Vec::new();
+        backend::data_row(&mut out, &[&value]).map_err(|e| Fault::ours(e.to_string()))?;
+        self.outlet.hold(&out, now);
+        Ok(())
     }
 
     fn on_end(&mut self, ended: Ended<Token>, tag: Tag, whole: &[u8], now: Instant) -> Result<(), Fault> {
@@ -146,12 +254,12 @@ impl Relay {
             Token::Refused(_) if tag != Tag::ReadyForQuery => {
                 return Err(Fault::site(&self.facts.site, "understood what cannot be parsed"));
             }
-            Token::Statement(mut running) => {
-                if tag == Tag::CommandComplete {
-                    let done = command_tag(&self.facts.site, body)?;
-                    self.has_done(&done, running.about.as_ref());
-                    running.statement.tag = Some(done);
-                }
+            Token::Statement(running)
+                if matches!(tag, Tag::CommandComplete | Tag::EmptyQueryResponse) =>
+            {
+                self.on_complete(*running, tag, whole, now)?;
+            }
+            Token::Statement(running) => {
                 self.done.push(running.statement);
                 self.outlet.hold(whole, now);
             }
@@ -164,9 +272,14 @@ impl Relay {
             self.transaction = backend::ready_for_query(body).map_err(|v| broken(&self.facts.site, &v))?;
             self.soft.at_ready = true;
             if self.transaction == TransactionStatus::Idle {
-                self.names.transaction_ended(self.owed.is_empty());
+                let quiet = self.owed.is_empty();
+                self.names.transaction_ended(quiet);
+                if quiet {
+                    self.writes_open = 0;
+                }
             }
         }
+        self.copying_may_end();
         self.timing.answered(!self.owed.is_empty(), now);
         if due {
             self.phase = Phase::Due(self.outlet.due_at_end());
@@ -189,7 +302,7 @@ impl Relay {
                 self.refuse(refused, now);
                 return Ok(());
             }
-            Token::Statement(Running { statement, .. }) => Some(statement),
+            Token::Statement(running) => Some(running.statement),
             Token::Parsed { prepared, .. } => Some(prepared.statement()),
             Token::Silent | Token::Bound { .. } | Token::Closed(_) => None,
         };
@@ -238,26 +351,6 @@ impl Relay {
         }
         Ok(())
     }
-}
-
-impl Refused {
-    fn by_the_wall(text: Option<String>, sqlstate: &str, profile: &str) -> Self {
-        Self {
-            stage: Stage::Wall,
-            text,
-            rule: "not-shown".into(),
-            sentence: format!(
-                "the statement names something that profile \"{profile}\" does not show (PostgreSQL {sqlstate})"
-            ),
-            needs: "Name only what this profile shows (\\d lists it), or ask for another purpose; policy decides \
-                    what each shows."
-                .into(),
-        }
-    }
-}
-
-fn command_tag(site: &str, body: &[u8]) -> Result<String, Fault> {
-    CommandTag::read(body).map(|tag| tag.text.to_owned()).map_err(|v| broken(site, &v))
 }
 
 fn broken(site: &str, violation: &wire::Violation) -> Fault {

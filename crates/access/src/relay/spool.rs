@@ -2,6 +2,8 @@
 
 /// Sent bytes that are kept in front of the rest at most, before the rest is moved.
 const SENT_BYTES_MAX: usize = 524_288;
+/// Memory that an idle queue keeps at most.
+pub const IDLE_BYTES_MAX: usize = 8_192;
 
 /// A queue of bytes whose front can be sent in parts without moving the rest.
 #[derive(Debug, Default)]
@@ -24,6 +26,13 @@ impl Spool {
     /// Where to append.
     pub fn tail(&mut self) -> &mut Vec<u8> {
         &mut self.bytes
+    }
+
+    /// Gives back memory when nothing is to be sent.
+    pub fn relax(&mut self) {
+        if self.bytes.is_empty() && self.bytes.capacity() > IDLE_BYTES_MAX {
+            self.bytes = Vec::new();
+        }
     }
 
     /// Notes that so many bytes of the front were sent.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
-use sql::{Cleared, StatementKind};
+use sql::StatementKind;
 use tlog::detail::Statement;
 use wire::codec::Format;
 use wire::frontend::Target;
@@ -14,6 +14,8 @@ use crate::fault::Fault;
 
 /// Prepared statements and portals of a session together.
 const NAMES_MAX: usize = 4_096;
+/// Cursors that a transaction may have open; a text of each is kept.
+const CURSORS_MAX: usize = 64;
 /// Texts and parameters that a session may have prepared and bound.
 const PREPARED_BYTES_MAX: usize = 16_777_216;
 /// A longer parameter is recorded by its digest.
@@ -23,13 +25,19 @@ const PARAMETER_BYTES_MAX: usize = 16_384;
 ///
 /// A Parse can fail, be skipped, or name what exists already, while the client has long sent what comes after it. So
 /// the record goes by what the site has *confirmed*; what is *hoped* for decides what may be asked at all, and how
-/// much memory it takes.
-#[derive(Debug, Default)]
+/// much memory it takes. Where something may be written, hope is not enough: see [`Names::find_prepared`].
+#[derive(Debug)]
 pub struct Names {
     confirmed: Side,
     hoped: Side,
+    /// Cursors that DECLARE opened, by what the site has confirmed.
+    cursors: HashMap<String, Prepared>,
     /// Whether something that was hoped for did not come, or was undone by SQL.
     parted: bool,
+    /// Whether some statement of the session may write.
+    writes: bool,
+    /// Messages up to a Sync are a stretch: after an error the site skips the rest of it.
+    stretch: u64,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -42,18 +50,8 @@ struct Side {
 /// A statement that was cleared.
 #[derive(Debug, Clone)]
 pub struct Prepared {
-    pub text: Arc<str>,
-    /// The prepared statement that it is about, if it is SQL about one.
-    pub about: Option<About>,
-}
-
-/// What SQL does with a prepared statement of a name.
-#[derive(Debug, Clone)]
-pub enum About {
-    /// EXECUTE.
-    Runs(Arc<str>),
-    /// PREPARE or DEALLOCATE: afterwards none that Parse made has the name.
-    Takes(Arc<str>),
+    judged: sql::Statement,
+    stretch: u64,
 }
 
 /// The values of a Bind, as the record shows them.
@@ -64,9 +62,41 @@ pub type Parameters = Arc<[Option<String>]>;
 pub struct Bound {
     pub prepared: Prepared,
     pub parameters: Parameters,
+    stretch: u64,
+}
+
+/// What a name stands for when a message that uses it is sent.
+#[derive(Debug)]
+pub enum Found<T> {
+    Known(T),
+    Unknown,
+    /// It depends on what the site has not answered yet.
+    Unsure,
 }
 
 impl Names {
+    /// No names. `writes`: whether some statement may write.
+    pub fn new(writes: bool) -> Self {
+        Self {
+            confirmed: Side::default(),
+            hoped: Side::default(),
+            cursors: HashMap::new(),
+            parted: false,
+            writes,
+            stretch: 0,
+        }
+    }
+
+    /// A Sync was sent.
+    pub fn next_stretch(&mut self) {
+        self.stretch = self.stretch.saturating_add(1);
+    }
+
+    /// A statement that was cleared, as of now.
+    pub fn cleared(&self, judged: &sql::Statement) -> Prepared {
+        Prepared { judged: judged.clone(), stretch: self.stretch }
+    }
+
     /// Hopes for a statement under a name; the empty name is replaced at will.
     pub fn prepare(&mut self, name: &str, prepared: Prepared) -> Result<(), Fault> {
         self.hoped.prepare(name.to_owned(), prepared);
@@ -74,8 +104,8 @@ impl Names {
     }
 
     /// Hopes for a portal of a statement that is known.
-    pub fn bind(&mut self, portal: &str, bound: Bound) -> Result<(), Fault> {
-        self.hoped.bind(portal.to_owned(), bound);
+    pub fn bind(&mut self, portal: &str, prepared: Prepared, parameters: Parameters) -> Result<(), Fault> {
+        self.hoped.bind(portal.to_owned(), Bound { prepared, parameters, stretch: self.stretch });
         self.check_bounds()
     }
 
@@ -85,13 +115,44 @@ impl Names {
     }
 
     /// What a statement's name stands for, if all goes well.
-    pub fn prepared(&self, name: &str) -> Option<Prepared> {
-        self.hoped.prepared.get(name).or_else(|| self.confirmed.prepared.get(name)).cloned()
+    ///
+    /// Where something may be written, its entry comes first and must name what will run: what was hoped for in this
+    /// stretch either comes or the rest of the stretch is skipped; otherwise it has to be what the site confirmed.
+    /// `quiet`: the site owes nothing.
+    pub fn find_prepared(&self, name: &str, quiet: bool) -> Found<Prepared> {
+        let (hoped, confirmed) = (self.hoped.prepared.get(name), self.confirmed.prepared.get(name));
+        let of_this_stretch = hoped.is_some_and(|hoped| hoped.stretch == self.stretch);
+        self.find(hoped, confirmed, of_this_stretch, quiet, |a, b| a.text() == b.text())
     }
 
-    /// What a portal's name stands for, if all goes well.
-    pub fn portal(&self, name: &str) -> Option<Bound> {
-        self.hoped.portals.get(name).or_else(|| self.confirmed.portals.get(name)).cloned()
+    /// What a portal's name stands for, likewise.
+    pub fn find_portal(&self, name: &str, quiet: bool) -> Found<Bound> {
+        let (hoped, confirmed) = (self.hoped.portals.get(name), self.confirmed.portals.get(name));
+        let of_this_stretch = hoped.is_some_and(|hoped| hoped.stretch == self.stretch);
+        let same = |a: &Bound, b: &Bound| {
+            a.prepared.text() == b.prepared.text() && a.parameters == b.parameters
+        };
+        self.find(hoped, confirmed, of_this_stretch, quiet, same)
+    }
+
+    fn find<T: Clone>(
+        &self,
+        hoped: Option<&T>,
+        confirmed: Option<&T>,
+        of_this_stretch: bool,
+        quiet: bool,
+        same: impl Fn(&T, &T) -> bool,
+    ) -> Found<T> {
+        let found = if !self.writes || of_this_stretch {
+            hoped.or(confirmed)
+        } else if quiet || hoped.is_none() {
+            confirmed
+        } else if hoped.zip(confirmed).is_some_and(|(hoped, confirmed)| same(hoped, confirmed)) {
+            confirmed
+        } else {
+            return Found::Unsure;
+        };
+        found.map_or(Found::Unknown, |found| Found::Known(found.clone()))
     }
 
     /// The site has prepared it.
@@ -107,13 +168,47 @@ impl Names {
         parameters: Parameters,
     ) -> Result<(), Fault> {
         let prepared = self.confirmed_statement(statement)?.clone();
-        self.confirmed.bind(portal, Bound { prepared, parameters });
+        let stretch = prepared.stretch;
+        self.cursors.remove(&portal);
+        self.confirmed.bind(portal, Bound { prepared, parameters, stretch });
         Ok(())
     }
 
     /// The site has closed it.
     pub fn has_closed(&mut self, target: Target<'_>) {
+        if let Target::Portal(name) = target {
+            self.cursors.remove(name);
+        }
         self.confirmed.close(target);
+    }
+
+    /// SQL has opened a cursor.
+    pub fn has_declared(&mut self, name: &str, declared: Prepared) -> Result<(), Fault> {
+        self.parted |= self.confirmed.portals.contains_key(name);
+        self.confirmed.close(Target::Portal(name));
+        self.cursors.insert(name.to_owned(), declared);
+        self.check_bounds()
+    }
+
+    /// SQL has closed a cursor, which may be a portal, or all.
+    pub fn has_shut(&mut self, name: Option<&str>) {
+        self.parted = true;
+        match name {
+            Some(name) => self.has_closed(Target::Portal(name)),
+            None => {
+                self.cursors.clear();
+                self.confirmed.close_portals();
+            }
+        }
+    }
+
+    /// What FETCH reads: a cursor or a portal.
+    pub fn confirmed_cursor(&self, name: &str) -> Result<(&Prepared, Parameters), Fault> {
+        if let Some(declared) = self.cursors.get(name) {
+            return Ok((declared, [].into()));
+        }
+        let bound = self.confirmed.portals.get(name).ok_or_else(|| unknown("cursor"))?;
+        Ok((&bound.prepared, bound.parameters.clone()))
     }
 
     /// SQL made or forgot the statement of this name, or forgot all: none that Parse made has the name now.
@@ -133,6 +228,7 @@ impl Names {
     /// A transaction has ended, and its portals with it. `quiet`: nothing more is under way.
     pub fn transaction_ended(&mut self, quiet: bool) {
         self.confirmed.close_portals();
+        self.cursors.clear();
         if !quiet {
             return;
         }
@@ -154,7 +250,8 @@ impl Names {
     }
 
     fn check_bounds(&self) -> Result<(), Fault> {
-        if self.hoped.is_too_much() || self.confirmed.is_too_much() {
+        let too_many_cursors = self.cursors.len() > CURSORS_MAX;
+        if self.hoped.is_too_much() || self.confirmed.is_too_much() || too_many_cursors {
             let message = format!(
                 "more than {NAMES_MAX} prepared statements and portals, or {PREPARED_BYTES_MAX} bytes of them, in one session"
             );
@@ -215,29 +312,28 @@ impl Side {
 }
 
 impl Prepared {
-    /// What was cleared.
-    pub fn of(cleared: &Cleared) -> Self {
-        let only = cleared.statements().first();
-        let about = only.and_then(|only| match (only.kind(), only.name()) {
-            (StatementKind::Execute, Some(name)) => Some(About::Runs(name.into())),
-            (StatementKind::Prepare | StatementKind::Deallocate, Some(name)) => {
-                Some(About::Takes(name.into()))
-            }
-            _ => None,
-        });
-        Self { text: cleared.text().into(), about }
+    /// What was judged.
+    pub fn judged(&self) -> &sql::Statement {
+        &self.judged
+    }
+
+    /// Its text, as it is recorded.
+    pub fn text(&self) -> &str {
+        self.judged.text()
+    }
+
+    /// What it does.
+    pub fn kind(&self) -> StatementKind {
+        self.judged.kind()
     }
 
     fn bytes(&self) -> usize {
-        let (Some(About::Runs(name) | About::Takes(name)), text) = (&self.about, &self.text) else {
-            return self.text.len();
-        };
-        text.len() + name.len()
+        self.text().len()
     }
 
     /// The record of it, without parameters.
     pub fn statement(&self) -> Statement {
-        record_of(&self.text, Vec::new())
+        record_of(self.text(), Vec::new())
     }
 }
 
@@ -248,7 +344,7 @@ impl Bound {
 
     /// The record of one execution.
     pub fn statement(&self) -> Statement {
-        record_of(&self.prepared.text, self.parameters.to_vec())
+        record_of(self.prepared.text(), self.parameters.to_vec())
     }
 }
 

@@ -87,6 +87,25 @@ pub fn backend_key_data(out: &mut Vec<u8>, pid: i32, secret: &[u8]) -> Result<()
     })
 }
 
+/// DataRow of texts.
+pub fn data_row(out: &mut Vec<u8>, values: &[&str]) -> Result<(), Unwritable> {
+    frame(out, Tag::DataRow, |out| {
+        let count = u16::try_from(values.len()).map_err(|_| Unwritable::TooLong)?;
+        out.extend_from_slice(&count.to_be_bytes());
+        for value in values {
+            let length = i32::try_from(value.len()).map_err(|_| Unwritable::TooLong)?;
+            out.extend_from_slice(&length.to_be_bytes());
+            out.extend_from_slice(value.as_bytes());
+        }
+        Ok(())
+    })
+}
+
+/// CommandComplete.
+pub fn command_complete(out: &mut Vec<u8>, tag: &str) -> Result<(), Unwritable> {
+    frame(out, Tag::CommandComplete, |out| put_text(out, tag))
+}
+
 /// ReadyForQuery.
 pub fn ready(out: &mut Vec<u8>, status: TransactionStatus) {
     let status = match status {
