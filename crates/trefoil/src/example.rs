@@ -8,9 +8,12 @@ pub(crate) const EUROPE: &[(&str, &str)] = &[
     ("policy/1-guards.cedar", include_str!("../../../examples/europe/policy/1-guards.cedar")),
     ("policy/2-everyone.cedar", include_str!("../../../examples/europe/policy/2-everyone.cedar")),
     ("policy/analytics.cedar", include_str!("../../../examples/europe/policy/analytics.cedar")),
+    ("policy/billing.cedar", include_str!("../../../examples/europe/policy/billing.cedar")),
     ("policy/engineering.cedar", include_str!("../../../examples/europe/policy/engineering.cedar")),
+    ("policy/feed.cedar", include_str!("../../../examples/europe/policy/feed.cedar")),
     ("policy/security.cedar", include_str!("../../../examples/europe/policy/security.cedar")),
     ("policy/support.cedar", include_str!("../../../examples/europe/policy/support.cedar")),
+    ("policy/trainee.cedar", include_str!("../../../examples/europe/policy/trainee.cedar")),
 ];
 
 #[cfg(test)]
