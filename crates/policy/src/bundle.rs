@@ -17,8 +17,8 @@ use crate::files::{CATALOG, DIRECTORY, ENCLAVE, check_file, check_files, hash};
 use crate::lint::lint;
 use crate::names::Place;
 use crate::permit::{
-    self, Ask, Denial, Permit, RULE_MALFORMED_TICKET, RULE_NOT_PROVISIONED, RULE_NOTHING_DISCLOSED,
-    RULE_UNKNOWN_PLACE, RULE_UNKNOWN_PRINCIPAL, RULE_UNKNOWN_PURPOSE, TableAnswer,
+    self, Answers, Ask, Denial, Permit, RULE_MALFORMED_TICKET, RULE_NOT_PROVISIONED, RULE_NOTHING_DISCLOSED,
+    RULE_UNKNOWN_PLACE, RULE_UNKNOWN_PRINCIPAL, RULE_UNKNOWN_PURPOSE,
 };
 use crate::profile::{Disclosed, PolicyHash, Profile};
 use crate::rules::{self, Rules};
@@ -150,12 +150,18 @@ impl Bundle {
     }
 
     /// What is permitted of each table, and by which policy. For people; `decide` is what counts.
-    pub fn answers(&self, ask: &Ask<'_>) -> Result<Vec<TableAnswer>, Denial> {
+    pub fn answers(&self, ask: &Ask<'_>) -> Result<Answers, Denial> {
         let principal = self.check_ask(ask)?;
         let asking = self.asking(principal, ask);
-        asking.connect()?;
+        let rule = asking.connect()?;
         let fault = |fault: crate::world::CedarFault| crate::decide::fault_denial(&fault);
-        asking.answers().map(|(answers, _)| answers).map_err(fault)
+        let (tables, _) = asking.answers().map_err(fault)?;
+        Ok(Answers { rule, tables })
+    }
+
+    /// What the policy with this `@id` says whoever is refused would need; none for a rule that is built in.
+    pub fn needs(&self, rule: &str) -> Option<&str> {
+        Some(self.rules.needs(rule)).filter(|needs| !needs.is_empty())
     }
 
     /// The request as it is recorded, also when it is denied. Same as [`Permit::request`] when it is permitted.

@@ -46,10 +46,11 @@ impl Answer {
 }
 
 impl Asking<'_> {
-    /// Whether a session may be opened at all.
-    pub(crate) fn connect(&self) -> Result<(), Denial> {
-        match self.connect_answer().map_err(|fault| fault_denial(&fault))? {
-            Answer::Permitted(_) => Ok(()),
+    /// Whether a session may be opened at all, and the policy that permits it.
+    pub(crate) fn connect(&self) -> Result<String, Denial> {
+        let answer = self.connect_answer().map_err(|fault| fault_denial(&fault))?;
+        match answer {
+            Answer::Permitted(_) => Ok(answer.rule().to_owned()),
             Answer::Refused(ids) => match ids.first() {
                 Some(first) => Err(Denial {
                     rule: first.clone(),

@@ -36,7 +36,7 @@ pub use error::ConfigError;
 pub use files::{FILE_BYTES_MAX, FILES_MAX, is_bundle_path};
 pub use names::{Country, IDENTIFIER_BYTES_MAX, NAME_BYTES_MAX, Place, SITE_NAME_BYTES_MAX};
 pub use permit::{
-    Ask, Denial, GroupAnswer, Permit, RULE_MALFORMED_TICKET, RULE_NO_PERMIT, RULE_NOT_PROVISIONED,
+    Answers, Ask, Denial, GroupAnswer, Permit, RULE_MALFORMED_TICKET, RULE_NO_PERMIT, RULE_NOT_PROVISIONED,
     RULE_NOTHING_DISCLOSED, RULE_POLICY_FAULT, RULE_UNKNOWN_PLACE, RULE_UNKNOWN_PRINCIPAL,
     RULE_UNKNOWN_PURPOSE, TableAnswer,
 };

@@ -162,7 +162,17 @@ pub(crate) const RULES: [&str; 7] = [
     RULE_POLICY_FAULT,
 ];
 
-/// The answer for one table, and the policies behind it. For people; a permit is what counts.
+/// What policy answers a request that may connect. For people; a permit is what counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Answers {
+    /// The policy that permits to connect.
+    pub rule: String,
+    /// In the catalog's order.
+    pub tables: Vec<TableAnswer>,
+}
+
+/// The answer for one table, and the policies behind it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TableAnswer {

@@ -226,7 +226,7 @@ fn column_groups_name_the_policy_behind_each_disclosure() {
     let bundle = common::read(&common::example());
     let ask = |principal, listener, purpose, ticket| {
         let answers = bundle.answers(&Ask { principal, place: bundle.place_of(listener), purpose, ticket });
-        let users = answers.unwrap().into_iter().find(|answer| answer.table == "users").unwrap();
+        let users = answers.unwrap().tables.into_iter().find(|answer| answer.table == "users").unwrap();
         let groups = users.groups.into_iter();
         let rule = |group: policy::GroupAnswer| (group.columns.join(" "), group.disclosure, group.rule);
         groups.map(rule).collect::<Vec<_>>()
@@ -294,7 +294,7 @@ fn the_guards_hold_whatever_else_is_permitted() {
             let ask = Ask { principal: &principal.name, place, purpose: Some("support"), ticket: None };
             let silent = bundle.answers(&Ask { purpose: None, ..ask });
             assert_eq!(silent.unwrap_err().rule, "purpose-required");
-            let tables = match (place, bundle.answers(&ask)) {
+            let answers = match (place, bundle.answers(&ask)) {
                 (Place::Unknown, answer) => {
                     assert_eq!(answer.unwrap_err().rule, "unknown-place");
                     continue;
@@ -303,7 +303,7 @@ fn the_guards_hold_whatever_else_is_permitted() {
             };
             let outside =
                 !matches!(place, Place::Country(country) if bundle.enclave().region.contains(&country));
-            for group in tables.into_iter().flat_map(|table| table.groups) {
+            for group in answers.tables.into_iter().flat_map(|table| table.groups) {
                 let shown = group.disclosure.is_some_and(|shown| shown != Disclosure::Pseudonym);
                 let clear = group.disclosure == Some(Disclosure::Clear);
                 assert!(!(clear && group.class == Class::Restricted), "{ask:?} {group:?}");
