@@ -78,7 +78,7 @@ impl Asking<'_> {
                 .collect();
             let writes = writes(table, answer);
             // What may be written and not seen is for the lint to find, so it is not left out here.
-            if !columns.is_empty() || !writes.is_empty() {
+            if !columns.is_empty() || !writes.is_none() {
                 tables.push(ProfileTable { columns, rows, scope, table: table.name.clone(), writes });
             }
         }

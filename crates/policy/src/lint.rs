@@ -7,7 +7,7 @@ use crate::profile::{Disclosure, Profile, ProfileTable};
 /// What is wrong with a profile, each as (problem, remedy).
 pub(crate) fn lint(profile: &Profile, catalog: &Catalog) -> Vec<(String, String)> {
     let mut wrong = shown(profile, catalog);
-    for table in profile.tables.iter().filter(|table| !table.writes.is_empty()) {
+    for table in profile.tables.iter().filter(|table| !table.writes.is_none()) {
         if let Some(known) = catalog.table(&table.table) {
             written(profile, table, known, &mut wrong);
         }

@@ -74,7 +74,7 @@ pub struct ProfileTable {
     /// Name of the table.
     pub table: String,
     /// What may be written. Left out of the hash when it is nothing.
-    #[serde(skip_serializing_if = "Writes::is_empty")]
+    #[serde(skip_serializing_if = "Writes::is_none")]
     pub writes: Writes,
 }
 
@@ -149,7 +149,7 @@ impl Profile {
 
     /// Whether anything may be written.
     pub fn writes(&self) -> bool {
-        self.tables.iter().any(|table| !table.writes.is_empty())
+        self.tables.iter().any(|table| !table.writes.is_none())
     }
 
     /// The classes of all columns that are shown, however little of them.
@@ -172,7 +172,7 @@ impl ProfileTable {
 
 impl Writes {
     /// Whether nothing may be written.
-    pub const fn is_empty(&self) -> bool {
+    pub const fn is_none(&self) -> bool {
         !self.delete && self.insert.is_empty() && self.update.is_empty()
     }
 }
