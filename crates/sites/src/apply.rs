@@ -6,22 +6,22 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use policy::{Bundle, Profile};
 use tokio_postgres::Client;
-use wall::names::{self, WATCH};
+use wall::names::{self, WATCH, service_role};
 use wall::profile::{END_SESSIONS, LIVE_PROFILES, LiveProfile};
 use wall::{Drift, Facts};
 
 use crate::drift::facts;
 use crate::secrets::{verifier, verifies};
-use crate::{Cluster, Event, Secrets, SitesError, Watcher};
+use crate::{Cluster, Event, Secrets, SitesError, Watcher, services};
 
 /// What apply changed at a site; nothing, the second time.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Applied {
     /// The site.
     pub site: String,
-    /// Names of the profiles that were made, or made anew.
+    /// Names of the profiles and direct services that were made, or made anew.
     pub made: Vec<String>,
-    /// The digits of the profiles that were taken out.
+    /// The digits of the profiles, and the roles of the services, that were taken out.
     pub retired: Vec<String>,
     /// Roles whose passwords were set.
     pub passwords: Vec<String>,
@@ -65,15 +65,14 @@ pub async fn apply(
         ddl.extend(wall::apply(bundle, profile, site, &|n| verifiers.get(&n).cloned().unwrap_or_default())?);
     }
     run(&client, site, "apply the policy", &ddl).await?;
+    let services = services::apply(&client, bundle, site, secrets, (&live, &drift)).await?;
     let passwords = set_passwords(&client, bundle, site, secrets).await?;
-    let retired =
+    let mut made: Vec<String> = stale.iter().map(|profile| profile.name.clone()).collect();
+    made.extend(services.made);
+    let mut retired: Vec<String> =
         gone.iter().map(|live| live.short.clone()).filter(|short| !wanted.contains(short)).collect();
-    Ok(Applied {
-        site: site.to_owned(),
-        made: stale.iter().map(|profile| profile.name.clone()).collect(),
-        retired,
-        passwords,
-    })
+    retired.extend(services.retired);
+    Ok(Applied { site: site.to_owned(), made, retired, passwords })
 }
 
 /// Runs statements in one transaction. Whoever holds a table for long makes it fail rather than wait for ever, with
@@ -118,12 +117,23 @@ async fn close(client: &Client, site: &str, gone: &[&LiveProfile]) -> Result<(),
     let ddl: Vec<String> = gone.iter().flat_map(|live| wall::profile::close(live)).collect();
     run(client, site, "close profiles", &ddl).await?;
     for live in gone {
-        let left = client.query_one(END_SESSIONS, &[&live.short]).await;
-        let left: i64 =
-            left.and_then(|row| row.try_get(0)).map_err(SitesError::database(site, "end sessions"))?;
-        if left > 0 {
-            return Err(SitesError::Sessions { site: site.to_owned(), short: live.short.clone(), left });
-        }
+        end_sessions(client, site, &format!("profile {}", live.short), &live.pool).await?;
+    }
+    Ok(())
+}
+
+/// Ends every session of these roles, which admit no new ones.
+pub(crate) async fn end_sessions(
+    client: &Client,
+    site: &str,
+    of: &str,
+    roles: &[String],
+) -> Result<(), SitesError> {
+    let left = client.query_one(END_SESSIONS, &[&roles]).await;
+    let left: i64 =
+        left.and_then(|row| row.try_get(0)).map_err(SitesError::database(site, "end sessions"))?;
+    if left > 0 {
+        return Err(SitesError::Sessions { site: site.to_owned(), of: of.to_owned(), left });
     }
     Ok(())
 }
@@ -158,13 +168,20 @@ async fn set_passwords(
         stored.insert(role, row.try_get::<_, Option<String>>(1).map_err(failed())?);
     }
     let mut roles = vec![WATCH.to_owned()];
+    let of_services: BTreeMap<String, &String> =
+        secrets.services.iter().map(|(name, password)| (service_role(name), password)).collect();
+    roles.extend(wall::services::of_site(bundle, site).map(|service| service_role(&service.name)));
     for profile in bundle.profiles() {
         let number = 1..=bundle.enclave().sessions_per_profile;
         roles.extend(number.map(|n| names::pool_role(&profile.hash, site, n)));
     }
     let (mut ddl, mut set) = (Vec::new(), Vec::new());
     for role in roles {
-        let password = if role == WATCH { secrets.watch.get(site) } else { secrets.pool.get(&role) };
+        let password = match of_services.get(&role) {
+            Some(password) => Some(*password),
+            None if role == WATCH => secrets.watch.get(site),
+            None => secrets.pool.get(&role),
+        };
         let password = password.ok_or_else(|| SitesError::NoPassword(role.clone()))?;
         if !verifies(stored.get(&role).and_then(Option::as_deref), password) {
             ddl.push(wall::baseline::set_password(&role, &verifier(&role, password)?));

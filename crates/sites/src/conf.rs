@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use policy::Bundle;
+use wall::services::SERVICE_CONNECTIONS_MAX;
 
 use crate::Host;
 
@@ -16,6 +17,7 @@ const COPIES_PER_SIBLING: usize = 2;
 pub(crate) fn postgresql(bundle: &Bundle, port: u16, socket: &Path) -> String {
     let enclave = bundle.enclave();
     let pool = usize::from(enclave.sessions_per_profile) * bundle.profiles().len();
+    let services = usize::from(SERVICE_CONNECTIONS_MAX) * enclave.services.len();
     let siblings = enclave.sites.len().saturating_sub(1);
     // A sibling needs one sender and slot to follow, and more while it copies; a subscription the same in workers.
     let streams = siblings * (1 + COPIES_PER_SIBLING) + 4;
@@ -23,7 +25,7 @@ pub(crate) fn postgresql(bundle: &Bundle, port: u16, socket: &Path) -> String {
         ("listen_addresses", "127.0.0.1".to_owned()),
         ("port", port.to_string()),
         ("unix_socket_directories", socket.display().to_string()),
-        ("max_connections", (pool + OTHER_CONNECTIONS).to_string()),
+        ("max_connections", (pool + services + OTHER_CONNECTIONS).to_string()),
         ("shared_buffers", "64MB".to_owned()),
         ("maintenance_work_mem", "64MB".to_owned()),
         ("max_wal_size", "1GB".to_owned()),

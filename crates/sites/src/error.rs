@@ -41,8 +41,8 @@ pub enum SitesError {
     #[error("no verifier for {role}: {source}")]
     Verifier { role: String, source: wire::scram::VerifierError },
     /// Sessions that do not end.
-    #[error("site {site}: {left} sessions of profile {short} do not end; end them by hand and apply again")]
-    Sessions { site: String, short: String, left: i64 },
+    #[error("site {site}: {left} sessions of {of} do not end; end them by hand and apply again")]
+    Sessions { site: String, of: String, left: i64 },
     /// The catalog has tables that the generator does not know.
     #[error("generated subjects need {0}; load this catalog's data by other means and use `--subjects 0`")]
     Catalog(String),

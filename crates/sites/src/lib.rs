@@ -17,7 +17,9 @@ mod load;
 pub mod mesh;
 pub mod people;
 pub mod provision;
+mod rows;
 pub mod secrets;
+mod services;
 
 pub use apply::{Applied, apply};
 pub use cluster::Cluster;

@@ -5,14 +5,15 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use futures_util::SinkExt;
-use futures_util::future::{try_join, try_join_all};
+use futures_util::future::try_join_all;
 use policy::Bundle;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio_postgres::Client;
 use wall::names::{LINK, partition, quoted};
 
-use crate::copy::{Batch, Link, PAYMENTS, USERS, payment, user};
+use crate::copy::Batch;
 use crate::people::{HomeSite, Population};
+use crate::rows::{self, Generated, Link, TABLES};
 use crate::{Cluster, Event, SitesError, Watcher};
 
 /// What to generate.
@@ -29,11 +30,8 @@ const BATCHES_WAITING_MAX: usize = 16;
 /// Subjects between two reports.
 const REPORT_EVERY: u64 = 1_000;
 
-/// Where the rows of one site go.
-struct Feeds {
-    users: Feed,
-    payments: Feed,
-}
+/// Where the rows of one site go, in the order of [`TABLES`].
+type Feeds = [Feed; TABLES.len()];
 
 struct Feed {
     batch: Batch,
@@ -60,11 +58,14 @@ pub(crate) async fn load(
         if !is_empty(bundle, cluster).await? {
             continue;
         }
-        let (users, users_from) = channel(BATCHES_WAITING_MAX);
-        let (payments, payments_from) = channel(BATCHES_WAITING_MAX);
-        let feed = |to| Feed { batch: Batch::first(), to };
-        feeds.insert(cluster.site().to_owned(), Feeds { users: feed(users), payments: feed(payments) });
-        loads.push(load_site(bundle, cluster, users_from, payments_from));
+        let mut from = Vec::new();
+        let of_site: Feeds = std::array::from_fn(|_| {
+            let (to, taken) = channel(BATCHES_WAITING_MAX);
+            from.push(taken);
+            Feed { batch: Batch::first(), to }
+        });
+        feeds.insert(cluster.site().to_owned(), of_site);
+        loads.push(load_site(bundle, cluster, from));
     }
     if loads.is_empty() {
         return Ok(false);
@@ -86,9 +87,9 @@ async fn is_empty(bundle: &Bundle, cluster: &Cluster) -> Result<bool, SitesError
     row.and_then(|row| row.try_get(0)).map_err(SitesError::database(cluster.site(), "look for subjects"))
 }
 
-/// The generator knows two tables; the catalog may have more, and more columns, which stay empty.
+/// The catalog may have more tables and more columns than are generated: those stay empty.
 fn check_catalog(bundle: &Bundle) -> Result<(), SitesError> {
-    for (table, columns) in [("users", USERS), ("payments", PAYMENTS)] {
+    for Generated { name: table, columns } in TABLES {
         let known =
             bundle.catalog().table(table).ok_or_else(|| SitesError::Catalog(format!("a table `{table}`")))?;
         for (column, data_type) in columns {
@@ -103,15 +104,12 @@ fn check_catalog(bundle: &Bundle) -> Result<(), SitesError> {
 /// Runs on a thread of its own: generating is all computation.
 fn fan_out(sites: &[HomeSite], generate: Generate, mut feeds: BTreeMap<String, Feeds>, watcher: &Watcher) {
     let mut done = 0;
-    for (person, payments) in Population::new(generate.seed, generate.subjects, sites) {
+    for subject in Population::new(generate.seed, generate.subjects, sites) {
         done += 1;
-        if let Some(feeds) = feeds.get_mut(person.home_site.as_str()) {
+        if let Some(feeds) = feeds.get_mut(subject.person.home_site.as_str()) {
             let link: Link = rand::random();
-            user(&mut feeds.users.batch, &person, &link);
-            for one in &payments {
-                payment(&mut feeds.payments.batch, one, &link);
-            }
-            if !feeds.users.flush_full() || !feeds.payments.flush_full() {
+            rows::add(feeds.each_mut().map(|feed| &mut feed.batch), &subject, &link);
+            if !feeds.iter_mut().all(Feed::flush_full) {
                 return;
             }
         }
@@ -119,10 +117,7 @@ fn fan_out(sites: &[HomeSite], generate: Generate, mut feeds: BTreeMap<String, F
             watcher(Event::Loading { subjects: done, of: generate.subjects });
         }
     }
-    for feeds in feeds.into_values() {
-        feeds.users.finish();
-        feeds.payments.finish();
-    }
+    feeds.into_values().flatten().for_each(Feed::finish);
 }
 
 impl Feed {
@@ -140,26 +135,27 @@ impl Feed {
     }
 }
 
-/// Both tables of a site. The subjects are committed last, with their tokens: a site that has subjects has all.
-async fn load_site(
-    bundle: &Bundle,
-    cluster: &Cluster,
-    users: Receiver<Bytes>,
-    payments: Receiver<Bytes>,
-) -> Result<(), SitesError> {
+/// All tables of a site. The subjects are committed last, with their tokens: a site that has subjects has all.
+async fn load_site(bundle: &Bundle, cluster: &Cluster, from: Vec<Receiver<Bytes>>) -> Result<(), SitesError> {
     let site = cluster.site();
-    let (users_client, payments_client) = try_join(cluster.admin(), cluster.admin()).await?;
-    let (users_table, payments_table) = (own(bundle, "users", site), own(bundle, "payments", site));
-    let copies = try_join(
-        copy(&users_client, &users_table, USERS, users),
-        copy(&payments_client, &payments_table, PAYMENTS, payments),
-    );
-    copies.await.map_err(SitesError::database(site, "load subjects"))?;
+    let copies = TABLES.into_iter().zip(from).map(|(table, from)| async move {
+        let client = cluster.admin().await?;
+        let done = copy(&client, &own(bundle, table.name, site), table, from).await;
+        done.map_err(SitesError::database(site, format!("load {}", table.name)))?;
+        Ok::<_, SitesError>(client)
+    });
     let failed = || SitesError::database(site, "finish loading");
-    payments_client.batch_execute("COMMIT").await.map_err(failed())?;
-    let mut rest = wall::baseline::fill_pseudonyms(bundle, site);
+    let mut clients = try_join_all(copies).await?.into_iter();
+    let subjects = clients.next();
+    for client in clients {
+        client.batch_execute("COMMIT").await.map_err(failed())?;
+    }
+    let mut rest = wall::pseudonyms::fill(bundle, site);
     rest.push("COMMIT".to_owned());
-    users_client.batch_execute(&rest.join(";\n")).await.map_err(failed())
+    match subjects {
+        Some(client) => client.batch_execute(&rest.join(";\n")).await.map_err(failed()),
+        None => Ok(()),
+    }
 }
 
 /// Begins a transaction and copies into an emptied partition, in the order of the random links: a reader without keys
@@ -168,14 +164,14 @@ async fn load_site(
 async fn copy(
     client: &Client,
     table: &str,
-    columns: &[(&str, policy::ColumnType)],
+    generated: Generated,
     mut from: Receiver<Bytes>,
 ) -> Result<(), tokio_postgres::Error> {
-    let mut columns: Vec<String> = columns.iter().map(|(name, _)| quoted(name)).collect();
+    let mut columns: Vec<String> = generated.columns.iter().map(|(name, _)| quoted(name)).collect();
     columns.push(LINK.to_owned());
     let columns = columns.join(", ");
     let begin = format!(
-        "BEGIN; SET LOCAL session_replication_role = replica; TRUNCATE {table}; \
+        "BEGIN; SET LOCAL session_replication_role = replica; DELETE FROM {table}; \
          CREATE TEMP TABLE arrived (LIKE {table}) ON COMMIT DROP"
     );
     client.batch_execute(&begin).await?;

@@ -1,4 +1,4 @@
-//! Generated subjects of the region: persons and their payments, the same for the same seed. They are invented: names
+//! Generated subjects of the region: persons, what they pay and what they do, the same for the same seed. They are invented: names
 //! are put together by chance, e-mail domains are reserved ones, banks do not exist. Not here: loading them.
 
 use std::collections::HashMap;
@@ -6,9 +6,13 @@ use std::collections::HashMap;
 use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use life::Life;
 use numbers::{below, one};
 
+pub use life::{Device, Message, Post, SignIn};
+
 mod country;
+mod life;
 mod names;
 mod numbers;
 #[cfg(test)]
@@ -85,6 +89,23 @@ pub struct Payment {
     pub paid_at_micros: i64,
 }
 
+/// A person and everything that is theirs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subject {
+    /// Who it is.
+    pub person: Person,
+    /// In no order.
+    pub payments: Vec<Payment>,
+    /// What the subject signs in with.
+    pub device: Device,
+    /// The last time.
+    pub sign_in: SignIn,
+    /// In no order.
+    pub posts: Vec<Post>,
+    /// To another subject.
+    pub message: Option<Message>,
+}
+
 /// A site that may be a home: its name and its country (ISO 3166).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HomeSite {
@@ -94,13 +115,14 @@ pub struct HomeSite {
     pub country: String,
 }
 
-/// Subjects with their payments, one after the other. Fewer subjects of the same seed and sites are the first of
+/// Subjects, one after the other. Fewer subjects of the same seed and sites are the first of
 /// more.
 #[derive(Debug, Clone)]
 pub struct Population {
     subjects: u64,
     countries: Vec<Lived>,
     maker: Maker,
+    life: Life,
 }
 
 /// A country with its names taken apart and the sites nearest to it.
@@ -132,16 +154,19 @@ impl Population {
             sites: nearest(country.code, sites),
         };
         let random = ChaCha8Rng::seed_from_u64(seed);
+        let mut other = random.clone();
+        other.set_stream(1);
         Self {
             subjects: if sites.is_empty() { 0 } else { subjects },
             countries: country::COUNTRIES.iter().map(lived).collect(),
             maker: Maker { random, made: 0, payments: 0, taken: HashMap::new() },
+            life: Life::new(other),
         }
     }
 }
 
 impl Iterator for Population {
-    type Item = (Person, Vec<Payment>);
+    type Item = Subject;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.maker.made >= self.subjects {
@@ -157,7 +182,10 @@ impl Iterator for Population {
         self.maker.made = self.maker.made.saturating_add(1);
         let person = self.maker.person(lived)?;
         let payments = self.maker.payments(lived, &person)?;
-        Some((person, payments))
+        let (device, sign_in) = self.life.device(&person)?;
+        let posts = self.life.posts(&person)?;
+        let message = self.life.message(&person, self.maker.made.saturating_sub(1))?;
+        Some(Subject { person, payments, device, sign_in, posts, message })
     }
 }
 

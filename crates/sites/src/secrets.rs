@@ -1,5 +1,5 @@
 //! Passwords of the roles that log in over the network. A site keeps only their SCRAM verifiers; the gate holds the
-//! pool's and the watch's. Not here: principals' passwords, keys of certificates.
+//! pool's and the watch's, and none of a direct service's. Not here: principals' passwords, keys of certificates.
 
 use std::collections::BTreeMap;
 
@@ -15,6 +15,8 @@ pub struct Secrets {
     pub pool: BTreeMap<String, String>,
     /// Site → the password of `trefoil_watch` there.
     pub watch: BTreeMap<String, String>,
+    /// Direct service → its password at every site that admits it.
+    pub services: BTreeMap<String, String>,
 }
 
 impl Secrets {
@@ -36,6 +38,13 @@ impl Secrets {
         self.pool = pool;
         self.watch =
             sites().map(|site| (site.to_owned(), self.watch.remove(site).unwrap_or_else(password))).collect();
+        let services = bundle.enclave().services.iter().map(|service| service.name.clone());
+        self.services = services
+            .map(|name| {
+                let password = self.services.remove(&name).unwrap_or_else(password);
+                (name, password)
+            })
+            .collect();
         *self != before
     }
 }
@@ -43,7 +52,8 @@ impl Secrets {
 /// Passwords are not for logs.
 impl std::fmt::Debug for Secrets {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Secrets({} of the pool, {} of the watch)", self.pool.len(), self.watch.len())
+        let (pool, watch, services) = (self.pool.len(), self.watch.len(), self.services.len());
+        write!(f, "Secrets({pool} of the pool, {watch} of the watch, {services} of services)")
     }
 }
 

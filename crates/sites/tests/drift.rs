@@ -292,7 +292,7 @@ async fn a_new_policy_replaces_profiles_and_ends_their_sessions() {
     enclave.secrets.complete(&enclave.bundle);
     let again = sites::apply(&cluster, &enclave.bundle, &enclave.secrets, &quiet()).await.unwrap();
     assert!(
-        again.made.is_empty() && again.passwords.len() == enclave.bundle.profiles().len() * 2 + 1,
+        again.made.is_empty() && again.passwords.len() == enclave.bundle.profiles().len() * 2 + 2,
         "{again:?}"
     );
 }

@@ -79,6 +79,8 @@ pub fn queries() -> Vec<String> {
         VIEWS,
         COLUMNS,
         POLICIES,
+        CONSTRAINTS,
+        TURNED_OFF,
         TRIGGERS,
         FUNCTIONS,
         GRANTS,
@@ -128,16 +130,29 @@ const VIEWS: &str = "SELECT format('definition of view %s.%s', nspname, relname)
     WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' AND relkind IN ('v', 'm')";
 
 const COLUMNS: &str = "SELECT format('column %s.%s.%s', nspname, relname, attname), \
-    format_type(atttypid, atttypmod) FROM pg_attribute JOIN pg_class c ON c.oid = attrelid \
+    concat_ws(' ', format_type(atttypid, atttypmod), CASE WHEN attnotnull THEN 'not null' END, \
+    'identity ' || nullif(attidentity::text, ''), 'generated ' || nullif(attgenerated::text, ''), \
+    'default ' || pg_get_expr(adbin, adrelid)) FROM pg_attribute JOIN pg_class c ON c.oid = attrelid \
     JOIN pg_namespace n ON n.oid = relnamespace \
+    LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum \
     WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' AND attnum > 0 AND NOT attisdropped \
     AND relkind IN ('r', 'p', 'f') AND NOT relispartition";
 
 const POLICIES: &str = "SELECT format('policy %s on %s', polname, replace(polrelid::regclass::text, '\"', '')), \
     format('command=%s permissive=%s to=%s using=%s check=%s', polcmd, polpermissive, \
     (SELECT string_agg(CASE r WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(r) END, ',') FROM unnest(polroles) r), \
-    btrim(regexp_replace(replace(pg_get_expr(polqual, polrelid), '\"', ''), '\\s+', ' ', 'g')), \
-    coalesce(pg_get_expr(polwithcheck, polrelid), '')) FROM pg_policy";
+    coalesce(btrim(regexp_replace(replace(pg_get_expr(polqual, polrelid), '\"', ''), '\\s+', ' ', 'g')), ''), \
+    coalesce(btrim(regexp_replace(replace(pg_get_expr(polwithcheck, polrelid), '\"', ''), '\\s+', ' ', 'g')), '')) \
+    FROM pg_policy";
+
+/// Constraints of whole tables, by what they say, and not by their names. What a partition has of its own is here too.
+const CONSTRAINTS: &str = "SELECT format('constraint on %s: %s', replace(conrelid::regclass::text, '\"', ''), \
+    replace(pg_get_constraintdef(oid), '\"', '')), CASE WHEN convalidated THEN 'in force' ELSE 'not validated' END \
+    FROM pg_constraint WHERE conparentid = 0 AND conrelid >= 16384";
+
+/// A foreign key is kept by triggers that can be turned off.
+const TURNED_OFF: &str = "SELECT format('key of %s is turned off', replace(tgrelid::regclass::text, '\"', '')), \
+    count(*)::text FROM pg_trigger WHERE tgisinternal AND tgenabled <> 'O' GROUP BY tgrelid";
 
 const TRIGGERS: &str = "SELECT format('trigger %s on %s', tgname, replace(tgrelid::regclass::text, '\"', '')), \
     format('%s enabled=%s', replace(pg_get_triggerdef(oid), '\"', ''), tgenabled) FROM pg_trigger WHERE NOT tgisinternal";
@@ -227,6 +242,6 @@ const OTHERS: &str = "SELECT 'extension ' || extname, 'present' FROM pg_extensio
 const SETTINGS: &str = "SELECT 'setting ' || name, setting FROM pg_settings WHERE name = ANY (string_to_array('{settings}', ','))";
 
 const HBA: &str = "SELECT 'hba ' || row_number() OVER (ORDER BY line_number), concat_ws(' ', type, \
-    array_to_string(database, ','), array_to_string(user_name, ','), CASE netmask WHEN '255.255.255.255' THEN \
-    address || '/32' ELSE coalesce(address || '/' || netmask, address) END, auth_method, array_to_string(options, ','), error) \
+    array_to_string(database, ','), array_to_string(user_name, ','), \
+    coalesce(address || '/' || netmask, address), auth_method, array_to_string(options, ','), error) \
     FROM pg_hba_file_rules";

@@ -1,16 +1,18 @@
 //! The facts of a site that is exactly as the bundle says: the other half of `drift`. Written next to nothing of the
 //! statements in `baseline` and `profile` on purpose: two descriptions of one thing that a test holds together.
 
-use policy::{Bundle, Profile};
+mod profile;
+mod services;
 
-use crate::baseline::{WATCH_CONNECTIONS_MAX, WATCH_FUNCTIONS, own_partitions, trigger_functions, triggers};
+use policy::{Bundle, Table, Within};
+
+use crate::baseline::{WATCH_CONNECTIONS_MAX, WATCH_FUNCTIONS};
 use crate::drift::{COLUMN, Facts, normal};
 use crate::names::{
     self, ADMIN, DATABASE, LINK, OWN_SCHEMA, POOL, PSEUDONYM_SCHEMA, WATCH, literal, partition, repl_role,
 };
-use crate::profile::session_settings;
-use crate::views::compile;
-use crate::{WallError, hba, mask};
+use crate::tables::{NEW_LINK, is_required, own_partitions, printed};
+use crate::{WallError, hba, mask, triggers};
 
 /// Every fact of a site of this bundle.
 ///
@@ -19,25 +21,18 @@ use crate::{WallError, hba, mask};
 pub fn expected(bundle: &Bundle, site: &str) -> Result<Facts, WallError> {
     let mut facts = Facts::new();
     add_own_roles(bundle, site, &mut facts);
-    add_tables(bundle, &mut facts);
+    add_tables(bundle, site, &mut facts);
     add_code(bundle, site, &mut facts);
     add_replication(bundle, site, &mut facts);
     for profile in bundle.profiles() {
-        add_profile(bundle, profile, site, &mut facts)?;
+        profile::add(bundle, profile, site, &mut facts)?;
     }
+    services::add(bundle, site, &mut facts);
     for (name, value) in hba::SETTINGS {
         add(&mut facts, format!("setting {name}"), *value);
     }
     for (number, rule) in (1..).zip(hba::rules(bundle, site)) {
-        let words = [
-            Some(rule.kind),
-            Some(&rule.databases),
-            Some(&rule.user),
-            rule.address,
-            Some(rule.method),
-            rule.option,
-        ];
-        add(&mut facts, format!("hba {number}"), words.into_iter().flatten().collect::<Vec<_>>().join(" "));
+        add(&mut facts, format!("hba {number}"), rule.printed());
     }
     Ok(facts)
 }
@@ -110,27 +105,51 @@ fn add_own_roles(bundle: &Bundle, site: &str, facts: &mut Facts) {
     add(facts, "extension plpgsql", "present");
 }
 
-fn add_tables(bundle: &Bundle, facts: &mut Facts) {
+fn add_tables(bundle: &Bundle, site: &str, facts: &mut Facts) {
     let catalog = bundle.catalog();
     for schema in [&*catalog.schema, PSEUDONYM_SCHEMA, OWN_SCHEMA] {
         add(facts, format!("schema {schema}"), format!("owner={ADMIN}"));
     }
     for table in &catalog.tables {
         add_table(bundle, &catalog.schema, &table.name, true, &table.home, facts);
-        add(facts, format!("{COLUMN}{}.{}.{LINK}", catalog.schema, table.name), "uuid");
-        for column in &table.columns {
-            let data_type = match column.data_type {
-                policy::ColumnType::Timestamptz => "timestamp with time zone",
-                other => other.as_str(),
-            };
-            add(facts, format!("{COLUMN}{}.{}.{}", catalog.schema, table.name, column.name), data_type);
+        add_columns(bundle, site, table, facts);
+        let on = format!("constraint on {}.{}", catalog.schema, table.name);
+        add(facts, format!("{on}: PRIMARY KEY ({}, {})", table.key, table.home), "in force");
+        for reference in table.references.iter().filter(|reference| reference.within == Within::Home) {
+            let Some(to) = catalog.table(&reference.table) else { continue };
+            let key = format!(
+                "FOREIGN KEY ({}, {}) REFERENCES {}.{}({}, {})",
+                reference.column, table.home, catalog.schema, to.name, to.key, to.home
+            );
+            add(facts, format!("{on}: {key}"), "in force");
         }
     }
     for scope in &catalog.pseudonym_scopes {
         add_table(bundle, PSEUDONYM_SCHEMA, scope, false, "home", facts);
         for (column, data_type) in [("subject", "uuid"), ("home", "text"), ("token", "text")] {
-            add(facts, format!("{COLUMN}{PSEUDONYM_SCHEMA}.{scope}.{column}"), data_type);
+            let state = format!("{data_type} not null");
+            add(facts, format!("{COLUMN}{PSEUDONYM_SCHEMA}.{scope}.{column}"), state);
         }
+        for key in ["PRIMARY KEY (subject, home)", "UNIQUE (token, home)"] {
+            add(facts, format!("constraint on {PSEUDONYM_SCHEMA}.{scope}: {key}"), "in force");
+        }
+    }
+}
+
+fn add_columns(bundle: &Bundle, site: &str, table: &Table, facts: &mut Facts) {
+    let schema = &bundle.catalog().schema;
+    let is_subject = table.name == bundle.catalog().subject_table;
+    let link = if is_subject { format!("uuid not null default {NEW_LINK}") } else { "uuid".to_owned() };
+    add(facts, format!("{COLUMN}{schema}.{}.{LINK}", table.name), link);
+    for column in &table.columns {
+        let mut state = printed(column.data_type).to_owned();
+        if is_required(table, &column.name) {
+            state.push_str(" not null");
+        }
+        if column.name == table.home {
+            state.push_str(&format!(" default {}::text", literal(site)));
+        }
+        add(facts, format!("{COLUMN}{schema}.{}.{}", table.name, column.name), state);
     }
 }
 
@@ -163,20 +182,26 @@ fn add_code(bundle: &Bundle, site: &str, facts: &mut Facts) {
             ),
         );
     }
-    for (name, definer, source) in trigger_functions(bundle.catalog()) {
-        let (definer, settings) = if definer { ("t", "search_path=pg_catalog, pg_temp") } else { ("f", "") };
+    for function in triggers::functions(bundle.catalog()) {
+        let (definer, settings) =
+            if function.definer { ("t", "search_path=pg_catalog, pg_temp") } else { ("f", "") };
         add(
             facts,
-            format!("function {OWN_SCHEMA}.{name}()"),
+            format!("function {OWN_SCHEMA}.{}()", function.name),
             format!(
                 "owner={ADMIN} language=plpgsql definer={definer} volatile=v leakproof=f returns=trigger \
-                 settings={settings} source={source}"
+                 settings={settings} source={}",
+                function.source
             ),
         );
     }
-    for (name, schema, table, text) in triggers(bundle, site) {
-        add(facts, format!("trigger {name} on {schema}.{table}"), format!("{} enabled=O", normal(&text)));
+    for trigger in triggers::triggers(bundle, site) {
+        add_trigger(facts, trigger.name, &format!("{}.{}", trigger.schema, trigger.table), &trigger.text);
     }
+}
+
+fn add_trigger(facts: &mut Facts, name: &str, on: &str, text: &str) {
+    add(facts, format!("trigger {name} on {on}"), format!("{} enabled=O", normal(text)));
 }
 
 fn add_replication(bundle: &Bundle, site: &str, facts: &mut Facts) {
@@ -199,48 +224,4 @@ fn add_replication(bundle: &Bundle, site: &str, facts: &mut Facts) {
             ),
         );
     }
-}
-
-fn add_profile(bundle: &Bundle, profile: &Profile, site: &str, facts: &mut Facts) -> Result<(), WallError> {
-    let compiled = compile(bundle, profile)?;
-    let schema = names::schema_of(profile);
-    let owner = names::owner_role(&profile.hash);
-    let readers = names::profile_role(&profile.hash);
-    role(facts, &owner, &Role { no_inherit: true, ..Role::default() });
-    role(facts, &readers, &Role::default());
-    add(facts, format!("schema {schema}"), format!("owner={owner}"));
-    grant(facts, "USAGE", &format!("schema {schema}"), &readers);
-    for (view, query) in &compiled.views {
-        let state = format!("owner={owner} kind=v persistence=p rls=f forced=f options= part=");
-        add(facts, format!("view {schema}.{view}"), state);
-        add(facts, format!("definition of view {schema}.{view}"), normal(query));
-        grant(facts, "SELECT", &format!("relation {schema}.{view}"), &readers);
-    }
-    for mask in compiled.masks.values() {
-        grant(facts, "EXECUTE", &format!("function {}", mask.signature()), &readers);
-    }
-    for ((read, table), columns) in &compiled.reads {
-        grant(facts, "USAGE", &format!("schema {read}"), &owner);
-        for column in columns {
-            grant(facts, "SELECT", &format!("column {read}.{table}.{column}"), &owner);
-        }
-    }
-    for (table, rows) in &compiled.rows {
-        add(
-            facts,
-            format!("policy {owner} on {}.{table}", bundle.catalog().schema),
-            format!("command=r permissive=t to={owner} using={} check=", normal(rows)),
-        );
-    }
-    let settings =
-        session_settings(profile).map(|(name, value)| format!("{name}={}", value.replace('"', "")));
-    for n in 1..=bundle.enclave().sessions_per_profile {
-        let name = names::pool_role(&profile.hash, site, n);
-        role(facts, &name, &Role { login: true, limit: Some(1), ..Role::default() });
-        for group in [&*readers, POOL] {
-            add(facts, format!("member {name} of {group}"), "plain");
-        }
-        add(facts, format!("settings of {name} in every database"), settings.join("; "));
-    }
-    Ok(())
 }

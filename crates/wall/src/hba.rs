@@ -2,9 +2,12 @@
 //! the server's `ssl_ca_file` has to hold the monitor's authority alone, or an operator-signed certificate would do.
 //! Not here: the rest of the server's configuration (`sites`).
 
-use policy::Bundle;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::names::{ADMIN, DATABASE, POOL, WATCH, repl_role};
+use policy::{Bundle, Network};
+
+use crate::names::{ADMIN, DATABASE, POOL, WATCH, repl_role, service_role};
+use crate::services;
 
 /// From where gates and sibling sites come: all parts of an enclave folder share one host.
 const NETWORK: &str = "127.0.0.1/32";
@@ -15,26 +18,53 @@ pub(crate) struct Rule {
     pub(crate) kind: &'static str,
     pub(crate) databases: String,
     pub(crate) user: String,
-    pub(crate) address: Option<&'static str>,
+    /// `all`, or a network as its first address and the length of its prefix.
+    pub(crate) address: Option<String>,
     pub(crate) method: &'static str,
     pub(crate) option: Option<&'static str>,
 }
 
+impl Rule {
+    fn words(&self, address: Option<String>) -> String {
+        let fixed = [Some(self.kind), Some(&*self.databases), Some(&*self.user)];
+        let words = fixed.into_iter().chain([address.as_deref(), Some(self.method), self.option]);
+        words.flatten().collect::<Vec<_>>().join(" ")
+    }
+
+    /// As `pg_hba_file_rules` shows it: an address and a mask in place of a prefix.
+    pub(crate) fn printed(&self) -> String {
+        let network = self.address.as_deref().and_then(Network::parse);
+        self.words(match network {
+            Some(network) => Some(format!("{}/{}", network.first(), mask(network))),
+            None => self.address.clone(),
+        })
+    }
+}
+
+/// As many bits set as the network's prefix is long.
+fn mask(network: Network) -> String {
+    let behind = |bits: u32| bits.saturating_sub(u32::from(network.prefix()));
+    match network.first() {
+        IpAddr::V4(_) => Ipv4Addr::from(u32::MAX.checked_shl(behind(u32::BITS)).unwrap_or(0)).to_string(),
+        IpAddr::V6(_) => Ipv6Addr::from(u128::MAX.checked_shl(behind(u128::BITS)).unwrap_or(0)).to_string(),
+    }
+}
+
 /// The lines for a site, in order; the first that matches decides.
 pub(crate) fn rules(bundle: &Bundle, site: &str) -> Vec<Rule> {
-    let over_tls = |user: String, option| Rule {
+    let over_tls = |user: String, address: String, option| Rule {
         kind: "hostssl",
         databases: DATABASE.to_owned(),
         user,
-        address: Some(NETWORK),
+        address: Some(address),
         method: "scram-sha-256",
         option,
     };
-    let reject = |kind, address| Rule {
+    let reject = |kind, address: Option<&str>| Rule {
         kind,
         databases: "all".to_owned(),
         user: "all".to_owned(),
-        address,
+        address: address.map(str::to_owned),
         method: "reject",
         option: None,
     };
@@ -48,12 +78,16 @@ pub(crate) fn rules(bundle: &Bundle, site: &str) -> Vec<Rule> {
             option: Some("map=trefoil"),
         },
         // The two keys: a password that the gate holds, and a certificate of the monitor for exactly this role.
-        over_tls(format!("+{POOL}"), Some("clientcert=verify-full")),
-        over_tls(WATCH.to_owned(), None),
+        over_tls(format!("+{POOL}"), NETWORK.to_owned(), Some("clientcert=verify-full")),
+        over_tls(WATCH.to_owned(), NETWORK.to_owned(), None),
     ];
     let siblings = bundle.enclave().sites.iter().filter(|sibling| sibling.name != site);
     // No `replication` line: a sibling decodes this database's changes and copies no files.
-    rules.extend(siblings.map(|sibling| over_tls(repl_role(&sibling.name), None)));
+    rules.extend(siblings.map(|sibling| over_tls(repl_role(&sibling.name), NETWORK.to_owned(), None)));
+    for service in services::of_site(bundle, site) {
+        let from = service.addresses.iter().map(ToString::to_string);
+        rules.extend(from.map(|address| over_tls(service_role(&service.name), address, None)));
+    }
     rules.extend([reject("local", None), reject("host", Some("all"))]);
     rules
 }
@@ -63,15 +97,7 @@ pub fn text(bundle: &Bundle, site: &str) -> String {
     let mut text =
         "# Written by trefoil from the policy bundle. Anything else in here is drift.\n".to_owned();
     for rule in rules(bundle, site) {
-        let words = [
-            Some(rule.kind),
-            Some(&rule.databases),
-            Some(&rule.user),
-            rule.address,
-            Some(rule.method),
-            rule.option,
-        ];
-        text.push_str(&words.into_iter().flatten().collect::<Vec<_>>().join(" "));
+        text.push_str(&rule.words(rule.address.clone()));
         text.push('\n');
     }
     text

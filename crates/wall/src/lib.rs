@@ -2,7 +2,8 @@
 //! and revocations, and says where a live site differs from that. Pure: text in, text out, so that an outsider can
 //! audit in an afternoon what stands between a person and the data. Not here: connecting to anything (`sites`).
 //!
-//! Read `views` first (what a profile becomes), then `profile` and `baseline` (the statements), then `drift`.
+//! Read `views` and `writes` first (what a profile becomes), then `profile`, `services` and `baseline` (the statements),
+//! then `drift`.
 
 pub mod baseline;
 pub mod drift;
@@ -11,7 +12,12 @@ pub mod hba;
 pub mod mask;
 pub mod names;
 pub mod profile;
+pub mod pseudonyms;
+pub mod services;
+mod tables;
+pub mod triggers;
 mod views;
+mod writes;
 
 pub use baseline::baseline;
 pub use drift::{Drift, Facts, compare, unknown_columns};
@@ -38,6 +44,14 @@ pub enum WallError {
     NoPseudonym {
         /// Table and column.
         column: String,
+    },
+    /// Rows that are written have to be rows of a table, and not of a join.
+    #[error(
+        "`{table}` shows a pseudonym and cannot be written; show its subject clear, or permit no writing"
+    )]
+    NotWritable {
+        /// The table.
+        table: String,
     },
     /// Two schemas of the same name.
     #[error("the schema `{0}` would hold two different things; rename the profile or the catalog's schema")]

@@ -33,6 +33,18 @@ const IBAN: Mask = text(
     "CASE WHEN pg_catalog.length(v) < 15 THEN '***' ELSE \
      pg_catalog.left(v, 2) || '** **** ' || pg_catalog.right(v, 4) END",
 );
+/// The network: of an IPv4 address its first three numbers, of an IPv6 address its first three groups. By the text alone,
+/// and without a cast, whose error would quote what is masked.
+const IP: Mask = text(
+    "mask_ip",
+    "CASE WHEN v ~ '^[0-9]{1,3}([.][0-9]{1,3}){3}$' THEN pg_catalog.split_part(v, '.', 1) || '.' || \
+     pg_catalog.split_part(v, '.', 2) || '.' || pg_catalog.split_part(v, '.', 3) || '.0/24' \
+     WHEN v ~ '^[0-9a-fA-F]{0,4}(:[0-9a-fA-F]{0,4}){2,7}$' THEN pg_catalog.rtrim( \
+     pg_catalog.split_part(pg_catalog.split_part(v, '::', 1), ':', 1) || ':' || \
+     pg_catalog.split_part(pg_catalog.split_part(v, '::', 1), ':', 2) || ':' || \
+     pg_catalog.split_part(pg_catalog.split_part(v, '::', 1), ':', 3), ':') || '::/48' \
+     WHEN v IS NULL THEN v ELSE '***' END",
+);
 const TEXT: Mask = text("mask_text", "CASE WHEN v IS NULL THEN v ELSE '***' END");
 /// The year. Infinite dates show nothing: they have none.
 const DATE: Mask = year(
@@ -48,7 +60,7 @@ const TIMESTAMPTZ: Mask = year(
 );
 
 /// Every mask there is.
-pub const ALL: [&Mask; 7] = [&EMAIL, &NAME, &PHONE, &IBAN, &TEXT, &DATE, &TIMESTAMPTZ];
+pub const ALL: [&Mask; 8] = [&EMAIL, &NAME, &PHONE, &IBAN, &IP, &TEXT, &DATE, &TIMESTAMPTZ];
 
 const fn text(name: &'static str, body: &'static str) -> Mask {
     Mask { name, argument: "text", result: "text", body }
@@ -68,6 +80,7 @@ pub(crate) fn of(column: &ProfileColumn) -> Option<&'static Mask> {
         (ColumnType::Text, Identifier::Name) => Some(&NAME),
         (ColumnType::Text, Identifier::Phone) => Some(&PHONE),
         (ColumnType::Text, Identifier::Iban) => Some(&IBAN),
+        (ColumnType::Text, Identifier::Ip) => Some(&IP),
         (ColumnType::Text, _) => Some(&TEXT),
         (ColumnType::Bigint | ColumnType::Integer | ColumnType::Boolean, _) => None,
     }

@@ -51,6 +51,17 @@ pub fn schema_of(profile: &Profile) -> &str {
     &profile.name
 }
 
+/// The schema of the relations that `COPY … FROM` of a profile goes to, one of the name of each table that the profile
+/// inserts into. A plain view takes rows from INSERT and none from COPY.
+pub fn copy_schema(profile: &ProfileHash) -> String {
+    format!("tw_{}", short(profile))
+}
+
+/// The login role of a service that connects to sites directly.
+pub fn service_role(service: &str) -> String {
+    format!("ts_{service}")
+}
+
 /// The partition of a table that holds the rows whose home is this site.
 pub fn partition(table: &str, site: &str) -> String {
     format!("{table}_{site}")

@@ -6,6 +6,7 @@ use policy::{Bundle, Profile};
 use crate::WallError;
 use crate::names::{self, POOL, list, literal, quoted, relation};
 use crate::views::{Compiled, compile};
+use crate::writes::{Named, let_write};
 
 /// What a pool role's sessions may write to the site's disk while they sort and join.
 const TEMPORARY_FILES_MAX: &str = "1GB";
@@ -14,8 +15,9 @@ const TEMPORARY_FILES_MAX: &str = "1GB";
 /// defaults and not a defence: a session may change them, and finds no privilege behind them. The others only a
 /// superuser may change.
 pub(crate) fn session_settings(profile: &Profile) -> [(&'static str, String); 4] {
+    let read_only = if profile.writes() { "off" } else { "on" };
     [
-        ("default_transaction_read_only", "on".to_owned()),
+        ("default_transaction_read_only", read_only.to_owned()),
         // Errors quote values, and the server's log is not a second copy of the data.
         ("log_min_messages", "fatal".to_owned()),
         ("search_path", format!("{}, pg_temp", quoted(names::schema_of(profile)))),
@@ -41,6 +43,7 @@ pub fn apply(
     let compiled = compile(bundle, profile)?;
     let owner = names::owner_role(&profile.hash);
     let readers = names::profile_role(&profile.hash);
+    let copies = names::copy_schema(&profile.hash);
     let mut ddl = vec![
         format!("CREATE ROLE {} NOLOGIN NOINHERIT", quoted(&owner)),
         format!("CREATE ROLE {} NOLOGIN", quoted(&readers)),
@@ -54,6 +57,13 @@ pub fn apply(
         ddl.push(format!("GRANT SELECT ON {view} TO {}", quoted(&readers)));
     }
     ddl.push(format!("GRANT USAGE ON SCHEMA {} TO {}", quoted(schema), quoted(&readers)));
+    add_writes(
+        bundle,
+        profile,
+        &compiled,
+        &Named { schema, copies: &copies, owner: &owner, readers: &readers },
+        &mut ddl,
+    );
     for mask in compiled.masks.values() {
         ddl.push(format!("GRANT EXECUTE ON FUNCTION {} TO {}", mask.signature(), quoted(&readers)));
     }
@@ -81,6 +91,23 @@ fn let_owner_read(bundle: &Bundle, compiled: &Compiled, owner: &str, ddl: &mut V
     }
 }
 
+/// What the profile may write, after what it may read: a row that is written is one of those that are read.
+fn add_writes(
+    bundle: &Bundle,
+    profile: &Profile,
+    compiled: &Compiled,
+    named: &Named<'_>,
+    ddl: &mut Vec<String>,
+) {
+    if profile.tables.iter().any(|shown| !shown.writes.insert.is_empty()) {
+        ddl.push(format!("CREATE SCHEMA {} AUTHORIZATION {}", quoted(named.copies), quoted(named.owner)));
+        ddl.push(format!("GRANT USAGE ON SCHEMA {} TO {}", quoted(named.copies), quoted(named.readers)));
+    }
+    for shown in profile.tables.iter().filter(|shown| !shown.writes.is_none()) {
+        let_write(bundle, shown, compiled, named, ddl);
+    }
+}
+
 /// One session, one role, one connection; membership without the right to pass it on.
 fn add_pool_role(profile: &Profile, role: &str, readers: &str, verifier: &str, ddl: &mut Vec<String>) {
     let role = quoted(role);
@@ -95,7 +122,7 @@ fn add_pool_role(profile: &Profile, role: &str, readers: &str, verifier: &str, d
 }
 
 /// A list of names stays a list; anything else is a constant.
-fn setting(value: &str) -> String {
+pub(crate) fn setting(value: &str) -> String {
     if value.contains(", ") { value.to_owned() } else { literal(value) }
 }
 
@@ -123,10 +150,10 @@ pub fn close(live: &LiveProfile) -> Vec<String> {
     live.pool.iter().map(|role| format!("ALTER ROLE {} NOLOGIN", quoted(role))).collect()
 }
 
-/// Ends every session of a profile, named by its digits; says how many would not end within 5 s each. The sessions are
-/// chosen first: in a WHERE clause PostgreSQL may end a session before it looks at whose it is.
+/// Ends every session of the roles that the array `$1` names; says how many would not end within 5 s each. The sessions
+/// are chosen first: in a WHERE clause PostgreSQL may end a session before it looks at whose it is.
 pub const END_SESSIONS: &str = "\
-    WITH held AS MATERIALIZED (SELECT pid FROM pg_stat_activity WHERE usename LIKE 'tp\\_' || $1 || '\\_%') \
+    WITH held AS MATERIALIZED (SELECT pid FROM pg_stat_activity WHERE usename = ANY ($1::text[])) \
     SELECT count(*) FILTER (WHERE NOT pg_terminate_backend(pid, 5000)) FROM held";
 
 /// Takes a profile out of a site: its views, its owner's rights and every role.
@@ -134,14 +161,16 @@ pub fn retire(live: &LiveProfile) -> Vec<String> {
     let mut ddl: Vec<String> =
         live.schemas.iter().map(|schema| format!("DROP SCHEMA {} CASCADE", quoted(schema))).collect();
     let groups = [format!("to_{}", live.short), format!("tr_{}", live.short)];
-    for role in live.pool.iter().chain(&groups) {
-        // Written for a profile that may be there in part only.
-        let role = literal(role);
-        ddl.push(format!(
-            "DO $retire$ BEGIN IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = {role}) THEN \
-             EXECUTE pg_catalog.format('DROP OWNED BY %I', {role}); \
-             EXECUTE pg_catalog.format('DROP ROLE %I', {role}); END IF; END $retire$"
-        ));
-    }
+    ddl.extend(live.pool.iter().chain(&groups).map(|role| drop_role(role)));
     ddl
+}
+
+/// Written for a role that may not be there.
+pub(crate) fn drop_role(role: &str) -> String {
+    let role = literal(role);
+    format!(
+        "DO $retire$ BEGIN IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = {role}) THEN \
+         EXECUTE pg_catalog.format('DROP OWNED BY %I', {role}); \
+         EXECUTE pg_catalog.format('DROP ROLE %I', {role}); END IF; END $retire$"
+    )
 }

@@ -64,6 +64,9 @@ fn view(
                 compiled.masks.insert(mask.name, mask);
                 columns.push(format!("{OWN_SCHEMA}.{}(t.\"{name}\") AS \"{name}\"", mask.name));
             }
+            Disclosure::Pseudonym if !shown.writes.is_none() => {
+                return Err(WallError::NotWritable { table: table.name.clone() });
+            }
             Disclosure::Pseudonym if *name == table.subject_key => {
                 joined = true;
                 columns.push(format!("p.token AS \"{name}\""));

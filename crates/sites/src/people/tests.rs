@@ -17,7 +17,7 @@ fn europe() -> Vec<HomeSite> {
     sites(&[("dublin-1", "IE"), ("dublin-2", "IE"), ("hamar", "NO")])
 }
 
-fn people(seed: u64, subjects: u64) -> Vec<(Person, Vec<Payment>)> {
+fn people(seed: u64, subjects: u64) -> Vec<Subject> {
     Population::new(seed, subjects, &europe()).collect()
 }
 
@@ -29,7 +29,7 @@ fn the_same_seed_makes_the_same_subjects() {
     assert_ne!(some, people(8, 2_000));
     assert_eq!(Population::new(7, 10, &[]).count(), 0);
     // Written down, so that a library's new release that would make other subjects is noticed.
-    let (person, payments) = some.first().unwrap();
+    let Subject { person, payments, .. } = some.first().unwrap();
     let seen = format!("{} {} {} {}", person.full_name, person.email, person.phone, person.home_site);
     assert_eq!(seen, "Paul Meier paul.meier@inbox.example +49 17639235245 dublin-1");
     assert_eq!(payments.first().map(|payment| payment.iban.as_str()), Some("DE17024801974534520644"));
@@ -38,14 +38,22 @@ fn the_same_seed_makes_the_same_subjects() {
 #[test]
 fn nobody_is_there_twice() {
     let people = people(1, 30_000);
-    let unique =
-        |what: &dyn Fn(&Person) -> String| people.iter().map(|(p, _)| what(p)).collect::<BTreeSet<_>>().len();
+    let unique = |what: &dyn Fn(&Person) -> String| {
+        people.iter().map(|one| what(&one.person)).collect::<BTreeSet<_>>().len()
+    };
     assert_eq!(unique(&|person| person.id.to_string()), people.len());
     assert_eq!(unique(&|person| person.handle.clone()), people.len());
     assert_eq!(unique(&|person| person.email.clone()), people.len());
-    let payments: Vec<i64> =
-        people.iter().flat_map(|(_, payments)| payments).map(|payment| payment.id).collect();
-    assert_eq!(payments.iter().collect::<BTreeSet<_>>().len(), payments.len());
+    let rows = |what: &dyn Fn(&Subject) -> Vec<i64>| {
+        let ids: Vec<i64> = people.iter().flat_map(what).collect();
+        assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len());
+        ids.len()
+    };
+    rows(&|one| one.payments.iter().map(|payment| payment.id).collect());
+    assert_eq!(rows(&|one| vec![one.device.id]), rows(&|one| vec![one.sign_in.id]));
+    let posts = rows(&|one| one.posts.iter().map(|post| post.id).collect());
+    let messages = rows(&|one| one.message.iter().map(|message| message.id).collect());
+    assert!((29_000..31_000).contains(&posts) && (14_500..15_500).contains(&messages), "{posts} {messages}");
 }
 
 /// Length of an IBAN by country, of the registry.
@@ -53,7 +61,8 @@ const IBAN_LENGTHS: &str = "AT20 BE16 DE22 DK18 ES24 FI18 FR27 HU28 IE22 IT27 NL
 
 #[test]
 fn every_value_has_its_shape() {
-    for (person, payments) in people(2, 20_000) {
+    for subject in people(2, 20_000) {
+        let Subject { person, payments, device, sign_in, posts, message } = subject;
         let country = COUNTRIES.iter().find(|country| country.code == person.country).unwrap();
         let (calling, national) = person.phone.strip_prefix('+').unwrap().split_once(' ').unwrap();
         assert_eq!((calling, national.len()), (country.calling, country.mobile_digits), "{person:?}");
@@ -73,13 +82,18 @@ fn every_value_has_its_shape() {
             assert_eq!((payment.user_id, &payment.home_site), (person.id, &person.home_site));
             assert!(payment.paid_at_micros > person.created_at_micros && payment.amount_cents > 0);
         }
+        assert!(device.ip.parse::<std::net::IpAddr>().is_ok() && device.identifier.len() == 16, "{device:?}");
+        assert_eq!((sign_in.device_id, &sign_in.ip), (device.id, &device.ip));
+        assert!(sign_in.at_micros > person.created_at_micros && sign_in.country == person.country);
+        assert!(posts.iter().all(|post| post.created_at_micros > person.created_at_micros));
+        assert!(message.is_none_or(|message| (1..person.id).contains(&message.recipient_id)));
     }
 }
 
 #[test]
 fn homes_are_near() {
     let mut homes: BTreeMap<(String, bool), u32> = BTreeMap::new();
-    for (person, _) in people(3, 20_000) {
+    for Subject { person, .. } in people(3, 20_000) {
         let nordic = country::NORDIC.contains(&person.country.as_str());
         assert_eq!(person.home_site == "hamar", nordic, "{person:?}");
         *homes.entry((person.home_site, nordic)).or_default() += 1;
@@ -99,14 +113,14 @@ fn homes_are_near() {
 fn subjects_come_from_everywhere_and_differ() {
     let people = people(4, 20_000);
     let mut countries: BTreeMap<&str, u64> = BTreeMap::new();
-    people.iter().for_each(|(person, _)| *countries.entry(&person.country).or_default() += 1);
+    people.iter().for_each(|one| *countries.entry(&one.person.country).or_default() += 1);
     for country in COUNTRIES {
         let share = countries.get(country.code).copied().unwrap_or_default() / 20;
         assert!(share.abs_diff(country.weight) <= country.weight / 5 + 2, "{} {share}", country.code);
     }
-    let consenting = people.iter().filter(|(person, _)| person.analytics_consent).count();
+    let consenting = people.iter().filter(|one| one.person.analytics_consent).count();
     assert!((12_000..12_800).contains(&consenting), "{consenting}");
-    let names: BTreeSet<&str> = people.iter().map(|(person, _)| person.full_name.as_str()).collect();
+    let names: BTreeSet<&str> = people.iter().map(|one| one.person.full_name.as_str()).collect();
     assert!(names.len() > 10_000, "{}", names.len());
 }
 

@@ -1,5 +1,6 @@
 //! Passwords: those of the pool roles and of `trefoil_watch`, which the gate holds, and those of the example
-//! principals, of which it holds verifiers. Made here, once; a role made later gets one when it is made.
+//! principals, of which it holds verifiers; and those of direct services, which it does not hold. Made here, once; a role
+//! made later gets one when it is made.
 
 use std::collections::BTreeMap;
 
@@ -13,6 +14,8 @@ use crate::enclave::ready::{Login, Logins};
 use crate::ended::{Ended, OrEnded};
 use crate::folder::{self, Folder};
 
+/// Direct service to password, in the operator's folder.
+const SERVICES: &str = "services.json";
 /// 24 letters and digits carry 142 bits.
 const PASSWORD_CHARS: usize = 24;
 /// What a made-up ticket looks like in the printed lines.
@@ -28,14 +31,20 @@ pub(crate) struct Secrets {
     principals: BTreeMap<String, String>,
     /// Site to the password of `trefoil_watch` there.
     watch: BTreeMap<String, String>,
+    /// Direct service to its password: in the operator's folder, because the gate has no use for it.
+    #[serde(skip)]
+    services: BTreeMap<String, String>,
 }
 
 impl Secrets {
     pub(crate) fn read(folder: &Folder) -> Result<Self, Ended> {
-        folder::read_json(&folder.gate("secrets.json"))
+        let mut secrets: Self = folder::read_json(&folder.gate("secrets.json"))?;
+        secrets.services = folder::read_json(&folder.operator(SERVICES))?;
+        Ok(secrets)
     }
 
     pub(crate) fn write(&self, folder: &Folder) -> Result<(), Ended> {
+        folder::write_secret(&folder.operator(SERVICES), &folder::json_bytes(&self.services)?)?;
         folder::write_secret(&folder.gate("secrets.json"), &folder::json_bytes(self)?)
     }
 
@@ -45,11 +54,16 @@ impl Secrets {
         of_sites.complete(bundle);
         self.pool = of_sites.pool;
         self.watch = of_sites.watch;
+        self.services = of_sites.services;
     }
 
     /// The part that the sites are provisioned with.
     pub(crate) fn of_sites(&self) -> sites::Secrets {
-        sites::Secrets { pool: self.pool.clone(), watch: self.watch.clone() }
+        sites::Secrets {
+            pool: self.pool.clone(),
+            watch: self.watch.clone(),
+            services: self.services.clone(),
+        }
     }
 
     /// Takes the verifiers of these principals' passwords.
