@@ -31,8 +31,6 @@ impl Cleared {
     }
 
     /// Whether what goes to the site is the text as it came.
-    #[cfg(test)]
-    #[allow(dead_code, reason = "the cache of verdicts asks")]
     pub(crate) fn is_sent_as_it_came(&self) -> bool {
         self.sent.is_none()
     }

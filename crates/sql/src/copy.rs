@@ -65,7 +65,7 @@ fn into(rules: &Rules<'_>, copy: &Node) -> Result<Vec<String>, Refusal> {
 fn inner(rules: &Rules<'_>, text: &str) -> Result<String, Refusal> {
     let slice =
         between_parentheses(text).ok_or_else(|| crate::unparsable(&"the query of COPY has no end"))?;
-    let alone = crate::one(crate::judge_by(rules, slice)?)?;
+    let alone = crate::judge_by(rules, slice)?;
     match alone.statements() {
         [only] if only.kind() == StatementKind::Read => Ok(alone.sent().to_owned()),
         _ => Err(crate::unparsable(&"the query of COPY reads differently by itself")),

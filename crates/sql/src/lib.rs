@@ -11,6 +11,7 @@
 
 mod allow;
 mod attributes;
+mod cache;
 mod cleared;
 mod columns;
 mod copy;
@@ -27,6 +28,7 @@ mod writes;
 use std::ops::Range;
 use std::sync::Arc;
 
+pub use cache::Verdicts;
 pub use cleared::{Cleared, CopyFormat, CopyOptions, Own, Statement, StatementKind, Transaction, Write};
 pub use reads::{Counting, Reads};
 pub use refusal::Refusal;
@@ -55,13 +57,15 @@ pub fn judge(permit: &Permit, text: &str) -> Result<Cleared, Refusal> {
 /// # Errors
 /// As [`judge`], and when there is more than one statement.
 pub fn judge_one(permit: &Permit, text: &str) -> Result<Cleared, Refusal> {
-    one(judge(permit, text)?)
+    let cleared = judge(permit, text)?;
+    only_one(&cleared)?;
+    Ok(cleared)
 }
 
 /// Refuses what is more than one statement.
-fn one(cleared: Cleared) -> Result<Cleared, Refusal> {
+fn only_one(cleared: &Cleared) -> Result<(), Refusal> {
     match cleared.statements() {
-        [_] => Ok(cleared),
+        [_] => Ok(()),
         _ => Err(Refusal::new(
             "multi-statement",
             "the text holds more than one statement",
@@ -83,9 +87,12 @@ fn judge_by(rules: &Rules<'_>, text: &str) -> Result<Cleared, Refusal> {
         ));
     }
     let mut statements = Vec::with_capacity(parts.len().max(1));
+    let mut after = 0;
     for part in parts {
         let part = part.node().ok_or_else(|| unparsable(&"the parser gave a statement without a tree"))?;
-        let slice = slice(text, part).ok_or_else(|| unparsable(&"a statement has no place in the text"))?;
+        let slice =
+            slice(text, after, part).ok_or_else(|| unparsable(&"a statement has no place in the text"))?;
+        after = slice.end;
         let own = text.get(slice.clone()).unwrap_or_default();
         let known = verdict::statement(rules, part.get("stmt"), own)?;
         statements.push(Statement::new(Arc::clone(&whole), slice, Arc::new(known)));
@@ -94,7 +101,8 @@ fn judge_by(rules: &Rules<'_>, text: &str) -> Result<Cleared, Refusal> {
         each_alone(rules, &statements)?;
     }
     if statements.is_empty() {
-        statements.push(Statement::new(Arc::clone(&whole), 0..0, Arc::new(verdict::empty())));
+        let slice = trimmed(text, 0..text.len()).unwrap_or_default();
+        statements.push(Statement::new(Arc::clone(&whole), slice, Arc::new(verdict::empty())));
     }
     Ok(Cleared::new(whole, None, statements))
 }
@@ -114,20 +122,25 @@ fn parse(text: &str) -> Result<Tree, Refusal> {
     Ok(tree)
 }
 
-/// What PostgreSQL takes for white space; in other letters a name may end.
-const SPACE: [char; 5] = [' ', '\t', '\n', '\r', '\u{c}'];
+/// What may stand around a statement: white space, as PostgreSQL knows it, and semicolons.
+const AROUND: [char; 6] = [' ', '\t', '\n', '\r', '\u{c}', ';'];
 
-/// The part of the text that a statement is, without the white space around it. A length of zero means the rest.
-fn slice(text: &str, part: &Node) -> Option<Range<usize>> {
+/// The part of the text from where the statement before it ended: it may begin with comments.
+fn slice(text: &str, after: usize, part: &Node) -> Option<Range<usize>> {
     let number = |key| match part.get(key) {
         Tree::Int(number) => usize::try_from(*number).ok(),
         _ => None,
     };
     let (start, length) = (number("stmt_location")?, number("stmt_len")?);
+    // A length of zero means the rest.
     let end = if length == 0 { text.len() } else { start.checked_add(length)? };
-    let part = text.get(start..end)?;
-    let start = start.checked_add(part.len() - part.trim_start_matches(SPACE).len())?;
-    Some(start..start.checked_add(part.trim_matches(SPACE).len())?)
+    trimmed(text, after..end)
+}
+
+fn trimmed(text: &str, range: Range<usize>) -> Option<Range<usize>> {
+    let part = text.get(range.clone())?;
+    let start = range.start.checked_add(part.len() - part.trim_start_matches(AROUND).len())?;
+    Some(start..start.checked_add(part.trim_matches(AROUND).len())?)
 }
 
 /// The record shows each statement of a text by itself, and the monitor judges it so: it has to be the same statement

@@ -1,7 +1,7 @@
 //! What the walk needs to know of a Permit: which relations its profile shows and writes, whether all of it is clear,
 //! and whether subjects are counted against a limit.
 
-use policy::{Permit, RowRule};
+use policy::{Permit, RowRule, Writes};
 use std::collections::BTreeMap;
 
 /// The part of a profile that bears on statements.
@@ -31,6 +31,13 @@ pub(crate) struct Writable<'a> {
     pub(crate) delete: bool,
 }
 
+impl<'a> Writable<'a> {
+    fn of(writes: &'a Writes) -> Self {
+        let names = |columns: &'a [String]| columns.iter().map(String::as_str).collect();
+        Self { insert: names(&writes.insert), update: names(&writes.update), delete: writes.delete }
+    }
+}
+
 impl<'a> Rules<'a> {
     pub(crate) fn of(permit: &'a Permit) -> Rules<'a> {
         let profile = permit.profile();
@@ -42,12 +49,13 @@ impl<'a> Rules<'a> {
             })
             .collect();
         let all_rows = profile.tables.iter().all(|table| table.rows == RowRule::All);
+        let writable = profile.tables.iter().filter(|table| !table.writes.is_none());
         Rules {
             schema: &profile.name,
             relations,
-            writable: BTreeMap::new(),
+            writable: writable.map(|table| (table.table.as_str(), Writable::of(&table.writes))).collect(),
             all_clear: all_rows && profile.all_clear(),
-            capped: false,
+            capped: permit.is_capped(),
         }
     }
 

@@ -18,7 +18,7 @@ fn words(names: &'static str) -> Vec<&'static str> {
 }
 
 /// A profile "support" of two relations that masks.
-fn masked() -> Rules<'static> {
+pub(crate) fn masked() -> Rules<'static> {
     let relations = BTreeMap::from([
         ("users", words("id home_site handle full_name email country created_at followers")),
         ("payments", words("id home_site user_id amount_cents status paid_at")),
@@ -37,7 +37,7 @@ fn capped() -> Rules<'static> {
 }
 
 /// A profile that writes.
-fn writer() -> Rules<'static> {
+pub(crate) fn writer() -> Rules<'static> {
     let relations = BTreeMap::from([
         ("users", words("id home_site handle country")),
         ("payments", words("id home_site user_id status paid_at")),
@@ -109,6 +109,53 @@ fn what_clients_need_is_allowed() {
 fn what_hides_or_leaks_is_refused() {
     let count = check_table(&masked(), REFUSED, &[]);
     assert!(count > 400, "{count}");
+}
+
+#[test]
+fn the_statements_of_a_text_are_known_one_by_one() {
+    let text = " begin ; /* a */ select ';' -- b\n;; fetch 5 from \"C\";\ndeallocate q";
+    let cleared = judge_by(&masked(), text).unwrap();
+    let found: Vec<_> = cleared.statements().iter().map(|one| (one.text(), one.kind(), one.name())).collect();
+    let expected = [
+        ("begin", StatementKind::Transaction(Transaction::Begin), None),
+        ("/* a */ select ';' -- b", StatementKind::Read, None),
+        ("fetch 5 from \"C\"", StatementKind::Fetch, Some("C")),
+        ("deallocate q", StatementKind::Deallocate, Some("q")),
+    ];
+    assert_eq!(found, expected);
+    assert_eq!(only_one(&cleared).unwrap_err().rule, "multi-statement");
+    assert!(only_one(&judge_by(&masked(), "select 1;").unwrap()).is_ok());
+    let many = "select 1;".repeat(STATEMENTS_MAX + 1);
+    assert_eq!(verdict(&masked(), &many), "refused: too-complex");
+}
+
+#[test]
+fn copy_says_how_rows_are_written() {
+    let options = |format, delimiter, null: &str, header, quote, escape| {
+        let null = null.to_owned();
+        CopyOptions { format, delimiter, null, header, quote, escape }
+    };
+    let cases = [
+        ("copy (select 1) to stdout", options(CopyFormat::Text, b'\t', "\\N", false, b'"', b'"'), "select 1"),
+        (
+            "copy (select ')' as a, (2) /* ) */ ) to stdout csv header delimiter ';' quote '''' escape '!' null '-'",
+            options(CopyFormat::Csv, b';', "-", true, b'\'', b'!'),
+            "select ')' as a, (2) /* ) */ ",
+        ),
+        (
+            "copy (select 1) to stdout (format csv, header off, delimiter E'\\t')",
+            options(CopyFormat::Csv, b'\t', "", false, b'"', b'"'),
+            "select 1",
+        ),
+    ];
+    for (text, options, query) in cases {
+        let cleared = judge_by(&masked(), text).unwrap();
+        let copy = &cleared.statements()[0];
+        assert_eq!(copy.copy_options(), Some(&options), "{text}");
+        assert_eq!(copy.copy_query(), Some(query), "{text}");
+    }
+    let cleared = judge_by(&writer(), "copy payments (status, id) from stdin").unwrap();
+    assert_eq!(cleared.statements()[0].copy_columns(), ["status", "id"]);
 }
 
 #[test]
@@ -262,7 +309,7 @@ fn nesting_and_length_fail_closed() {
 }
 
 /// A statement of the tables with pieces cut out, doubled, or replaced by pieces of another.
-fn mutated() -> impl Strategy<Value = String> {
+pub(crate) fn mutated() -> impl Strategy<Value = String> {
     let texts: Vec<String> = lines(ALLOWED).chain(lines(REFUSED)).map(|(_, text)| text).collect();
     let pick = prop::sample::select(texts);
     let edit = (any::<prop::sample::Index>(), any::<prop::sample::Index>(), 0..3_u8);
