@@ -8,8 +8,10 @@ use std::io::Read;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use chacha20poly1305::aead::{Aead, Payload};
-use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
+use chacha20poly1305::{AeadInPlace, KeyInit, XChaCha20Poly1305, XNonce};
 use hmac::{Hmac, Mac};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
@@ -33,6 +35,8 @@ pub const KEY_ID_BYTES_MAX: usize = 64;
 /// Longest wrapped day key.
 pub const WRAPPED_KEY_BYTES_MAX: usize = 16 * 1024;
 
+/// Bytes of the tag behind a sealed detail.
+const TAG_BYTES: usize = 16;
 /// First byte of a sealed detail.
 const VERSION: u8 = 1;
 
@@ -136,7 +140,16 @@ pub fn seal(
     nonce: &[u8; NONCE_BYTES],
     detail: &Value,
 ) -> Result<Vec<u8>, DetailError> {
-    let canonical = json::canonical(detail)?;
+    seal_text(key, salt, nonce, &json::canonical(detail)?)
+}
+
+/// As [`seal`], of a detail's canonical text.
+pub fn seal_text(
+    key: &DayKey,
+    salt: &[u8; SALT_BYTES],
+    nonce: &[u8; NONCE_BYTES],
+    canonical: &str,
+) -> Result<Vec<u8>, DetailError> {
     if canonical.len() > DETAIL_BYTES_MAX {
         return Err(DetailError::TooLong);
     }
@@ -144,16 +157,21 @@ pub fn seal(
     if !is_key_id(&key.id) {
         return Err(DetailError::KeyId);
     }
-    let mut plaintext = salt.to_vec();
-    plaintext.extend_from_slice(canonical.as_bytes());
-    let payload = Payload { msg: &plaintext, aad: key.id.as_bytes() };
-    let sealed = XChaCha20Poly1305::new(&key.seal.into())
-        .encrypt(XNonce::from_slice(nonce), payload)
-        .map_err(|_| DetailError::Seal)?;
-    let mut blob = vec![VERSION, id_length];
+    let head = 2 + key.id.len() + NONCE_BYTES;
+    let mut blob = Vec::with_capacity(head + SALT_BYTES + canonical.len() + TAG_BYTES);
+    blob.extend_from_slice(&[VERSION, id_length]);
     blob.extend_from_slice(key.id.as_bytes());
     blob.extend_from_slice(nonce);
-    blob.extend_from_slice(&sealed);
+    blob.extend_from_slice(salt);
+    blob.extend_from_slice(canonical.as_bytes());
+    let tag = XChaCha20Poly1305::new(&key.seal.into())
+        .encrypt_in_place_detached(
+            XNonce::from_slice(nonce),
+            key.id.as_bytes(),
+            blob.get_mut(head..).unwrap_or_default(),
+        )
+        .map_err(|_| DetailError::Seal)?;
+    blob.extend_from_slice(&tag);
     Ok(blob)
 }
 
@@ -164,14 +182,32 @@ pub fn key_id(blob: &[u8]) -> Result<&str, DetailError> {
 
 /// Opens a sealed detail, and checks that it is canonical.
 pub fn open(key: &DayKey, blob: &[u8]) -> Result<Opened, DetailError> {
+    read_plaintext(&unseal(key, blob)?)
+}
+
+/// As [`open`], into the type of the entry's kind; a field that it does not know is refused. Also the commitment over
+/// exactly the bytes that were sealed.
+pub fn open_as<T: DeserializeOwned + Serialize>(
+    key: &DayKey,
+    blob: &[u8],
+) -> Result<(T, [u8; 32]), DetailError> {
+    let plaintext = unseal(key, blob)?;
+    let (salt, canonical) = plaintext.split_first_chunk::<SALT_BYTES>().ok_or(DetailError::Form)?;
+    if canonical.len() > DETAIL_BYTES_MAX {
+        return Err(DetailError::TooLong);
+    }
+    let text = std::str::from_utf8(canonical).map_err(|_| DetailError::Form)?;
+    Ok((json::read_canonical(canonical)?, commitment(salt, text)))
+}
+
+fn unseal(key: &DayKey, blob: &[u8]) -> Result<Vec<u8>, DetailError> {
     let (id, nonce, sealed) = split(blob)?;
     if id != key.id {
         return Err(DetailError::OtherKey);
     }
-    let plaintext = XChaCha20Poly1305::new(&key.seal.into())
+    XChaCha20Poly1305::new(&key.seal.into())
         .decrypt(XNonce::from_slice(nonce), Payload { msg: sealed, aad: id.as_bytes() })
-        .map_err(|_| DetailError::Seal)?;
-    read_plaintext(&plaintext)
+        .map_err(|_| DetailError::Seal)
 }
 
 /// Opens the age file of a `key.made` entry with an age X25519 identity (`AGE-SECRET-KEY-1…`). Returns the keys, and

@@ -11,7 +11,7 @@ pub use kind::Kind;
 pub use time::Micros;
 
 use crate::hash::unhex;
-use crate::json::{INTEGER_MAX, write_string};
+use crate::json::{INTEGER_MAX, write_string, write_whole};
 pub use crate::tile::ENTRY_BYTES_MAX;
 
 /// Longest name of a gate, in bytes.
@@ -147,7 +147,7 @@ impl Entry {
     pub fn encode(&self) -> Result<Vec<u8>, EntryError> {
         self.check()?;
         let time = self.time.to_rfc3339().ok_or(TIME_RANGE)?;
-        let mut out = String::with_capacity(512);
+        let mut out = String::with_capacity(1_024);
         // Keys are in RFC 8785 order, which for these is the order of the alphabet.
         out.push('{');
         if !self.classes.is_empty() {
@@ -161,8 +161,13 @@ impl Entry {
             out.push_str("],");
         }
         if let Some(Count { state, rows, bytes }) = self.count {
-            let state = state.as_str();
-            out.push_str(&format!("\"count\":{{\"bytes\":{bytes},\"rows\":{rows},\"state\":\"{state}\"}},"));
+            out.push_str("\"count\":{\"bytes\":");
+            write_whole(&mut out, false, bytes);
+            out.push_str(",\"rows\":");
+            write_whole(&mut out, false, rows);
+            out.push_str(",\"state\":\"");
+            out.push_str(state.as_str());
+            out.push_str("\"},");
         }
         field(&mut out, "decision", self.decision.map(Decision::as_str));
         field(&mut out, "detail", self.detail.as_deref());
