@@ -86,16 +86,12 @@ impl Lab {
         }
         let clients = asked.clients.iter().copied().max().unwrap_or(1);
         let bundle = bundle(&dir, asked.enclave_files.as_deref(), clients + SPARE_SESSIONS)?;
-        let up = || {
-            let mut command = trefoil(&program, "up", &dir);
-            command.args(["--detach", "--json", "--subjects", &asked.subjects.to_string()]);
-            shell::run(command.arg("--enclave").arg(&bundle)).and_then(|text| json(&text))
-        };
-        up()?;
+        let first = ["--subjects".to_owned(), asked.subjects.to_string(), "--enclave".to_owned()];
+        up(&program, &dir, |command| command.args(first).arg(&bundle))?;
         shell::run(&mut trefoil(&program, "down", &dir))?;
         let mut peers = Peers { dir: dir.clone(), psql: psql.clone(), servers: Vec::new() };
         peers.postgres(&postgres)?;
-        let ready = up()?;
+        let ready = up(&program, &dir, |command| command)?;
         let mut targets = vec![
             Target {
                 name: "direct",
@@ -143,8 +139,11 @@ fn version(program: &Path) -> String {
     said.lines().next().unwrap_or_default().to_owned()
 }
 
-fn json(text: &str) -> Result<Value, String> {
-    serde_json::from_str(text).map_err(|e| format!("trefoil up --json: {e}"))
+/// Starts the enclave; what it says of itself.
+fn up(program: &Path, dir: &Path, first: impl FnOnce(&mut Command) -> &mut Command) -> Result<Value, String> {
+    let mut command = trefoil(program, "up", dir);
+    let text = shell::run(first(command.args(["--detach", "--json"])))?;
+    serde_json::from_str(&text).map_err(|e| format!("trefoil up --json: {e}"))
 }
 
 /// Beside our own program: `cargo xtask` and `./up` build into the same folder.
@@ -223,7 +222,9 @@ impl Peers {
 
     fn connection(&self, port: u16, tls: bool) -> String {
         let mode = if tls { "require" } else { "disable" };
-        format!("host=127.0.0.1 port={port} dbname=trefoil user=bench password={PASSWORD} sslmode={mode}")
+        format!(
+            "host=127.0.0.1 port={port} dbname=trefoil user=bench password={PASSWORD} sslmode={mode} connect_timeout=5"
+        )
     }
 
     /// Copies the cluster, opens its door, and makes a role that is like a pool role but not bound to a certificate.
@@ -251,18 +252,19 @@ impl Peers {
 
     fn role(&self) -> Result<(), String> {
         let sql = format!(
-            "DO $$ DECLARE setting text; model oid; readers name; BEGIN
-               SELECT m.member, r.rolname INTO model, readers FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.roleid
-                 JOIN pg_roles p ON p.oid = m.member
-                 WHERE p.rolname LIKE 'tp\\_%\\_001' AND r.rolname LIKE 'tr\\_%'
-                 AND EXISTS (SELECT FROM pg_db_role_setting s WHERE s.setrole = p.oid
-                   AND s.setconfig::text LIKE '%search_path=support%') LIMIT 1;
-               EXECUTE format('CREATE ROLE bench LOGIN PASSWORD %L IN ROLE %I', '{PASSWORD}', readers);
+            "DO $$ DECLARE setting text; model oid; roles text; BEGIN
+               SELECT m.member INTO model FROM pg_auth_members m JOIN pg_roles p ON p.oid = m.member
+                 JOIN pg_db_role_setting s ON s.setrole = p.oid
+                 WHERE p.rolname LIKE 'tp\\_%\\_001' AND s.setconfig::text LIKE '%search_path=support%' LIMIT 1;
+               SELECT string_agg(quote_ident(r.rolname), ', ') INTO roles
+                 FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.roleid WHERE m.member = model;
+               EXECUTE format('CREATE ROLE bench LOGIN PASSWORD %L IN ROLE %s', '{PASSWORD}', roles);
                FOR setting IN SELECT unnest(setconfig) FROM pg_db_role_setting WHERE setrole = model LOOP
                  IF setting LIKE 'search_path=%' THEN
                    EXECUTE 'ALTER ROLE bench SET ' || setting;
                  ELSE
-                   EXECUTE format('ALTER ROLE bench SET %I = %L', split_part(setting, '=', 1), split_part(setting, '=', 2));
+                   EXECUTE format('ALTER ROLE bench SET %I = %L',
+                     split_part(setting, '=', 1), split_part(setting, '=', 2));
                  END IF;
                END LOOP;
              END $$"
