@@ -1,6 +1,9 @@
 //! From an authenticated principal to a session that may ask: decide, record, obtain the monitor's certificate, and
 //! open the site with both keys. Not here: authentication (`client`), what the session says (`session`).
 
+use std::net::IpAddr;
+use std::sync::Arc;
+
 use policy::{Ask, Denial, Permit};
 use rand::RngCore;
 use rcgen::{CertificateParams, DnType, KeyPair};
@@ -8,6 +11,7 @@ use record::{Draft, Witnessed};
 use tlog::detail::{Refused, SessionClose, SessionOpen, Stage};
 use tlog::entry::{Decision, Kind};
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 use tokio::time::{Duration, timeout};
 
 use crate::config::Site;
@@ -15,7 +19,7 @@ use crate::entries::to_value;
 use crate::fault::{Fault, Whose};
 use crate::gate::Gate;
 use crate::pool::Lease;
-use crate::relay::Tally;
+use crate::standing::{Stand, Standing};
 use crate::upstream::{self, Backend, TwoKeys};
 
 /// How long a site may take to accept a connection before the next one is tried.
@@ -28,12 +32,16 @@ const SITE_READY_MS_MAX: u64 = 5_000;
 pub struct Asker {
     /// The authenticated principal.
     pub principal: String,
-    /// The listener it came through.
+    /// The name of the place that it connects from, from which the country follows.
     pub listener: String,
+    /// Its address.
+    pub address: IpAddr,
     /// From the startup options.
     pub purpose: Option<String>,
     /// From the startup options.
     pub ticket: Option<String>,
+    /// The site that it wants and no other, from the startup options.
+    pub site: Option<String>,
     /// Settings that go on to the site.
     pub settings: Vec<(String, String)>,
 }
@@ -51,6 +59,8 @@ pub struct Admitted {
     pub lease: Lease,
     /// Where.
     pub site: Site,
+    /// Whether the gate goes on using the site.
+    pub standing: watch::Receiver<Standing>,
     /// The open backend.
     pub backend: Backend,
 }
@@ -61,24 +71,56 @@ pub async fn admit(gate: &Gate, asker: Asker) -> Result<Admitted, Fault> {
         Ok(permit) => permit,
         Err(denial) => return Err(refuse(gate, &asker, &denial).await),
     };
-    let mut last = Fault::site("any", "none of the configured sites answers");
-    for site in &gate.sites {
-        if !answers(site).await {
+    let wanted = wanted(gate, &asker)?;
+    let mut last = None;
+    for stand in wanted {
+        let (site, standing) = (&stand.site, stand.watch());
+        let now = standing.borrow().clone();
+        if now.ends() {
+            last = Some(now.fault(&site.name));
             continue;
         }
-        match open_at(gate, &asker, &permit, site).await {
-            Ok((id, lease, backend)) => {
-                return Ok(Admitted { id, asker, permit, lease, site: site.clone(), backend });
+        if !answers(site).await {
+            last = Some(Fault::site_silent(&site.name));
+            continue;
+        }
+        // A full pool here is no reason to be sent away while there is room elsewhere.
+        let Some(lease) = gate.pool.lease(&permit.profile().hash, &site.name) else {
+            last = Some(full(gate, &permit, &site.name));
+            continue;
+        };
+        match open_at(gate, &asker, &permit, site, &lease).await {
+            Ok((id, backend)) => {
+                let site = site.clone();
+                return Ok(Admitted { id, asker, permit, lease, site, standing, backend });
             }
             // It takes connections and no sessions, as while it starts or stops: the next one may do better.
             Err(fault) if fault.whose == Whose::Site => {
                 tracing::warn!(%fault, "the next site is tried");
-                last = fault;
+                last = Some(fault);
             }
             Err(fault) => return Err(fault),
         }
     }
-    Err(last)
+    Err(last.unwrap_or_else(|| Fault::ours("the gate has no site")))
+}
+
+/// The sites that may be tried, in order: all of them, or the one that was asked for.
+fn wanted<'g>(gate: &'g Gate, asker: &Asker) -> Result<&'g [Arc<Stand>], Fault> {
+    let Some(name) = &asker.site else { return Ok(&gate.sites) };
+    let found = gate.sites.iter().position(|stand| stand.site.name == *name);
+    found.and_then(|at| gate.sites.get(at..=at)).ok_or_else(|| {
+        let known: Vec<&str> = gate.sites.iter().map(|stand| stand.site.name.as_str()).collect();
+        let hint = format!("Set trefoil.site to one of {}, or leave it out.", known.join(", "));
+        Fault::client("22023", format!("there is no site \"{name}\" here"), Some(&hint))
+    })
+}
+
+fn full(gate: &Gate, permit: &Permit, site: &str) -> Fault {
+    let (sessions, profile) = (gate.config.bundle.enclave().sessions_per_profile, &permit.profile().name);
+    let message = format!("all {sessions} sessions of profile \"{profile}\" at site {site} are taken");
+    let hint = "Close a session, or raise sessions_per_profile in enclave.toml.";
+    Fault::client("53300", message, Some(hint))
 }
 
 /// Records and opens a session at one site.
@@ -87,27 +129,15 @@ async fn open_at(
     asker: &Asker,
     permit: &Permit,
     site: &Site,
-) -> Result<(String, Lease, Backend), Fault> {
-    let lease = gate.pool.lease(&permit.profile().hash, &site.name).ok_or_else(|| {
-        let message = format!(
-            "all {} sessions of profile \"{}\" at site {} are taken",
-            gate.config.bundle.enclave().sessions_per_profile,
-            permit.profile().name,
-            site.name
-        );
-        Fault::client(
-            "53300",
-            message,
-            Some("Close a session, or raise sessions_per_profile in enclave.toml."),
-        )
-    })?;
+    lease: &Lease,
+) -> Result<(String, Backend), Fault> {
     let id = session_id();
     let (csr, private_key) = certificate_request(lease.role())?;
     let witnessed = record_opening(gate, asker, permit, site, &id, lease.role(), csr).await?;
     match open_site(gate, site, lease.role(), &private_key, &witnessed, &asker.settings).await {
-        Ok(backend) => Ok((id, lease, backend)),
+        Ok(backend) => Ok((id, backend)),
         Err(fault) => {
-            close(gate, asker, &id, fault.internal.clone(), Tally::default()).await;
+            close(gate, asker, &id, nothing_released(&fault)).await;
             Err(fault)
         }
     }
@@ -144,7 +174,7 @@ async fn record_opening(
         let fault = Fault::not_witnessed(&not.why, not.index);
         if not.index.is_some() {
             // It may be witnessed later, so its end is recorded; the client does not wait for that.
-            let end = ending(gate, asker, id, fault.internal.clone(), Tally::default());
+            let end = ending(gate, asker, id, nothing_released(&fault));
             let record = gate.record.clone();
             tokio::spawn(async move { record.append(end).await.map(drop) });
         }
@@ -174,18 +204,22 @@ async fn open_site(
 }
 
 /// Records that a session has ended. Nothing waits for it: what it counts was witnessed before.
-pub async fn close(gate: &Gate, asker: &Asker, id: &str, reason: String, released: Tally) {
-    if let Err(error) = gate.record.append(ending(gate, asker, id, reason, released)).await {
+pub async fn close(gate: &Gate, asker: &Asker, id: &str, closed: SessionClose) {
+    if let Err(error) = gate.record.append(ending(gate, asker, id, closed)).await {
         tracing::debug!(%error, "the end of a session is not witnessed yet");
     }
 }
 
-fn ending(gate: &Gate, asker: &Asker, id: &str, reason: String, released: Tally) -> Draft {
+fn ending(gate: &Gate, asker: &Asker, id: &str, closed: SessionClose) -> Draft {
     let mut draft = gate.draft(Kind::SessionClose, &asker.principal, &asker.listener);
     draft.session = Some(id.to_owned());
-    let closed = SessionClose { reason, rows: released.rows, bytes: released.bytes, subjects: None };
     draft.detail = to_value(&closed).ok();
     draft
+}
+
+/// The end of a session that was never opened at a site.
+fn nothing_released(fault: &Fault) -> SessionClose {
+    SessionClose { reason: fault.internal.clone(), rows: 0, bytes: 0, subjects: None }
 }
 
 fn decide(gate: &Gate, asker: &Asker) -> Result<Permit, Denial> {

@@ -3,6 +3,7 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::Poll;
 
 use bytes::BytesMut;
@@ -19,6 +20,7 @@ use crate::client::Client;
 use crate::fault::{Fault, Whose};
 use crate::gate::Gate;
 use crate::relay::{AskId, Asking, Deadlines, Relay, SessionFacts};
+use crate::standing::Standing;
 use crate::{clock, upstream};
 
 /// What is read from the client ahead of the relay; also the largest message that a client may send.
@@ -34,7 +36,7 @@ type Pending = Vec<(AskId, Pin<Box<dyn Future<Output = Outcome> + Send>>)>;
 type Cancelling<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
 /// Admits the client and serves it to the end.
-pub async fn run(gate: &Gate, mut client: Client, stop: watch::Receiver<bool>) {
+pub async fn run(gate: &Gate, mut client: Client) {
     let asker = client.asker.clone();
     let admitted = match admit::admit(gate, asker).await {
         Ok(admitted) => admitted,
@@ -45,14 +47,16 @@ pub async fn run(gate: &Gate, mut client: Client, stop: watch::Receiver<bool>) {
         }
     };
     let mut key = gate.cancels.issue(client.takes_long_cancel_keys);
-    let Admitted { id, asker, permit, lease, site, backend } = admitted;
+    let Admitted { id, asker, permit, lease, site, standing, backend } = admitted;
     let facts = SessionFacts {
         id: id.clone(),
         principal: asker.principal.clone(),
         listener: asker.listener.clone(),
         site: site.name.clone(),
     };
-    let mut relay = Relay::new(permit, facts, Deadlines::default(), clock::instant());
+    let deadlines = Deadlines::of(gate.config.bundle.enclave());
+    let meter = gate.metering.session(&site.name, &permit);
+    let mut relay = Relay::new(permit, facts, deadlines, meter, clock::instant());
     relay.greet(&backend.parameters, key.pid, &key.secret);
     let (client_read, client_write) = split(client.stream);
     let (site_read, site_write) = split(backend.stream);
@@ -70,7 +74,7 @@ pub async fn run(gate: &Gate, mut client: Client, stop: watch::Receiver<bool>) {
         site_unflushed: false,
         client_ended: false,
     };
-    let fault = link.relay(&mut relay, &mut key, stop).await;
+    let fault = link.relay(&mut relay, &mut key, standing).await;
     drop(key);
     let reason = fault.as_ref().map_or_else(|| "client left".to_owned(), |f| f.internal.clone());
     match &fault {
@@ -79,7 +83,7 @@ pub async fn run(gate: &Gate, mut client: Client, stop: watch::Receiver<bool>) {
     }
     link.close(&mut relay, fault).await;
     drop(lease);
-    admit::close(gate, &asker, &id, reason, relay.released()).await;
+    admit::close(gate, &asker, &id, relay.closing(reason)).await;
 }
 
 /// A session's two connections.
@@ -118,7 +122,7 @@ impl<'a> Link<'a> {
         &mut self,
         relay: &mut Relay,
         key: &mut Key,
-        mut stop: watch::Receiver<bool>,
+        mut standing: watch::Receiver<Standing>,
     ) -> Option<Fault> {
         let mut pending = Pending::new();
         let mut cancelling: Option<Cancelling<'a>> = None;
@@ -140,7 +144,7 @@ impl<'a> Link<'a> {
             if relay.is_over() && relay.to_client().is_empty() {
                 return None;
             }
-            let woken = match self.wait(relay, &mut pending, &mut cancelling, key, &mut stop).await {
+            let woken = match self.wait(relay, &mut pending, &mut cancelling, key, &mut standing).await {
                 Ok(woken) => woken,
                 Err(fault) => return Some(fault),
             };
@@ -170,7 +174,7 @@ impl<'a> Link<'a> {
                     cancelling = None;
                     cancellers.clear();
                 }
-                Woken::Stop => return Some(Fault::stopping()),
+                Woken::Stop => return Some(standing.borrow().fault(&self.site.name)),
             }
         }
     }
@@ -190,7 +194,7 @@ impl<'a> Link<'a> {
         pending: &mut Pending,
         cancelling: &mut Option<Cancelling<'a>>,
         key: &mut Key,
-        stop: &mut watch::Receiver<bool>,
+        standing: &mut watch::Receiver<Standing>,
     ) -> Result<Woken, Fault> {
         let gone =
             |e: std::io::Error| Fault::client("08006", format!("the client's connection broke: {e}"), None);
@@ -218,7 +222,7 @@ impl<'a> Link<'a> {
             () = maybe(cancelling) => Ok(Woken::CancelDone),
             Some(answered) = key.rings.recv() => Ok(Woken::Cancelled(answered)),
             () = until(relay.deadline()) => Ok(Woken::Deadline),
-            _ = stop.wait_for(|stop| *stop) => Ok(Woken::Stop),
+            _ = standing.wait_for(Standing::ends) => Ok(Woken::Stop),
         }
     }
 
@@ -260,6 +264,7 @@ fn witness(
     asking: Asking,
 ) -> Result<(AskId, Pin<Box<dyn Future<Output = Outcome> + Send>>), Fault> {
     let id = asking.id();
+    let (gave, since, figures) = (asking.gave(), clock::instant(), Arc::clone(&gate.figures));
     let appended: Vec<_> =
         asking.drafts(gate)?.into_iter().map(|draft| gate.record.append(draft)).collect();
     let outcome = async move {
@@ -267,6 +272,7 @@ fn witness(
         for entry in appended {
             witnessed.push(entry.await.map_err(|not| Fault::not_witnessed(&not.why, not.index))?);
         }
+        figures.released(gave, clock::instant().duration_since(since));
         Ok(witnessed)
     };
     Ok((id, Box::pin(outcome)))

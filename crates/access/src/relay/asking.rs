@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use policy::Permit;
 use record::Draft;
-use tlog::detail::{self, Released, Statement, Written};
+use tlog::detail::{self, Cut, Released, Statement, Written};
 use tlog::entry::{Count, CountState, Decision, Kind};
 
 use super::inlet::Before;
@@ -37,6 +37,8 @@ enum What {
     Release { refusals: Vec<Refused>, count: Option<Count>, statements: Vec<Statement> },
     /// What waits for the site.
     Write(Vec<Before>),
+    /// The end of a result by a limit.
+    Cut(Box<Cut>),
 }
 
 /// What every entry of a session says.
@@ -95,6 +97,11 @@ impl Relay {
         self.ask_about(id, What::Write(before))
     }
 
+    /// The end of a result by a limit.
+    pub(super) fn asking_to_cut(&self, id: AskId, cut: Box<Cut>) -> Asking {
+        self.ask_about(id, What::Cut(cut))
+    }
+
     fn ask_about(&self, id: AskId, what: What) -> Asking {
         Asking { id, constant: Arc::clone(&self.constant), what }
     }
@@ -146,6 +153,11 @@ impl Asking {
                     drafts.push(draft);
                 }
                 Ok(drafts)
+            }
+            What::Cut(cut) => {
+                let mut draft = self.constant.draft(gate, Kind::AccessCut, Decision::Deny);
+                draft.detail = Some(to_value(&cut)?);
+                Ok(vec![draft])
             }
             What::Write(before) => {
                 before.into_iter().map(|before| self.constant.before(gate, before)).collect()

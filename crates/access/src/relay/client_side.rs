@@ -13,7 +13,7 @@ use wire::pipeline::{Expect, Flush, Pushed};
 use super::inlet::Before;
 use super::refused::Refused;
 use super::running::{Running, Source, Token};
-use super::statements::{Bound, Found, Prepared, shown_parameter};
+use super::statements::{Binding, Bound, Found, Prepared, shown_parameter};
 use super::{Phase, Relay, own};
 use crate::fault::Fault;
 
@@ -109,8 +109,9 @@ impl Relay {
             },
             Message::Bind(bind) => return self.on_bind(&bind, whole),
             Message::Describe(Target::Statement(name)) => return self.on_describe(name, whole),
-            Message::Describe(Target::Portal(_)) => {
-                self.pass_on(Expect::DescribePortal, Token::Silent, whole)?;
+            Message::Describe(Target::Portal(name)) => {
+                self.names.hopes_described(Target::Portal(name));
+                self.pass_on(Expect::DescribePortal, Token::Portal(name.to_owned()), whole)?;
             }
             Message::Execute { portal, .. } => return self.on_execute(portal, whole),
             Message::Close(target) => {
@@ -149,16 +150,22 @@ impl Relay {
         };
         let parameters: Vec<_> =
             bind.values().map(|(format, value)| shown_parameter(format, value)).collect();
-        let parameters: super::statements::Parameters = parameters.into();
-        self.names.bind(bind.portal, prepared, parameters.clone())?;
-        let (portal, statement) = (bind.portal.to_owned(), bind.statement.to_owned());
-        self.pass_on(Expect::Bind, Token::Bound { portal, statement, parameters }, whole)?;
+        let results = bind.results();
+        let binding = Binding {
+            portal: bind.portal.to_owned(),
+            statement: bind.statement.to_owned(),
+            parameters: parameters.into(),
+            formats: (0..results.count()).map(|index| results.of(index)).collect(),
+        };
+        self.names.bind(prepared, &binding)?;
+        self.pass_on(Expect::Bind, Token::Bound(binding), whole)?;
         Ok(Taken::Yes)
     }
 
     fn on_describe(&mut self, name: &str, whole: &[u8]) -> Result<Taken, Fault> {
         match self.names.find_prepared(name, self.owed.is_empty()) {
             Found::Known(prepared) => {
+                self.names.hopes_described(Target::Statement(name));
                 let running = Running::description(&prepared, name);
                 self.pass_on(Expect::DescribeStatement, Token::Statement(Box::new(running)), whole)?;
             }
@@ -177,6 +184,7 @@ impl Relay {
                 return Ok(Taken::Yes);
             }
         };
+        self.describe_portal(portal, &bound)?;
         self.needs_entry(bound.prepared.judged(), &bound.parameters);
         let running = Running::execution(&bound, portal);
         self.pass_on(Expect::Execute, Token::Statement(Box::new(running)), whole)?;
@@ -216,6 +224,9 @@ impl Relay {
             Own::Alone(own) => own::stand_in(own),
             Own::AmongOthers => return self.replace_query(Refused::own_among_others()),
         };
+        if let [only] = cleared.statements() {
+            self.describe_copy(only, true)?;
+        }
         for judged in cleared.statements() {
             self.needs_entry(judged, &[]);
         }
@@ -236,6 +247,7 @@ impl Relay {
         let judged = cleared.statements().first().ok_or_else(|| Fault::ours("a text of no statement"))?;
         let prepared: Prepared = self.names.cleared(judged);
         self.names.prepare(parse.name, prepared.clone())?;
+        self.describe_copy(judged, false)?;
         let types: Vec<u32> = parse.types.collect();
         frontend::parse(self.inlet.tail(), parse.name, sent, &types).map_err(unwritable)?;
         self.expect(Expect::Parse, Token::Parsed { name: parse.name.to_owned(), prepared })
@@ -257,8 +269,9 @@ impl Relay {
         self.expect(Expect::Parse, Token::Refused(refused))
     }
 
-    fn expect(&mut self, expect: Expect, token: Token) -> Result<(), Fault> {
-        self.flushed = matches!(expect, Expect::Query | Expect::Sync);
+    pub(super) fn expect(&mut self, expect: Expect, token: Token) -> Result<(), Fault> {
+        self.at_boundary = matches!(expect, Expect::Query | Expect::Sync);
+        self.flushed = self.at_boundary;
         self.detail_bytes = self.detail_bytes.saturating_add(token.detail_bytes());
         match self.owed.push(expect, token).map_err(|v| Fault::protocol(v.to_string()))? {
             Pushed::Owed => {}

@@ -56,6 +56,9 @@ impl Relay {
             }
             _ => {}
         }
+        if !matches!(running.source, Source::Prepared(_)) {
+            running.runs = self.names.runs(&running.prepared).cloned();
+        }
         running.is_settled = true;
         let is = running.detail_bytes();
         self.detail_bytes = self.detail_bytes.saturating_sub(was).saturating_add(is);
@@ -68,14 +71,19 @@ impl Relay {
         match token {
             Token::Parsed { name, prepared } => {
                 self.soft.site_keeps_something |= !name.is_empty();
+                let shape = self.shape_of_copy(prepared.judged());
+                let prepared = prepared.shaped(shape);
                 self.names.has_prepared(name, prepared);
             }
-            Token::Bound { portal, statement, parameters } => {
-                self.names.has_bound(portal, &statement, parameters)?;
-            }
+            Token::Bound(binding) => self.names.has_bound(&binding)?,
             Token::Closed(Source::Prepared(name)) => self.names.has_closed(Target::Statement(&name)),
             Token::Closed(Source::Portal(name)) => self.names.has_closed(Target::Portal(&name)),
-            Token::Closed(Source::Text) | Token::Silent | Token::Statement(_) | Token::Refused(_) => {}
+            Token::Closed(Source::Text)
+            | Token::Silent
+            | Token::Portal(_)
+            | Token::Aside(_)
+            | Token::Statement(_)
+            | Token::Refused(_) => {}
         }
         Ok(())
     }
@@ -84,7 +92,12 @@ impl Relay {
     pub(super) fn has_done(&mut self, tag: &str, done: &Prepared) -> Result<(), Fault> {
         let name = done.judged().name();
         match done.kind() {
-            StatementKind::Prepare | StatementKind::Deallocate => self.names.has_forgotten(name),
+            StatementKind::Prepare => {
+                if let Some(name) = name {
+                    self.names.has_sql_prepared(name, done.clone())?;
+                }
+            }
+            StatementKind::Deallocate => self.names.has_forgotten(name),
             StatementKind::Discard if tag == "DISCARD ALL" => {
                 self.names.has_forgotten(None);
                 self.names.has_shut(None);

@@ -20,6 +20,7 @@ mod client_side;
 mod confirm;
 mod copying;
 mod inlet;
+mod metering;
 mod outlet;
 mod own;
 mod refused;
@@ -34,21 +35,22 @@ use std::sync::Arc;
 
 use policy::Permit;
 use record::Witnessed;
-use tlog::detail::Statement;
+use tlog::detail::{SessionClose, Statement};
 use tokio::time::Instant;
 use wire::backend::{self, Report, Severity, TransactionStatus};
 use wire::pipeline::Expected;
 
 pub use asking::{AskId, Asking};
 pub use client_side::CLIENT_MESSAGE_BYTES_MAX;
-pub use outlet::Tally;
 pub use timing::Deadlines;
 
 use crate::fault::{Fault, Shown};
+use crate::meter::{Meter, Shape};
 use asking::Constant;
 use copying::Copying;
 use inlet::Inlet;
-use outlet::{Due, Outlet};
+use metering::{Cutting, Showing, cut_off};
+use outlet::{Due, Outlet, Tally};
 use refused::Refused;
 use running::Token;
 use statements::Names;
@@ -98,6 +100,15 @@ pub struct Relay {
     /// The entries that what waits for the site needs.
     writing: Option<AskId>,
     copying: Copying,
+    meter: Meter,
+    /// What is known of the result that is being answered.
+    showing: Showing,
+    /// The shape of a COPY that was described aside and is not answered yet.
+    copy_shape: Option<(sql::Statement, Arc<Shape>)>,
+    /// A result that a limit has ended.
+    cut: Option<Cutting>,
+    /// Whether the last thing sent was a Query or a Sync.
+    at_boundary: bool,
     /// Statements that write, sent since no transaction was certainly open: the next COMMIT may commit them.
     writes_open: u64,
     /// The last entry that was witnessed.
@@ -135,7 +146,13 @@ struct Softness {
 
 impl Relay {
     /// A relay under a permit.
-    pub fn new(permit: Permit, facts: SessionFacts, deadlines: Deadlines, now: Instant) -> Self {
+    pub fn new(
+        permit: Permit,
+        facts: SessionFacts,
+        deadlines: Deadlines,
+        meter: Meter,
+        now: Instant,
+    ) -> Self {
         Self {
             constant: Arc::new(Constant::new(facts.clone(), &permit)),
             names: Names::new(permit.profile().writes()),
@@ -148,6 +165,11 @@ impl Relay {
             ahead: None,
             writing: None,
             copying: Copying::No,
+            meter,
+            showing: Showing::default(),
+            copy_shape: None,
+            cut: None,
+            at_boundary: true,
             writes_open: 0,
             last_entry: None,
             done: Vec::new(),
@@ -184,6 +206,18 @@ impl Relay {
 
     /// What the driver must have witnessed before something waits no longer; to be called until there is nothing.
     pub fn ask(&mut self, now: Instant) -> Option<Asking> {
+        match self.cut.take() {
+            Some(Cutting::Due(cut)) => {
+                let id = self.next_id();
+                self.cut = Some(Cutting::Asked(id, cut.clone()));
+                return Some(self.asking_to_cut(id, cut));
+            }
+            Some(asked) => {
+                self.cut = Some(asked);
+                return None;
+            }
+            None => {}
+        }
         if let Some(before) = self.inlet.ask() {
             let id = self.next_id();
             self.writing = Some(id);
@@ -228,6 +262,12 @@ impl Relay {
 
     /// The record's answer to what [`Relay::ask`] asked.
     pub fn answered(&mut self, id: AskId, outcome: Result<Vec<Witnessed>, Fault>) -> Result<(), Fault> {
+        if let Some(Cutting::Asked(asked, cut)) = &self.cut
+            && *asked == id
+        {
+            let fault = cut_off(cut);
+            return outcome.and(Err(fault));
+        }
         if self.writing == Some(id) {
             self.writing = None;
             let last = self.last_of(outcome?)?;
@@ -308,9 +348,10 @@ impl Relay {
         }
     }
 
-    /// Rows and bytes of results that were released whole.
-    pub fn released(&self) -> Tally {
-        self.released
+    /// What was released, and why the session ends.
+    pub fn closing(&self, reason: String) -> SessionClose {
+        let released = self.released.plus(self.outlet.run());
+        SessionClose { reason, rows: released.rows, bytes: released.bytes, subjects: self.meter.total() }
     }
 
     /// Whether the site owes an answer.

@@ -257,6 +257,11 @@ impl Outlet {
         self.held_since = None;
     }
 
+    /// What has gone out of the present result.
+    pub fn run(&self) -> Tally {
+        self.run.unwrap_or_default()
+    }
+
     /// Whether rows of the present result have gone out already.
     pub fn has_run(&self) -> bool {
         self.run.is_some()

@@ -7,17 +7,21 @@ use tlog::detail::Statement;
 use wire::frontend::Target;
 
 use super::refused::Refused;
-use super::statements::{Bound, Parameters, Prepared, parameters_bytes};
+use super::statements::{Binding, Bound, Prepared, parameters_bytes};
 
 /// What an expected reply belongs to.
 #[derive(Debug)]
 pub enum Token {
-    /// Nothing that is accounted: Sync, the description of a portal, the rest of a text whose statements have ended.
+    /// Nothing that is accounted: Sync, the rest of a text whose statements have ended.
     Silent,
+    /// The description of a portal.
+    Portal(String),
+    /// What the gate asks for itself; the client is not shown the answer.
+    Aside(Aside),
     /// A Parse, recorded only when it fails.
     Parsed { name: String, prepared: Prepared },
     /// A Bind.
-    Bound { portal: String, statement: String, parameters: Parameters },
+    Bound(Binding),
     /// A Close of a statement or a portal.
     Closed(Source),
     /// A text, an execution, or a description of a statement.
@@ -30,11 +34,32 @@ impl Token {
     /// What is kept until this is answered, and how much an entry's detail may grow by it.
     pub fn detail_bytes(&self) -> usize {
         match self {
-            Token::Silent | Token::Closed(_) => 0,
+            Token::Silent | Token::Closed(_) | Token::Portal(_) | Token::Aside(_) => 0,
             Token::Parsed { prepared, .. } => prepared.text().len().saturating_add(64),
-            Token::Bound { parameters, .. } => parameters_bytes(parameters),
+            Token::Bound(binding) => parameters_bytes(&binding.parameters),
             Token::Statement(running) => running.detail_bytes(),
             Token::Refused(refused) => refused.detail_bytes(),
+        }
+    }
+}
+
+/// What the gate asks the site for in the middle of what the client asks for.
+#[derive(Debug)]
+pub enum Aside {
+    /// A description of a portal that the client executes undescribed.
+    Portal(String),
+    /// The description of the read of a COPY. `shown`: an error of it is shown, as it is the client's.
+    Copy { shown: bool, judged: sql::Statement },
+    /// What goes with it.
+    Step { shown: bool },
+}
+
+impl Aside {
+    /// Whether an error in answer to this is shown to the client, who misses what it has skipped.
+    pub fn is_shown_failing(&self) -> bool {
+        match self {
+            Aside::Portal(_) => true,
+            Aside::Copy { shown, .. } | Aside::Step { shown } => *shown,
         }
     }
 }
@@ -44,6 +69,8 @@ impl Token {
 pub struct Running {
     /// What was judged; `source` says whether that has to be looked at again.
     pub prepared: Prepared,
+    /// What it runs, where its own text does not say so: EXECUTE, FETCH.
+    pub runs: Option<Prepared>,
     /// Its record, as far as it has come.
     pub statement: Statement,
     /// What comes after it in its text.
@@ -87,7 +114,12 @@ impl Running {
 
     fn new(prepared: Prepared, statement: Statement, source: Source) -> Self {
         let rest = VecDeque::new();
-        Self { prepared, statement, rest, source, is_settled: false, has_window: false }
+        Self { prepared, runs: None, statement, rest, source, is_settled: false, has_window: false }
+    }
+
+    /// What it reads.
+    pub fn reads(&self) -> &sql::Reads {
+        self.runs.as_ref().unwrap_or(&self.prepared).judged().reads()
     }
 
     /// Its record, and the next statement of the text.

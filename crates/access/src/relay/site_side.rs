@@ -9,6 +9,7 @@ use wire::backend::{self, CommandTag, Fields, ParameterStatus, Severity, Tag, Tr
 use wire::codec::{self, HEADER_BYTES, Peek};
 use wire::pipeline::{Ended, Expect, Step};
 
+use super::outlet::HELD_BYTES_MAX;
 use super::refused::Refused;
 use super::running::{Running, Token, statement_bytes};
 use super::shown::{self, Meaning};
@@ -54,7 +55,10 @@ impl Relay {
 
     /// Whether more may be taken in from the site.
     pub fn wants_site(&self) -> bool {
-        matches!(self.phase, Phase::Running) && self.outlet.client_keeps_up() && !self.outlet.is_full()
+        matches!(self.phase, Phase::Running)
+            && self.cut.is_none()
+            && self.outlet.client_keeps_up()
+            && !self.outlet.is_full()
     }
 
     /// How many bytes have to be there before the next message can be taken in; 0 when any will do.
@@ -72,31 +76,29 @@ impl Relay {
         now: Instant,
     ) -> Result<Option<usize>, Fault> {
         self.settle()?;
-        let named = matches!(self.owed.front(), Some((_, Token::Statement(running))) if running.has_window);
-        if named && self.outlet.admit_row(total) {
-            self.count_row(tag, total)?;
-            return Ok(Some(0));
+        // The meter reads a row before it goes; of a huge one, the beginning.
+        let needed = total.min(HELD_BYTES_MAX);
+        if input.len() < needed {
+            self.site_needs = needed;
+            return Ok(None);
         }
-        if !self.outlet.has_room(total) {
+        self.site_needs = 0;
+        if !self.count(tag, input, total)? {
+            return Ok(None);
+        }
+        let named = matches!(self.owed.front(), Some((_, Token::Statement(running))) if running.has_window);
+        let used = if named && self.outlet.admit_row(total) {
+            0
+        } else if self.outlet.has_room(total) {
+            self.outlet.hold_row(input.get(..total).unwrap_or_default(), now);
+            total
+        } else {
             self.phase = Phase::Due(self.outlet.due_in_the_middle(total));
             return Ok(None);
-        }
-        let Some(whole) = input.get(..total) else {
-            return Ok(None);
         };
-        self.outlet.hold_row(whole, now);
-        self.count_row(tag, total)?;
-        Ok(Some(total))
-    }
-
-    fn count_row(&mut self, tag: Tag, total: usize) -> Result<(), Fault> {
+        self.row_is_taken();
         match self.owed.on_reply(tag).map_err(|v| broken(&self.facts.site, &v))? {
-            Step::Part { token: Token::Statement(running), .. } => {
-                let statement = &mut running.statement;
-                statement.rows = statement.rows.saturating_add(1);
-                statement.bytes = statement.bytes.saturating_add(u64::try_from(total).unwrap_or(u64::MAX));
-                Ok(())
-            }
+            Step::Part { .. } => Ok(Some(used)),
             _ => Err(Fault::site(&self.facts.site, "sends rows that no statement asked for")),
         }
     }
@@ -184,10 +186,14 @@ impl Relay {
             (_, Tag::CopyOutResponse | Tag::CopyInResponse) => {
                 Err(Fault::site(&self.facts.site, "begins a COPY that was not cleared"))
             }
+            (token @ Token::Aside(_), _) => Ok(token),
             (Token::Refused(_), _) => {
                 Err(Fault::site(&self.facts.site, "understood what cannot be parsed"))
             }
             (token, _) => {
+                if tag == Tag::RowDescription {
+                    self.has_described(&token, whole.get(HEADER_BYTES..).unwrap_or_default())?;
+                }
                 self.outlet.hold(whole, now);
                 Ok(token)
             }
@@ -219,6 +225,7 @@ impl Relay {
             }
             _ => self.outlet.hold(whole, now),
         }
+        running.statement.subjects = self.end_result();
         self.timing.answered(true, now);
         let (done, next) = running.end();
         self.detail_bytes = self.detail_bytes.saturating_add(statement_bytes(&done));
@@ -245,7 +252,12 @@ impl Relay {
 
     fn on_end(&mut self, ended: Ended<Token>, tag: Tag, whole: &[u8], now: Instant) -> Result<(), Fault> {
         let body = whole.get(HEADER_BYTES..).unwrap_or_default();
-        let due = tag == Tag::ReadyForQuery || ended.flush_reached;
+        let aside = matches!(ended.token, Token::Aside(_));
+        let due = (tag == Tag::ReadyForQuery && !aside)
+            || (ended.flush_reached && (!aside || self.outlet.holds_something()));
+        if tag == Tag::RowDescription {
+            self.has_described(&ended.token, body)?;
+        }
         for (_, token) in &ended.skipped {
             self.detail_bytes = self.detail_bytes.saturating_sub(token.detail_bytes());
         }
@@ -259,10 +271,12 @@ impl Relay {
             {
                 self.on_complete(*running, tag, whole, now)?;
             }
-            Token::Statement(running) => {
+            Token::Statement(mut running) => {
+                running.statement.subjects = self.end_result();
                 self.done.push(running.statement);
                 self.outlet.hold(whole, now);
             }
+            Token::Aside(_) => {}
             token => {
                 self.confirm(token)?;
                 self.outlet.hold(whole, now);
@@ -270,7 +284,7 @@ impl Relay {
         }
         if tag == Tag::ReadyForQuery {
             self.transaction = backend::ready_for_query(body).map_err(|v| broken(&self.facts.site, &v))?;
-            self.soft.at_ready = true;
+            self.soft.at_ready |= !aside;
             if self.transaction == TransactionStatus::Idle {
                 let quiet = self.owed.is_empty();
                 self.names.transaction_ended(quiet);
@@ -297,14 +311,16 @@ impl Relay {
         self.names.has_failed();
         self.detail_bytes = self.detail_bytes.saturating_sub(token.detail_bytes());
         let sqlstate = fields.sqlstate().unwrap_or("XX000");
+        let subjects = self.end_result();
         let statement = match token {
             Token::Refused(refused) => {
                 self.refuse(refused, now);
                 return Ok(());
             }
-            Token::Statement(running) => Some(running.statement),
+            Token::Aside(aside) if !aside.is_shown_failing() => return Ok(()),
+            Token::Statement(running) => Some(Statement { subjects, ..running.statement }),
             Token::Parsed { prepared, .. } => Some(prepared.statement()),
-            Token::Silent | Token::Bound { .. } | Token::Closed(_) => None,
+            Token::Silent | Token::Portal(_) | Token::Aside(_) | Token::Bound(_) | Token::Closed(_) => None,
         };
         let profile = self.permit.profile();
         // Casts such as regclass fail like this in the middle of a result: rows that were counted need a statement.

@@ -11,11 +11,12 @@ use wire::codec::Format;
 use wire::frontend::Target;
 
 use crate::fault::Fault;
+use crate::meter::Shape;
 
 /// Prepared statements and portals of a session together.
 const NAMES_MAX: usize = 4_096;
-/// Cursors that a transaction may have open; a text of each is kept.
-const CURSORS_MAX: usize = 64;
+/// Cursors, and statements made by PREPARE, of a session; a text of each is kept.
+const SQL_NAMES_MAX: usize = 256;
 /// Texts and parameters that a session may have prepared and bound.
 const PREPARED_BYTES_MAX: usize = 16_777_216;
 /// A longer parameter is recorded by its digest.
@@ -32,6 +33,8 @@ pub struct Names {
     hoped: Side,
     /// Cursors that DECLARE opened, by what the site has confirmed.
     cursors: HashMap<String, Prepared>,
+    /// Statements that PREPARE made, likewise.
+    sql_prepared: HashMap<String, Prepared>,
     /// Whether something that was hoped for did not come, or was undone by SQL.
     parted: bool,
     /// Whether some statement of the session may write.
@@ -52,6 +55,10 @@ struct Side {
 pub struct Prepared {
     judged: sql::Statement,
     stretch: u64,
+    /// What the site says of its rows, when it has said so.
+    shape: Option<Arc<Shape>>,
+    /// Whether its rows are described, or will be.
+    is_described: bool,
 }
 
 /// The values of a Bind, as the record shows them.
@@ -62,7 +69,22 @@ pub type Parameters = Arc<[Option<String>]>;
 pub struct Bound {
     pub prepared: Prepared,
     pub parameters: Parameters,
+    /// The statement's name.
+    of: String,
+    /// Of the columns of the result: none, one for all, or one for each.
+    formats: Arc<[Format]>,
+    /// Whether its rows are described, or will be.
+    pub is_described: bool,
     stretch: u64,
+}
+
+/// What a Bind says, as it is kept.
+#[derive(Debug, Clone)]
+pub struct Binding {
+    pub portal: String,
+    pub statement: String,
+    pub parameters: Parameters,
+    pub formats: Arc<[Format]>,
 }
 
 /// What a name stands for when a message that uses it is sent.
@@ -81,6 +103,7 @@ impl Names {
             confirmed: Side::default(),
             hoped: Side::default(),
             cursors: HashMap::new(),
+            sql_prepared: HashMap::new(),
             parted: false,
             writes,
             stretch: 0,
@@ -94,7 +117,7 @@ impl Names {
 
     /// A statement that was cleared, as of now.
     pub fn cleared(&self, judged: &sql::Statement) -> Prepared {
-        Prepared { judged: judged.clone(), stretch: self.stretch }
+        Prepared { judged: judged.clone(), stretch: self.stretch, shape: None, is_described: false }
     }
 
     /// Hopes for a statement under a name; the empty name is replaced at will.
@@ -104,9 +127,24 @@ impl Names {
     }
 
     /// Hopes for a portal of a statement that is known.
-    pub fn bind(&mut self, portal: &str, prepared: Prepared, parameters: Parameters) -> Result<(), Fault> {
-        self.hoped.bind(portal.to_owned(), Bound { prepared, parameters, stretch: self.stretch });
+    pub fn bind(&mut self, prepared: Prepared, binding: &Binding) -> Result<(), Fault> {
+        let bound = Bound::new(prepared, binding, self.stretch);
+        self.hoped.bind(binding.portal.clone(), bound);
         self.check_bounds()
+    }
+
+    /// Hopes that the rows of a statement or a portal are described.
+    pub fn hopes_described(&mut self, target: Target<'_>) {
+        let of = match target {
+            Target::Statement(name) => Some(name.to_owned()),
+            Target::Portal(name) => self.hoped.portals.get_mut(name).map(|bound| {
+                bound.is_described = true;
+                bound.of.clone()
+            }),
+        };
+        if let Some(prepared) = of.and_then(|of| self.hoped.prepared.get_mut(&of)) {
+            prepared.is_described = true;
+        }
     }
 
     /// Hopes that a name is free again.
@@ -161,17 +199,56 @@ impl Names {
     }
 
     /// The site has bound what it has under the statement's name.
-    pub fn has_bound(
-        &mut self,
-        portal: String,
-        statement: &str,
-        parameters: Parameters,
-    ) -> Result<(), Fault> {
-        let prepared = self.confirmed_statement(statement)?.clone();
-        let stretch = prepared.stretch;
-        self.cursors.remove(&portal);
-        self.confirmed.bind(portal, Bound { prepared, parameters, stretch });
+    pub fn has_bound(&mut self, binding: &Binding) -> Result<(), Fault> {
+        let prepared = self.confirmed_statement(&binding.statement)?.clone();
+        self.cursors.remove(&binding.portal);
+        let bound = Bound::new(prepared, binding, self.stretch);
+        self.confirmed.bind(binding.portal.clone(), bound);
         Ok(())
+    }
+
+    /// The site has described a statement's rows.
+    pub fn has_described_statement(&mut self, name: &str, shape: &Arc<Shape>) {
+        if let Some(prepared) = self.confirmed.prepared.get_mut(name) {
+            prepared.shape = Some(Arc::clone(shape));
+            prepared.is_described = true;
+        }
+    }
+
+    /// The site has described a portal's rows, and with them its statement's.
+    pub fn has_described_portal(&mut self, name: &str, shape: &Arc<Shape>) {
+        let Some(bound) = self.confirmed.portals.get_mut(name) else {
+            return;
+        };
+        bound.prepared.shape = Some(Arc::clone(shape));
+        if let Some(prepared) = self.confirmed.prepared.get_mut(&bound.of)
+            && prepared.text() == bound.prepared.text()
+        {
+            prepared.shape = Some(Arc::clone(shape));
+            prepared.is_described = true;
+        }
+    }
+
+    /// SQL has made a prepared statement.
+    pub fn has_sql_prepared(&mut self, name: &str, prepared: Prepared) -> Result<(), Fault> {
+        self.has_forgotten(Some(name));
+        self.sql_prepared.insert(name.to_owned(), prepared);
+        self.check_bounds()
+    }
+
+    /// What EXECUTE, FETCH or MOVE runs; `None` for other statements, and where the name is not known.
+    pub fn runs(&self, prepared: &Prepared) -> Option<&Prepared> {
+        let name = prepared.judged.name()?;
+        match prepared.kind() {
+            StatementKind::Execute => {
+                self.sql_prepared.get(name).or_else(|| self.confirmed.prepared.get(name))
+            }
+            StatementKind::Fetch | StatementKind::Move => {
+                let bound = || self.confirmed.portals.get(name).map(|bound| &bound.prepared);
+                self.cursors.get(name).or_else(bound)
+            }
+            _ => None,
+        }
     }
 
     /// The site has closed it.
@@ -215,8 +292,14 @@ impl Names {
     pub fn has_forgotten(&mut self, name: Option<&str>) {
         self.parted = true;
         match name {
-            Some(name) => self.confirmed.close(Target::Statement(name)),
-            None => self.confirmed.close_statements(),
+            Some(name) => {
+                self.sql_prepared.remove(name);
+                self.confirmed.close(Target::Statement(name));
+            }
+            None => {
+                self.sql_prepared.clear();
+                self.confirmed.close_statements();
+            }
         }
     }
 
@@ -250,8 +333,8 @@ impl Names {
     }
 
     fn check_bounds(&self) -> Result<(), Fault> {
-        let too_many_cursors = self.cursors.len() > CURSORS_MAX;
-        if self.hoped.is_too_much() || self.confirmed.is_too_much() || too_many_cursors {
+        let too_much_of_sql = self.cursors.len() > SQL_NAMES_MAX || self.sql_prepared.len() > SQL_NAMES_MAX;
+        if self.hoped.is_too_much() || self.confirmed.is_too_much() || too_much_of_sql {
             let message = format!(
                 "more than {NAMES_MAX} prepared statements and portals, or {PREPARED_BYTES_MAX} bytes of them, in one session"
             );
@@ -317,6 +400,13 @@ impl Prepared {
         &self.judged
     }
 
+    /// Notes the shape of its rows.
+    #[must_use]
+    pub fn shaped(mut self, shape: Option<Arc<Shape>>) -> Self {
+        self.shape = shape.or(self.shape);
+        self
+    }
+
     /// Its text, as it is recorded.
     pub fn text(&self) -> &str {
         self.judged.text()
@@ -338,6 +428,26 @@ impl Prepared {
 }
 
 impl Bound {
+    fn new(prepared: Prepared, binding: &Binding, stretch: u64) -> Self {
+        Self {
+            is_described: prepared.is_described,
+            prepared,
+            parameters: binding.parameters.clone(),
+            of: binding.statement.clone(),
+            formats: binding.formats.clone(),
+            stretch,
+        }
+    }
+
+    /// The shape of its rows, in the formats that it asks for; COPY writes in its own.
+    pub fn shape(&self) -> Option<Arc<Shape>> {
+        let shape = self.prepared.shape.as_ref()?;
+        match self.prepared.kind() {
+            StatementKind::CopyOut(_) => Some(Arc::clone(shape)),
+            _ => Some(Arc::new(Shape::clone(shape).in_formats(&self.formats))),
+        }
+    }
+
     fn bytes(&self) -> usize {
         self.prepared.bytes() + parameters_bytes(&self.parameters)
     }

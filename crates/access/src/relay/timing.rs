@@ -17,6 +17,14 @@ pub struct Deadlines {
     pub idle: Option<Duration>,
 }
 
+impl Deadlines {
+    /// Those of an enclave.
+    pub fn of(enclave: &policy::Enclave) -> Self {
+        let seconds = |max: Option<u32>| max.map(|max| Duration::from_secs(u64::from(max)));
+        Self { statement: seconds(enclave.statement_seconds_max), idle: seconds(enclave.idle_seconds_max) }
+    }
+}
+
 /// Where a session stands against its deadlines.
 #[derive(Debug)]
 pub struct Timing {

@@ -73,14 +73,21 @@ pub fn parse(out: &mut Vec<u8>, name: &str, text: &str, types: &[u32]) -> Result
 
 /// Describe.
 pub fn describe(out: &mut Vec<u8>, target: Target<'_>) -> Result<(), Unwritable> {
-    frame(out, Tag::Describe, |out| {
-        let (kind, name) = match target {
-            Target::Statement(name) => (b'S', name),
-            Target::Portal(name) => (b'P', name),
-        };
-        out.push(kind);
-        put_text(out, name)
-    })
+    frame(out, Tag::Describe, |out| put_target(out, target))
+}
+
+/// Close.
+pub fn close(out: &mut Vec<u8>, target: Target<'_>) -> Result<(), Unwritable> {
+    frame(out, Tag::Close, |out| put_target(out, target))
+}
+
+fn put_target(out: &mut Vec<u8>, target: Target<'_>) -> Result<(), Unwritable> {
+    let (kind, name) = match target {
+        Target::Statement(name) => (b'S', name),
+        Target::Portal(name) => (b'P', name),
+    };
+    out.push(kind);
+    put_text(out, name)
 }
 
 /// Sync.
