@@ -3,6 +3,7 @@
 //! one transaction. Offline: no running gate can do this. Not here: the statements (`wall`).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use policy::{Bundle, Profile};
 use tokio_postgres::Client;
@@ -12,7 +13,7 @@ use wall::{Drift, Facts};
 
 use crate::drift::facts;
 use crate::secrets::{verifier, verifies};
-use crate::{Cluster, Event, Secrets, SitesError, Watcher, services};
+use crate::{Cluster, Event, Secrets, SitesError, Watcher, pseudonyms, services};
 
 /// What apply changed at a site; nothing, the second time.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -23,14 +24,30 @@ pub struct Applied {
     pub made: Vec<String>,
     /// The digits of the profiles, and the roles of the services, that were taken out.
     pub retired: Vec<String>,
+    /// Profiles that were not made, because subjects have no token yet.
+    pub waiting: Vec<Waiting>,
     /// Roles whose passwords were set.
     pub passwords: Vec<String>,
+}
+
+/// A profile that shows pseudonyms before everybody has one: whoever has none would show as nobody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// Its name.
+    pub profile: String,
+    /// The scope that its pseudonyms come from.
+    pub scope: String,
+    /// Subjects without a token at this site.
+    pub missing: i64,
 }
 
 impl Applied {
     /// Whether the site was as it should be.
     pub fn nothing(&self) -> bool {
-        self.made.is_empty() && self.retired.is_empty() && self.passwords.is_empty()
+        self.made.is_empty()
+            && self.retired.is_empty()
+            && self.waiting.is_empty()
+            && self.passwords.is_empty()
     }
 }
 
@@ -51,13 +68,16 @@ pub async fn apply(
     let live = facts(&client).await.map_err(failed())?;
     let drift = wall::compare(&live, &wall::expected(bundle, site)?);
     let present = live_profiles(&client).await.map_err(failed())?;
-    let stale: Vec<_> = bundle.profiles().iter().filter(|profile| !intact(profile, &live, &drift)).collect();
+    let mut stale: Vec<_> =
+        bundle.profiles().iter().filter(|profile| !intact(profile, &live, &drift)).collect();
     let wanted: BTreeSet<String> =
         bundle.profiles().iter().map(|profile| names::short(&profile.hash)).collect();
     let again: BTreeSet<String> = stale.iter().map(|profile| names::short(&profile.hash)).collect();
     let gone: Vec<&LiveProfile> =
         present.iter().filter(|live| !wanted.contains(&live.short) || again.contains(&live.short)).collect();
     close(&client, site, &gone).await?;
+    let waiting = waiting(&client, bundle, site, &stale).await?;
+    stale.retain(|profile| !waiting.iter().any(|waiting| waiting.profile == profile.name));
     let mut ddl: Vec<String> = gone.iter().flat_map(|live| wall::retire(live)).collect();
     for profile in &stale {
         watcher(Event::Applying { site: site.to_owned(), profile: profile.name.clone() });
@@ -72,7 +92,25 @@ pub async fn apply(
     let mut retired: Vec<String> =
         gone.iter().map(|live| live.short.clone()).filter(|short| !wanted.contains(short)).collect();
     retired.extend(services.retired);
-    Ok(Applied { site: site.to_owned(), made, retired, passwords })
+    Ok(Applied { site: site.to_owned(), made, retired, waiting, passwords })
+}
+
+/// Which of these profiles cannot be made yet.
+async fn waiting(
+    client: &Client,
+    bundle: &Bundle,
+    site: &str,
+    profiles: &[&Arc<Profile>],
+) -> Result<Vec<Waiting>, SitesError> {
+    let mut waiting = Vec::new();
+    for profile in profiles {
+        let Some(scope) = &profile.pseudonym_scope else { continue };
+        let missing = pseudonyms::count(client, bundle, site, scope, None).await?.missing;
+        if missing > 0 {
+            waiting.push(Waiting { profile: profile.name.clone(), scope: scope.clone(), missing });
+        }
+    }
+    Ok(waiting)
 }
 
 /// Runs statements in one transaction. Whoever holds a table for long makes it fail rather than wait for ever, with

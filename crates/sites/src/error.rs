@@ -52,6 +52,15 @@ pub enum SitesError {
     /// The siblings have not caught up.
     #[error("site {site} still copies {tables} tables of its siblings after {seconds} s; its log says why")]
     NotSynchronised { site: String, tables: i64, seconds: u64 },
+    /// The siblings have not taken what a site has published.
+    #[error(
+        "site {site}: {siblings} siblings have not taken the new tokens after {seconds} s; the old ones are gone \
+         here and still there; bring the siblings up and they follow by themselves"
+    )]
+    NotTaken { site: String, siblings: i64, seconds: u64 },
+    /// No such pseudonym scope.
+    #[error("there is no pseudonym scope `{0}`; `trefoil pseudonyms status` lists them")]
+    NoScope(String),
     /// One of our own tasks ended without an answer.
     #[error("a task ended early: {0}")]
     Task(#[from] tokio::task::JoinError),

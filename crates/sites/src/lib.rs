@@ -17,11 +17,12 @@ mod load;
 pub mod mesh;
 pub mod people;
 pub mod provision;
+pub mod pseudonyms;
 mod rows;
 pub mod secrets;
 mod services;
 
-pub use apply::{Applied, apply};
+pub use apply::{Applied, Waiting, apply};
 pub use cluster::Cluster;
 pub use drift::{Found, check};
 pub use error::SitesError;

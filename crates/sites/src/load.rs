@@ -150,7 +150,8 @@ async fn load_site(bundle: &Bundle, cluster: &Cluster, from: Vec<Receiver<Bytes>
     for client in clients {
         client.batch_execute("COMMIT").await.map_err(failed())?;
     }
-    let mut rest = wall::pseudonyms::fill(bundle, site);
+    let scopes = bundle.catalog().pseudonym_scopes.iter();
+    let mut rest: Vec<String> = scopes.map(|scope| wall::pseudonyms::fill(bundle, site, scope)).collect();
     rest.push("COMMIT".to_owned());
     match subjects {
         Some(client) => client.batch_execute(&rest.join(";\n")).await.map_err(failed()),

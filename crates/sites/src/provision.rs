@@ -5,7 +5,7 @@ use policy::Bundle;
 
 use crate::apply::{Applied, apply, run};
 use crate::load::{self, Generate};
-use crate::{Cluster, Secrets, SitesError, Watcher, mesh};
+use crate::{Cluster, Secrets, SitesError, Watcher, mesh, pseudonyms};
 
 /// Provisions all sites of a bundle, which run already.
 ///
@@ -23,6 +23,7 @@ pub async fn provision(
     let loaded = load::load(bundle, clusters, generate, watcher).await?;
     mesh::join(clusters).await?;
     mesh::wait_synchronised(clusters, watcher).await?;
+    pseudonyms::prepare(bundle, clusters, watcher).await?;
     if loaded {
         try_join_all(clusters.iter().map(|cluster| load::analyze(bundle, cluster))).await?;
     }

@@ -64,7 +64,9 @@ pub(crate) fn apply(asked: &Enclave) -> Result<(), Ended> {
 
 async fn apply_at_sites(estate: &Estate, bundle: &Bundle, secrets: &Secrets) -> Result<bool, Ended> {
     let nobody: sites::Watcher = Arc::new(|_| ());
-    let mut changed = false;
+    let prepared = sites::pseudonyms::prepare(bundle, estate.clusters(), &nobody).await;
+    prepared.or_not("preparing pseudonym scopes")?;
+    let (mut changed, mut waiting) = (false, Vec::new());
     for cluster in estate.clusters() {
         let applied = sites::apply(cluster, bundle, &secrets.of_sites(), &nobody).await;
         let applied = applied.or_not(format!("applying policy {}", bundle.hash()))?;
@@ -75,6 +77,14 @@ async fn apply_at_sites(estate: &Estate, bundle: &Bundle, secrets: &Secrets) -> 
         let passwords = applied.passwords.len();
         let site = &applied.site;
         terminal::say(&format!("site {site}: made {made}; retired {retired}; {passwords} passwords set"));
+        waiting.extend(applied.waiting.iter().map(|waiting| {
+            let sites::Waiting { profile, scope, missing } = waiting;
+            format!("site {site}: profile {profile} waits for {missing} tokens of the scope {scope}")
+        }));
     }
-    Ok(changed)
+    if waiting.is_empty() {
+        return Ok(changed);
+    }
+    let lines = waiting.join("\n");
+    Err(Ended::not(format!("{lines}\napply again when `trefoil pseudonyms status` finds none missing")))
 }

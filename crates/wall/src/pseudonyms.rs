@@ -3,7 +3,7 @@
 
 use policy::Bundle;
 
-use crate::names::{self, LINK, PSEUDONYM_SCHEMA, partition, quoted, relation};
+use crate::names::{self, LINK, PSEUDONYM_SCHEMA, literal, partition, quoted, relation};
 use crate::{tables, triggers};
 
 /// A random token of 122 bits.
@@ -41,13 +41,9 @@ pub fn lay(bundle: &Bundle, site: &str, scope: &str) -> Vec<String> {
     ddl
 }
 
-/// Gives every subject of this site that has no token one, in every scope, in random order: neither the place of a
-/// token on disk nor the order in which tokens were made says whose it is.
-pub fn fill(bundle: &Bundle, site: &str) -> Vec<String> {
-    bundle.catalog().pseudonym_scopes.iter().map(|scope| fill_scope(bundle, site, scope)).collect()
-}
-
-fn fill_scope(bundle: &Bundle, site: &str, scope: &str) -> String {
+/// Gives every subject of this site that has no token in a scope one, in random order: neither the place of a token on
+/// disk nor the order in which tokens were made says whose it is.
+pub fn fill(bundle: &Bundle, site: &str, scope: &str) -> String {
     let catalog = bundle.catalog();
     let home = catalog.table(&catalog.subject_table).map(|subjects| quoted(&subjects.home));
     format!(
@@ -62,7 +58,7 @@ fn fill_scope(bundle: &Bundle, site: &str, scope: &str) -> String {
 /// table leaves no rows behind, as deleting them one by one would. Whoever reads meanwhile waits, or sees no token.
 pub fn forget(bundle: &Bundle, site: &str, scope: &str) -> Vec<String> {
     let own = relation(PSEUDONYM_SCHEMA, &partition(scope, site));
-    vec![format!("TRUNCATE {own}"), fill_scope(bundle, site, scope)]
+    vec![format!("TRUNCATE {own}"), fill(bundle, site, scope)]
 }
 
 /// Statistics of a scope hold samples of its tokens: taken anew, they hold none of the old.
@@ -76,17 +72,26 @@ pub fn analyze(bundle: &Bundle, scope: &str) -> String {
 }
 
 /// One row: how many subjects the site knows, how many of them have no token in the scope, and how many tokens belong
-/// to nobody.
-pub fn count(bundle: &Bundle, scope: &str) -> String {
+/// to nobody. Of all homes, or of one.
+pub fn count(bundle: &Bundle, scope: &str, home: Option<&str>) -> String {
     let catalog = bundle.catalog();
-    let home = catalog.table(&catalog.subject_table).map(|subjects| quoted(&subjects.home));
+    let column = catalog.table(&catalog.subject_table).map(|subjects| quoted(&subjects.home));
+    let part = |table: &str| home.map_or(table.to_owned(), |home| partition(table, home));
     format!(
         "SELECT pg_catalog.count(s.{LINK}), pg_catalog.count(*) FILTER (WHERE p.token IS NULL), \
          pg_catalog.count(*) FILTER (WHERE s.{LINK} IS NULL) \
          FROM {} s FULL JOIN {} p ON p.subject = s.{LINK} AND p.home = s.{}",
-        relation(&catalog.schema, &catalog.subject_table),
-        relation(PSEUDONYM_SCHEMA, scope),
-        home.unwrap_or_default()
+        relation(&catalog.schema, &part(&catalog.subject_table)),
+        relation(PSEUDONYM_SCHEMA, &part(scope)),
+        column.unwrap_or_default()
+    )
+}
+
+/// One row: whether the site, as a subscriber, takes a scope's tokens from this sibling.
+pub fn takes(scope: &str, publisher: &str) -> String {
+    let table = literal(&relation(PSEUDONYM_SCHEMA, &partition(scope, publisher)));
+    format!(
+        "SELECT EXISTS (SELECT FROM pg_catalog.pg_subscription_rel WHERE srrelid = {table}::pg_catalog.regclass)"
     )
 }
 
