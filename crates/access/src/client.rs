@@ -1,26 +1,27 @@
-//! The client's side of a connection until it is a session: TLS, the opening packet, SCRAM-SHA-256.
-//! Not here: whether policy lets the principal in (`admit`).
+//! The client's side of a connection until it is a session: where it comes from, TLS, the opening packet. Not here:
+//! passwords (`login`), whether policy lets the principal in (`admit`).
 
-use bytes::BytesMut;
-use rand::RngCore;
+use std::net::IpAddr;
+
 use socket2::{SockRef, TcpKeepalive};
-use tlog::detail::{Refused, Stage};
-use tlog::entry::Kind;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Duration, timeout};
-use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use wire::backend::{self, Report, Severity};
-use wire::codec::{self, Frame};
-use wire::frontend::{SaslInitial, Tag};
-use wire::scram::{Exchange, ITERATIONS_DEFAULT, NONCE_BYTES, Verifier};
 use wire::startup::{self, STARTUP_BYTES_MAX, Startup};
 use wire::{Violation, options};
 
 use crate::admit::Asker;
+use crate::attempts::Seat;
+use crate::config::Listener;
 use crate::fault::{Fault, Shown};
 use crate::gate::Gate;
+use crate::login;
+use crate::origin::{self, Origin, OriginError};
+
+/// The protocol that a client names when it begins with TLS at once (`sslnegotiation=direct`).
+pub const ALPN: &[u8] = b"postgresql";
 
 /// How long a client may take from its first byte until it is authenticated.
 const OPENING_MS_MAX: u64 = 10_000;
@@ -32,8 +33,8 @@ const KEEPALIVE_IDLE_S_MAX: u64 = 60;
 const KEEPALIVE_INTERVAL_S: u64 = 10;
 /// and so often.
 const KEEPALIVE_RETRIES_MAX: u32 = 3;
-/// Requests for encryption before the opening packet; one of each kind is what real clients send.
-const ENCRYPTION_REQUESTS_MAX: usize = 2;
+/// The first byte of a TLS connection; no opening packet begins with it, because none is that long.
+const TLS_HANDSHAKE: u8 = 0x16;
 /// The database that clients name; there is one.
 const DATABASE: &str = "trefoil";
 /// Settings in the opening packet that go on to the site as they are.
@@ -75,6 +76,8 @@ pub struct Client {
     pub asker: Asker,
     /// Whether it reads cancel keys of more than four bytes.
     pub takes_long_cancel_keys: bool,
+    /// Its share of what its address may have, while it is connected.
+    _seat: Seat,
 }
 
 /// Why a connection did not become a session; logged, and where it helps said to the client before.
@@ -86,6 +89,12 @@ pub enum OpenError {
     /// The peer does not speak the protocol.
     #[error("{0}")]
     Protocol(#[from] Violation),
+    /// It is not known where it comes from.
+    #[error("{0}")]
+    Origin(#[from] OriginError),
+    /// Its address has as many connections as it may.
+    #[error("{0} has as many connections as one address may have (connections_per_address_max in gate.toml)")]
+    Crowded(IpAddr),
     /// It took too long.
     #[error("not authenticated within {OPENING_MS_MAX} ms")]
     Slow,
@@ -94,30 +103,71 @@ pub enum OpenError {
     Refused(Fault),
 }
 
-/// Opens a connection that came in through the listener of a place.
-pub async fn open(gate: &Gate, tls: &TlsAcceptor, tcp: TcpStream, place: &str) -> Result<Opened, OpenError> {
-    timeout(Duration::from_millis(OPENING_MS_MAX), open_in_time(gate, tls, tcp, place))
+/// Opens a connection that came in through a listener.
+pub async fn open(
+    gate: &Gate,
+    listener: &Listener,
+    tcp: TcpStream,
+    peer: IpAddr,
+) -> Result<Opened, OpenError> {
+    timeout(Duration::from_millis(OPENING_MS_MAX), open_in_time(gate, listener, tcp, peer))
         .await
         .map_err(|_| OpenError::Slow)?
 }
 
 async fn open_in_time(
     gate: &Gate,
-    tls: &TlsAcceptor,
+    listener: &Listener,
     mut tcp: TcpStream,
-    place: &str,
+    peer: IpAddr,
 ) -> Result<Opened, OpenError> {
     tcp.set_nodelay(true)?;
     SockRef::from(&tcp).set_tcp_keepalive(&keepalive())?;
-    for _ in 0..=ENCRYPTION_REQUESTS_MAX {
-        // Packets are read to the byte: nothing that came in plain text is still buffered when TLS begins.
+    let origin = origin::find(&gate.config.bundle, listener, &mut tcp, peer).await?;
+    let seat = gate.attempts.sit(origin.address).ok_or(OpenError::Crowded(origin.address))?;
+    let mut first = [0];
+    if tcp.peek(&mut first).await? == 0 {
+        return Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into());
+    }
+    if first == [TLS_HANDSHAKE] {
+        let mut stream = gate.tls.accept(tcp).await?;
+        // Without it, somebody could have a browser say what a client says.
+        if stream.get_ref().1.alpn_protocol() != Some(ALPN) {
+            let message = "TLS from the first byte asks for the ALPN protocol \"postgresql\"";
+            let fault = Fault::protocol(message);
+            return Err(refuse(&mut stream, fault).await);
+        }
+        return open_encrypted(gate, stream, origin, seat).await;
+    }
+    ask_for_encryption(gate, tcp, origin, seat).await
+}
+
+/// Reads opening packets until TLS begins: at most one of each kind of request for encryption.
+async fn ask_for_encryption(
+    gate: &Gate,
+    mut tcp: TcpStream,
+    origin: Origin,
+    seat: Seat,
+) -> Result<Opened, OpenError> {
+    let mut asked_for_gss = false;
+    loop {
+        // Packets are read to the byte, and an answer is waited for before anything else may be said: what came in
+        // plain text, from whoever could put it there, is never taken for what came by TLS (CVE-2021-23214).
         match read_startup(&mut tcp).await? {
             Startup::SslRequest => {
+                nothing_behind(&tcp)?;
                 tcp.write_all(b"S").await?;
-                let stream = tls.accept(tcp).await?;
-                return open_encrypted(gate, stream, place).await;
+                let stream = gate.tls.accept(tcp).await?;
+                return open_encrypted(gate, stream, origin, seat).await;
             }
-            Startup::GssencRequest => tcp.write_all(b"N").await?,
+            Startup::GssencRequest if asked_for_gss => {
+                return Err(OpenError::Refused(Fault::protocol("a second request for GSSAPI encryption")));
+            }
+            Startup::GssencRequest => {
+                asked_for_gss = true;
+                nothing_behind(&tcp)?;
+                tcp.write_all(b"N").await?;
+            }
             Startup::Cancel(cancel) => return Ok(Opened::cancel(cancel, tcp)),
             Startup::Session(_) => {
                 let message = "this gate takes no connection without TLS";
@@ -126,13 +176,23 @@ async fn open_in_time(
             }
         }
     }
-    Err(OpenError::Refused(Fault::protocol("too many requests for encryption")))
+}
+
+/// Refuses what was sent behind a request for encryption before it was answered.
+fn nothing_behind(tcp: &TcpStream) -> Result<(), OpenError> {
+    match tcp.try_read(&mut [0]) {
+        Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => Ok(()),
+        Ok(0) => Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into()),
+        Ok(_) => Err(OpenError::Refused(Fault::protocol("plain text behind a request for encryption"))),
+        Err(error) => Err(error.into()),
+    }
 }
 
 async fn open_encrypted(
     gate: &Gate,
     mut stream: TlsStream<TcpStream>,
-    place: &str,
+    origin: Origin,
+    seat: Seat,
 ) -> Result<Opened, OpenError> {
     let session = match read_startup(&mut stream).await? {
         Startup::Session(session) => session,
@@ -141,7 +201,7 @@ async fn open_encrypted(
             return Err(OpenError::Refused(Fault::protocol("a request for encryption inside TLS")));
         }
     };
-    let asker = match asker(&session, place) {
+    let asker = match asker(&session, origin) {
         Ok(asker) => asker,
         Err(fault) => return Err(refuse(&mut stream, fault).await),
     };
@@ -151,15 +211,12 @@ async fn open_encrypted(
             .map_err(|e| OpenError::Refused(Fault::protocol(e.to_string())))?;
         stream.write_all(&out).await?;
     }
-    match authenticate(gate, &mut stream, &asker.principal).await {
+    match login::log_in(gate, &mut stream, &asker).await {
         Ok(()) => {
             let takes_long_cancel_keys = session.takes_long_cancel_keys();
-            Ok(Opened::Session(Box::new(Client { stream, asker, takes_long_cancel_keys })))
+            Ok(Opened::Session(Box::new(Client { stream, asker, takes_long_cancel_keys, _seat: seat })))
         }
-        Err(OpenError::Refused(fault)) => {
-            record_failed_login(gate, &asker, &fault).await;
-            Err(refuse(&mut stream, fault).await)
-        }
+        Err(OpenError::Refused(fault)) => Err(refuse(&mut stream, fault).await),
         Err(other) => Err(other),
     }
 }
@@ -173,13 +230,15 @@ fn keepalive() -> TcpKeepalive {
 }
 
 /// Reads the opening packet's parameters; what is not known is refused, not dropped.
-fn asker(session: &startup::Session, place: &str) -> Result<Asker, Fault> {
+fn asker(session: &startup::Session, origin: Origin) -> Result<Asker, Fault> {
     let refused = |message: String, hint: &str| Fault::client("22023", message, Some(hint));
     let mut asker = Asker {
         principal: String::new(),
-        listener: place.to_owned(),
+        address: origin.address,
+        listener: origin.place,
         purpose: None,
         ticket: None,
+        site: None,
         settings: Vec::new(),
     };
     for (name, value) in &session.parameters {
@@ -209,6 +268,10 @@ fn asker(session: &startup::Session, place: &str) -> Result<Asker, Fault> {
                 asker.settings.push((known.to_owned(), value.clone()))
             }
             protocol if protocol.starts_with("_pq_.") => {}
+            // Drivers that know no `options` send settings as parameters of their own.
+            own if own.starts_with("trefoil.") => {
+                asker.take_option(options::Setting { name: own.to_owned(), value: value.clone() })?;
+            }
             _ => {
                 let hint = "Leave it out of the connection parameters.";
                 return Err(refused(format!("start-up parameter \"{name}\" is not taken"), hint));
@@ -236,87 +299,17 @@ impl Asker {
         match (setting.name.as_str(), value) {
             ("trefoil.purpose", value) => self.purpose = value,
             ("trefoil.ticket", value) => self.ticket = value,
+            ("trefoil.site", value) => self.site = value,
             (known, Some(value)) if SETTINGS_PASSED.contains(&known) => {
                 self.settings.push((known.to_owned(), value));
             }
             (name, _) => {
                 let message = format!("the option \"{name}\" is not taken at start-up");
-                let hint =
-                    "A session takes trefoil.purpose, trefoil.ticket and harmless settings such as timezone.";
+                let hint = "A session takes trefoil.purpose, trefoil.ticket, trefoil.site and harmless settings such as timezone.";
                 return Err(Fault::client("22023", message, Some(hint)));
             }
         }
         Ok(())
-    }
-}
-
-async fn authenticate<S>(gate: &Gate, stream: &mut S, principal: &str) -> Result<(), OpenError>
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    let known = gate.config.secrets.principals.get(principal);
-    let verifier = match known {
-        Some(text) => text.parse(),
-        // An unknown principal is asked for a password like any other, and fails like a wrong one.
-        None => Verifier::mock(&gate.mock_secret, principal, ITERATIONS_DEFAULT),
-    };
-    let verifier =
-        verifier.map_err(|e| OpenError::Refused(Fault::ours(format!("secrets: {principal}: {e}"))))?;
-    let unproven = |e: wire::scram::ScramError| {
-        let message = format!("authentication failed for \"{principal}\": {e}");
-        OpenError::Refused(Fault::client("28P01", message, None))
-    };
-    let unwritable = |e: wire::Unwritable| OpenError::Refused(Fault::ours(e.to_string()));
-    let mut nonce = [0; NONCE_BYTES];
-    rand::rng().fill_bytes(&mut nonce);
-    let mut out = Vec::new();
-    backend::authentication_sasl(&mut out, &["SCRAM-SHA-256"]).map_err(unwritable)?;
-    stream.write_all(&out).await?;
-    stream.flush().await?;
-
-    let mut input = BytesMut::new();
-    let body = password_body(stream, &mut input).await?;
-    let initial = SaslInitial::read(&body)?;
-    if initial.mechanism != "SCRAM-SHA-256" {
-        return Err(OpenError::Refused(Fault::protocol("a SASL mechanism that was not offered")));
-    }
-    let first = initial.data.unwrap_or_default();
-    let (challenged, server_first) = Exchange::new(verifier).on_first(first, &nonce).map_err(unproven)?;
-    out.clear();
-    backend::authentication_sasl_continue(&mut out, server_first.as_bytes()).map_err(unwritable)?;
-    stream.write_all(&out).await?;
-    stream.flush().await?;
-
-    let body = password_body(stream, &mut input).await?;
-    let proven = challenged.on_final(&body).map_err(unproven)?;
-    out.clear();
-    backend::authentication_sasl_final(&mut out, proven.server_final().as_bytes()).map_err(unwritable)?;
-    backend::authentication_ok(&mut out);
-    stream.write_all(&out).await?;
-    stream.flush().await?;
-    if input.is_empty() { Ok(()) } else { Err(OpenError::Refused(Fault::protocol("speaks before it may"))) }
-}
-
-async fn password_body(
-    stream: &mut (impl AsyncRead + Unpin),
-    input: &mut BytesMut,
-) -> Result<Vec<u8>, OpenError> {
-    loop {
-        match codec::next::<Tag>(input)? {
-            codec::Next::Frame { frame: Frame { tag: Tag::Password, body }, whole, .. } => {
-                let (body, used) = (body.to_vec(), whole.len());
-                bytes::Buf::advance(input, used);
-                return Ok(body);
-            }
-            codec::Next::Frame { .. } => {
-                return Err(OpenError::Refused(Fault::protocol("something else than a SASL message")));
-            }
-            codec::Next::Need(_) => {
-                if stream.read_buf(input).await? == 0 {
-                    return Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into());
-                }
-            }
-        }
     }
 }
 
@@ -333,21 +326,6 @@ async fn read_startup(stream: &mut (impl AsyncRead + Unpin)) -> Result<Startup, 
             }
         }
     }
-}
-
-async fn record_failed_login(gate: &Gate, asker: &Asker, fault: &Fault) {
-    let detail = Refused {
-        principal: asker.principal.clone(),
-        listener: asker.listener.clone(),
-        purpose: asker.purpose.clone(),
-        ticket: asker.ticket.clone(),
-        stage: Stage::Login,
-        statement: None,
-        rule: "authentication".into(),
-        sentence: fault.internal.clone(),
-    };
-    let entry = gate.append_refusal(Kind::LoginJudged, &detail, None).await;
-    tracing::info!(principal = asker.principal, place = asker.listener, entry, "login refused");
 }
 
 /// Says why, and hands the fault on for the log.

@@ -5,9 +5,13 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use policy::Network;
 use serde::Deserialize;
 use tlog::note::{SignedNote, SigningKey, VerifierKey};
 use tlog::rule::ReleaseRule;
+
+/// Drift that is looked for less often than this is not watched.
+const DRIFT_CHECK_SECONDS_MAX: u32 = 3_600;
 
 /// Everything a gate needs to run, read and checked.
 #[derive(Debug)]
@@ -18,8 +22,14 @@ pub struct Config {
     pub origin: String,
     /// The signed policy bundle.
     pub bundle: policy::Bundle,
-    /// One listener per office.
+    /// One listener per office, or one for the proxies before all of them.
     pub listeners: Vec<Listener>,
+    /// Connections of one address at once.
+    pub connections_per_address_max: u32,
+    /// How often every site is compared with policy.
+    pub drift_check_seconds: u32,
+    /// The socket at which the gate says how it is.
+    pub status: PathBuf,
     /// The sites, nearest first.
     pub sites: Vec<Site>,
     /// The monitor's address, `http://host:port`.
@@ -38,6 +48,8 @@ pub struct Config {
     pub details: PathBuf,
     /// Folder of wrapped day keys.
     pub keys: PathBuf,
+    /// Folder of what was taken from the day's limits.
+    pub usage: PathBuf,
     /// Folder of the published log.
     pub record: PathBuf,
     /// What a checkpoint needs before anything is released under it.
@@ -48,14 +60,16 @@ pub struct Config {
     pub recipients: Vec<String>,
 }
 
-/// An address that stands for an office.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// An address that stands for an office, or that trusted proxies reach and say who they speak for.
+#[derive(Debug, Clone)]
 pub struct Listener {
-    /// The place's name in enclave.toml.
-    pub place: String,
+    /// The name in enclave.toml of the place of those who connect directly; without it, only proxies may connect.
+    pub place: Option<String>,
     /// Where to listen.
     pub address: SocketAddr,
+    /// Proxies that send a header of PROXY protocol version 2, which says the client's address; the place follows
+    /// from the networks in enclave.toml.
+    pub proxy: Vec<Network>,
 }
 
 /// A site's address.
@@ -115,8 +129,11 @@ struct Raw {
     origin: String,
     bundle: PathBuf,
     bundle_key: String,
-    listeners: Vec<Listener>,
+    listeners: Vec<RawListener>,
     sites: Vec<Site>,
+    connections_per_address_max: u32,
+    drift_check_seconds: u32,
+    status: PathBuf,
     monitor: String,
     server_cert: PathBuf,
     server_key: PathBuf,
@@ -125,10 +142,20 @@ struct Raw {
     wal: PathBuf,
     details: PathBuf,
     keys: PathBuf,
+    usage: PathBuf,
     record: PathBuf,
     rule: PathBuf,
     log_key: PathBuf,
     recipients: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawListener {
+    place: Option<String>,
+    address: SocketAddr,
+    #[serde(default)]
+    proxy: Vec<String>,
 }
 
 impl Config {
@@ -148,9 +175,13 @@ impl Config {
         let log_key =
             text(&key_file)?.trim().parse::<SigningKey>().map_err(|e| invalid(&key_file, e.to_string()))?;
         check_names(file, &raw, &bundle)?;
+        check_bounds(file, &raw)?;
         Ok(Self {
+            listeners: listeners(file, raw.listeners, &bundle)?,
             bundle,
-            listeners: raw.listeners,
+            connections_per_address_max: raw.connections_per_address_max,
+            drift_check_seconds: raw.drift_check_seconds,
+            status: at(&raw.status),
             sites: raw.sites,
             monitor: raw.monitor,
             server_cert: at(&raw.server_cert),
@@ -160,6 +191,7 @@ impl Config {
             wal: at(&raw.wal),
             details: at(&raw.details),
             keys: at(&raw.keys),
+            usage: at(&raw.usage),
             record: at(&raw.record),
             rule,
             log_key,
@@ -212,7 +244,7 @@ pub fn bundle_files(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>, ConfigEr
     Ok(files)
 }
 
-/// Every site and place of the configuration is one of the signed bundle.
+/// Every site of the configuration is one of the signed bundle.
 fn check_names(file: &Path, raw: &Raw, bundle: &policy::Bundle) -> Result<(), ConfigError> {
     let enclave = bundle.enclave();
     for site in &raw.sites {
@@ -220,18 +252,52 @@ fn check_names(file: &Path, raw: &Raw, bundle: &policy::Bundle) -> Result<(), Co
             return Err(invalid(file, format!("sites: `{}` is no site of enclave.toml", site.name)));
         }
     }
-    for listener in &raw.listeners {
-        if !enclave.places.iter().any(|p| p.name == listener.place) {
-            return Err(invalid(
-                file,
-                format!("listeners: `{}` is no place of enclave.toml", listener.place),
-            ));
-        }
-    }
     if raw.sites.is_empty() || raw.listeners.is_empty() {
         return Err(invalid(file, "a gate needs at least one site and one listener".into()));
     }
     Ok(())
+}
+
+fn check_bounds(file: &Path, raw: &Raw) -> Result<(), ConfigError> {
+    for (key, value, max) in [
+        ("connections_per_address_max", raw.connections_per_address_max, u32::MAX),
+        ("drift_check_seconds", raw.drift_check_seconds, DRIFT_CHECK_SECONDS_MAX),
+    ] {
+        if !(1..=max).contains(&value) {
+            return Err(invalid(file, format!("{key}: {value} is not between 1 and {max}")));
+        }
+    }
+    Ok(())
+}
+
+/// Every listener knows where those come from who connect to it.
+fn listeners(
+    file: &Path,
+    raw: Vec<RawListener>,
+    bundle: &policy::Bundle,
+) -> Result<Vec<Listener>, ConfigError> {
+    let places = &bundle.enclave().places;
+    let mut listeners = Vec::with_capacity(raw.len());
+    for RawListener { place, address, proxy } in raw {
+        if let Some(place) = place.as_ref().filter(|place| places.iter().all(|known| known.name != **place)) {
+            return Err(invalid(file, format!("listeners: `{place}` is no place of enclave.toml")));
+        }
+        let network = |text: &String| {
+            let problem = || format!("listeners: proxy: `{text}` is not a network, such as 10.1.0.0/16");
+            Network::parse(text).ok_or_else(|| invalid(file, problem()))
+        };
+        let proxy = proxy.iter().map(network).collect::<Result<Vec<_>, _>>()?;
+        if place.is_none() && proxy.is_empty() {
+            let problem = format!("listeners: {address} has neither a place nor a trusted proxy");
+            return Err(invalid(file, problem));
+        }
+        if !proxy.is_empty() && places.iter().all(|place| place.networks.is_empty()) {
+            let problem = "listeners: proxy: no place of enclave.toml has networks, so nobody could come in";
+            return Err(invalid(file, problem.into()));
+        }
+        listeners.push(Listener { place, address, proxy });
+    }
+    Ok(listeners)
 }
 
 fn text(file: &Path) -> Result<String, ConfigError> {

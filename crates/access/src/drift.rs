@@ -1,19 +1,29 @@
-//! Compares the wall at each site with the signed policy, as `trefoil_watch`, which sees catalogs and no data.
-//! Drift refuses the start. Not here: what the wall should be (`wall`).
+//! Compares the wall at each site with the signed policy, as `trefoil_watch`, which sees catalogs and no data. Drift
+//! refuses the start, and closes a site while the gate runs. Not here: what the wall should be (`wall`).
 
 use std::sync::Arc;
 
 use policy::Bundle;
 use rustls::{ClientConfig, RootCertStore};
-use tokio::time::{Duration, timeout};
+use tlog::detail::SiteStanding;
+use tlog::entry::Kind;
+use tokio::sync::watch;
+use tokio::time::{Duration, sleep, timeout};
 use tokio_postgres::config::SslMode;
 use tokio_postgres_rustls::MakeRustlsConnect;
 use wall::{Drift, Facts};
 
 use crate::config::{Config, Site};
+use crate::gate::Gate;
+use crate::meter::{Metering, Views};
+use crate::standing::{Stand, Standing};
 
 /// How long one site may take to say what it holds.
 const SITE_FACTS_MS_MAX: u64 = 20_000;
+/// A site that cannot be compared is tried once more after this long, before its sessions are ended for it.
+const TRY_AGAIN_MS: u64 = 1_000;
+/// Differences that an entry and a log name; there may be thousands.
+const DIFFERENCES_NAMED_MAX: usize = 20;
 /// The oldest minor versions without known leaks through views: CVE-2025-8713, CVE-2026-14666, CVE-2026-116327.
 const LEAST_VERSIONS: [(u32, u32); 4] = [(15, 20), (16, 16), (17, 12), (18, 6)];
 
@@ -28,6 +38,8 @@ pub struct SiteDrift {
     pub unknown_columns: Vec<String>,
     /// Set when the server's version is known to leak through views.
     pub outdated: Option<String>,
+    /// Object ids of the profiles' views.
+    pub(crate) views: Views,
 }
 
 /// Why the gate does not start.
@@ -60,10 +72,14 @@ pub enum DriftError {
     },
 }
 
-/// The configured sites that are as policy says. A site that does not answer is left out until the next start; one
-/// that differs refuses the start.
-pub async fn check(config: &Config, roots: &Arc<RootCertStore>) -> Result<Vec<Site>, DriftError> {
-    let mut good = Vec::new();
+/// The configured sites, at least one of which is as policy says. A site that does not answer is closed until it
+/// does and is as policy says; one that differs refuses the start.
+pub async fn check(
+    config: &Config,
+    roots: &Arc<RootCertStore>,
+    metering: &Metering,
+) -> Result<Vec<Stand>, DriftError> {
+    let mut sites = Vec::new();
     let mut problems = Vec::new();
     for site in &config.sites {
         let Some(password) = config.secrets.watch.get(&site.name) else {
@@ -87,17 +103,81 @@ pub async fn check(config: &Config, roots: &Arc<RootCertStore>) -> Result<Vec<Si
                         "this PostgreSQL leaks through views; update it"
                     );
                 }
-                good.push(site.clone());
+                metering.set_views(&site.name, found.views);
+                sites.push(Stand::new(site.clone(), Standing::Used));
             }
             Ok(found) => return Err(DriftError::Drift { site: found.site, drift: found.drift }),
-            Err(DriftError::Site { site, problem }) => {
-                tracing::error!(site, problem, "site is left out until the next start");
-                problems.push(format!("{site}: {problem}"));
+            Err(DriftError::Site { problem, .. }) => {
+                tracing::error!(site = site.name, problem, "site is closed until it answers");
+                sites.push(Stand::new(site.clone(), Standing::Closed(problem.as_str().into())));
+                problems.push(format!("{}: {problem}", site.name));
             }
             Err(other) => return Err(other),
         }
     }
-    if good.is_empty() { Err(DriftError::NoSite(problems.join("; "))) } else { Ok(good) }
+    let none = problems.len() == sites.len();
+    if none { Err(DriftError::NoSite(problems.join("; "))) } else { Ok(sites) }
+}
+
+/// Compares a site with policy again and again, closes it when it differs or cannot be compared, and opens it again
+/// when it is as policy says; until `stop` becomes true.
+pub async fn watch(gate: Arc<Gate>, stand: Arc<Stand>, mut stop: watch::Receiver<bool>) {
+    let every = Duration::from_secs(u64::from(gate.config.drift_check_seconds));
+    loop {
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return,
+            () = sleep(every) => {}
+        }
+        let site = stand.site.name.clone();
+        let note = |kind, reason: &str| {
+            let standing = SiteStanding { site: site.clone(), reason: reason.to_owned() };
+            let gate = Arc::clone(&gate);
+            async move { gate.note(kind, &standing).await }
+        };
+        match (look(&gate, &stand.site).await, stand.now()) {
+            (Ok(()), Standing::Closed(_)) => {
+                tracing::warn!(site, "site is as policy says, and open again");
+                // Nobody comes in before it is said.
+                note(Kind::SitesReopened, "as policy says").await;
+                stand.set(Standing::Used);
+            }
+            (Err(why), Standing::Used) => {
+                tracing::error!(site, why, "site is closed, and its sessions are ended");
+                stand.set(Standing::Closed(why.as_str().into()));
+                note(Kind::SitesClosed, &why).await;
+            }
+            (Err(why), Standing::Closed(_)) => stand.set(Standing::Closed(why.as_str().into())),
+            (Ok(()), Standing::Used) => {}
+            (_, Standing::Stopping) => return,
+        }
+    }
+}
+
+/// Whether a site is as policy says now, or why not.
+async fn look(gate: &Gate, site: &Site) -> Result<(), String> {
+    let password = gate.config.secrets.watch.get(&site.name).map(String::as_str).unwrap_or_default();
+    let compare = || drift_at(site, &gate.config.bundle, &gate.roots, password);
+    let found = match compare().await {
+        Ok(found) => Ok(found),
+        Err(_) => {
+            sleep(Duration::from_millis(TRY_AGAIN_MS)).await;
+            compare().await
+        }
+    };
+    match found {
+        Ok(found) if found.drift.is_empty() => {
+            gate.metering.set_views(&site.name, found.views);
+            Ok(())
+        }
+        Ok(found) => {
+            let named = found.drift.iter().take(DIFFERENCES_NAMED_MAX).map(ToString::to_string);
+            let named = named.collect::<Vec<_>>().join("; ");
+            let more = found.drift.len().saturating_sub(DIFFERENCES_NAMED_MAX);
+            let more = if more == 0 { String::new() } else { format!("; and {more} more") };
+            Err(format!("differs from policy: {named}{more}"))
+        }
+        Err(error) => Err(format!("cannot be compared with policy: {error}")),
+    }
 }
 
 /// Compares one site with a bundle.
@@ -109,7 +189,7 @@ pub async fn drift_at(
 ) -> Result<SiteDrift, DriftError> {
     let expected = wall::expected(bundle, &site.name)?;
     let limit = Duration::from_millis(SITE_FACTS_MS_MAX);
-    let (live, version) = timeout(limit, live(site, roots, password))
+    let (live, version, views) = timeout(limit, live(site, bundle, roots, password))
         .await
         .map_err(|_| "no answer in time".to_owned())
         .and_then(|facts| facts.map_err(|e| describe(&e)))
@@ -119,14 +199,16 @@ pub async fn drift_at(
         drift: wall::compare(&live, &expected),
         unknown_columns: wall::unknown_columns(&live, &expected),
         outdated: outdated(version),
+        views,
     })
 }
 
 async fn live(
     site: &Site,
+    bundle: &Bundle,
     roots: &Arc<RootCertStore>,
     password: &str,
-) -> Result<(Facts, u32), tokio_postgres::Error> {
+) -> Result<(Facts, u32, Views), tokio_postgres::Error> {
     let tls = ClientConfig::builder().with_root_certificates(Arc::clone(roots)).with_no_client_auth();
     let (client, connection) = tokio_postgres::Config::new()
         .host(&site.host)
@@ -148,9 +230,10 @@ async fn live(
     }
     let version: i32 =
         client.query_one("SELECT current_setting('server_version_num')::int", &[]).await?.try_get(0)?;
+    let views = Views::read(&client, bundle).await?;
     drop(client);
     let _ = connection.await;
-    Ok((facts, u32::try_from(version).unwrap_or_default()))
+    Ok((facts, u32::try_from(version).unwrap_or_default(), views))
 }
 
 fn outdated(version: u32) -> Option<String> {

@@ -83,6 +83,32 @@ impl Fault {
         }
     }
 
+    /// A site takes no connection, or not in time.
+    pub fn site_silent(site: &str) -> Self {
+        Self {
+            whose: Whose::Site,
+            internal: format!("site {site} does not answer"),
+            shown: Shown {
+                sqlstate: "08001",
+                message: format!("site {site} does not answer"),
+                hint: Some("Connect again later; `trefoil status` says which sites answer.".into()),
+            },
+        }
+    }
+
+    /// A site is not as policy says; what differs is named in the log and the record.
+    pub fn site_closed(site: &str, why: &str) -> Self {
+        Self {
+            whose: Whose::Site,
+            internal: format!("site {site} is closed: {why}"),
+            shown: Shown {
+                sqlstate: "57P01",
+                message: format!("site {site} is closed, because it is not known to be as policy says"),
+                hint: Some("Connect again; the gate picks a site that is as policy says.".into()),
+            },
+        }
+    }
+
     /// The record could not be witnessed: nothing was released.
     pub fn not_witnessed(why: &Why, index: Option<u64>) -> Self {
         let hint = match why {

@@ -14,10 +14,14 @@ use tokio::sync::Semaphore;
 use tokio::time::Duration;
 use tokio_rustls::TlsAcceptor;
 
+use crate::attempts::Attempts;
 use crate::cancel::Cancels;
-use crate::config::{Config, Site};
+use crate::config::Config;
+use crate::figures::Figures;
+use crate::meter::{Metering, SubjectKey, Usage, UsageError};
 use crate::pool::Pool;
-use crate::{clock, descriptors, drift};
+use crate::standing::Stand;
+use crate::{client, clock, descriptors, drift};
 
 /// How long a witness may take before a release is refused.
 const COSIGN_WAIT_MS_MAX: u64 = 1_500;
@@ -32,8 +36,14 @@ pub struct Gate {
     pub pool: Pool,
     /// CAs that sign the sites' certificates.
     pub roots: Arc<RootCertStore>,
-    /// Sites whose wall was found as compiled.
-    pub sites: Vec<Site>,
+    /// The configured sites, nearest first, and which of them are used.
+    pub sites: Vec<Arc<Stand>>,
+    /// What each address has taken.
+    pub attempts: Attempts,
+    /// What the gate counts of itself.
+    pub figures: Arc<Figures>,
+    /// What sessions are shown, and how much more they may be.
+    pub metering: Metering,
     /// Keys for cancelling.
     pub cancels: Cancels,
     /// A secret under which unknown principals get an invented, stable SCRAM challenge.
@@ -53,6 +63,9 @@ pub enum GateError {
     /// The record cannot be opened.
     #[error("the record cannot be opened: {0}")]
     Record(#[from] record::OpenError),
+    /// What was taken from the day's limits is not known.
+    #[error("the usage of limits: {0}")]
+    Usage(#[from] UsageError),
     /// The wall is not as compiled.
     #[error("{0}")]
     Drift(#[from] drift::DriftError),
@@ -68,12 +81,10 @@ pub enum GateError {
         theirs: String,
     },
     /// A listener cannot be opened.
-    #[error("cannot listen on {address} for place {place}: {source}")]
+    #[error("cannot listen on {address}: {source}")]
     Listen {
         /// Address.
         address: String,
-        /// Place.
-        place: String,
         /// Why.
         source: std::io::Error,
     },
@@ -84,8 +95,11 @@ impl Gate {
     pub async fn start(config: Config) -> Result<Self, GateError> {
         let tls = server_tls(&config)?;
         let roots = Arc::new(roots(&config)?);
-        let sites = drift::check(&config, &roots).await?;
-        let names: Vec<String> = sites.iter().map(|site| site.name.clone()).collect();
+        let subject_key = SubjectKey::new(random());
+        let key_text = subject_key.to_hex();
+        let metering = Metering::new(subject_key, Usage::open(&config.usage, clock::now)?);
+        let sites = drift::check(&config, &roots, &metering).await?;
+        let names: Vec<String> = sites.iter().map(|stand| stand.site.name.clone()).collect();
         let hashes: Vec<_> = config.bundle.profiles().iter().map(|profile| profile.hash).collect();
         let pool = Pool::new(hashes.iter(), &names, config.bundle.enclave().sessions_per_profile);
         let record = Record::open(record_config(&config))?;
@@ -101,26 +115,35 @@ impl Gate {
                 tracing::warn!(%error, "the monitor does not answer: nothing is released until it does")
             }
         }
-        let mut mock_secret = [0; 32];
-        rand::RngCore::fill_bytes(&mut rand::rng(), &mut mock_secret);
         let gate = Self {
             tls,
             roots,
             pool,
-            sites,
+            sites: sites.into_iter().map(Arc::new).collect(),
+            attempts: Attempts::new(config.connections_per_address_max),
+            figures: Arc::default(),
+            metering,
             record,
             cancels: Cancels::default(),
-            mock_secret,
+            mock_secret: random(),
             connections: Arc::new(Semaphore::new(descriptors::connections())),
             config,
         };
         let profiles: BTreeMap<_, _> =
             gate.config.bundle.profiles().iter().map(|p| (p.name.clone(), p.hash.to_string())).collect();
         let version = env!("CARGO_PKG_VERSION").into();
-        let started = GateStart { version, profiles, sites: names, subject_key: None };
+        let used = gate.sites.iter().filter(|stand| !stand.now().ends());
+        let sites = used.map(|stand| stand.site.name.clone()).collect();
+        let started = GateStart { version, profiles, sites, subject_key: Some(key_text) };
         gate.note(Kind::GateStart, &started).await;
         Ok(gate)
     }
+}
+
+fn random() -> [u8; 32] {
+    let mut bytes = [0; 32];
+    rand::RngCore::fill_bytes(&mut rand::rng(), &mut bytes);
+    bytes
 }
 
 fn record_config(config: &Config) -> record::Config {
@@ -144,10 +167,12 @@ fn server_tls(config: &Config) -> Result<TlsAcceptor, GateError> {
     let chain = certificates(&config.server_cert)?;
     let key = PrivateKeyDer::from_pem_file(&config.server_key)
         .map_err(|e| GateError::File(format!("{}: {e}", config.server_key.display())))?;
-    let tls = rustls::ServerConfig::builder()
+    let mut tls = rustls::ServerConfig::builder()
         .with_no_client_auth()
         .with_single_cert(chain, key)
         .map_err(|e| GateError::File(format!("{}: {e}", config.server_cert.display())))?;
+    // Who names protocols must name this one; who begins with TLS at once must name some.
+    tls.alpn_protocols = vec![client::ALPN.to_vec()];
     Ok(TlsAcceptor::from(Arc::new(tls)))
 }
 

@@ -46,6 +46,7 @@
 //! ```
 
 mod admit;
+mod attempts;
 mod cancel;
 mod client;
 mod clock;
@@ -54,16 +55,24 @@ mod descriptors;
 mod drift;
 mod entries;
 mod fault;
+mod figures;
 mod gate;
+mod login;
+mod meter;
+mod origin;
 mod pool;
 mod relay;
 mod serve;
 mod session;
+mod standing;
+mod status;
 mod upstream;
 
 pub use config::{
     Config, ConfigError, Listener, Secrets, Site, bundle_files, bundle_note_text, signed_bundle,
 };
 pub use drift::{DriftError, SiteDrift, drift_at};
+pub use figures::{Rates, Totals, Waits};
 pub use gate::GateError;
 pub use serve::run;
+pub use status::{GateLag, GateStatus, Sessions, SessionsOf, SiteStatus, ask as ask_status};

@@ -10,6 +10,7 @@ use policy::ProfileHash;
 #[derive(Debug, Clone)]
 pub struct Pool {
     free: Arc<Mutex<Free>>,
+    sessions: u16,
 }
 
 /// (profile, site) → the roles nobody uses, least recently used first: a backend that has just ended may still
@@ -34,7 +35,17 @@ impl Pool {
                 free.insert((*profile, site.clone()), roles);
             }
         }
-        Self { free: Arc::new(Mutex::new(free)) }
+        Self { free: Arc::new(Mutex::new(free)), sessions }
+    }
+
+    /// How many roles are in use, for each profile and site that has any.
+    pub fn taken(&self) -> Vec<(ProfileHash, String, u64)> {
+        let free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = free.iter().map(|((profile, site), roles)| {
+            let free = u64::try_from(roles.len()).unwrap_or(u64::MAX);
+            (*profile, site.clone(), u64::from(self.sessions).saturating_sub(free))
+        });
+        taken.filter(|(_, _, count)| *count > 0).collect()
     }
 
     /// A role that nobody uses, or `None` when all sessions of this profile at this site are taken.

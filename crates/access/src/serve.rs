@@ -1,6 +1,7 @@
 //! Opens the listeners, takes connections, and ends everything in order. Not here: what the gate must find before it
 //! may listen (`gate`), and what one session does (`session`).
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use tlog::detail::GateStop;
@@ -12,7 +13,8 @@ use tokio::time::{Duration, timeout};
 
 use crate::config::{Config, Listener};
 use crate::gate::{Gate, GateError};
-use crate::{client, session};
+use crate::standing::Standing;
+use crate::{client, drift, session, status};
 
 /// How long sessions may take to end when the gate stops.
 const STOP_WAIT_MS_MAX: u64 = 3_000;
@@ -28,20 +30,33 @@ pub async fn run(
     for listener in gate.config.listeners.clone() {
         let socket = TcpListener::bind(listener.address).await.map_err(|source| GateError::Listen {
             address: listener.address.to_string(),
-            place: listener.place.clone(),
             source,
         })?;
         accepting.spawn(accept(Arc::clone(&gate), socket, listener, stop.clone()));
     }
+    let mut watching = JoinSet::new();
+    for stand in &gate.sites {
+        watching.spawn(drift::watch(Arc::clone(&gate), Arc::clone(stand), stop.clone()));
+    }
+    let asked = status::listen(&gate.config.status).inspect_err(|error| {
+        let path = gate.config.status.display();
+        tracing::warn!(%path, %error, "`trefoil status` cannot ask this gate");
+    });
+    watching.spawn(status::serve(Arc::clone(&gate), asked.ok()));
     ready();
     // An error means that whoever could stop us is gone, which is a reason to stop.
     let _ = stop.wait_for(|stop| *stop).await;
+    gate.sites.iter().for_each(|stand| stand.set(Standing::Stopping));
+    watching.shutdown().await;
     let ended = timeout(Duration::from_millis(STOP_WAIT_MS_MAX), async {
         while accepting.join_next().await.is_some() {}
     });
     if ended.await.is_err() {
         tracing::warn!("sessions did not end in time and are cut");
         accepting.shutdown().await;
+    }
+    if let Err(error) = gate.metering.close() {
+        tracing::warn!(%error, "what was reserved of the day's limits counts as used at the next start");
     }
     gate.note(Kind::GateStop, &GateStop { reason: "stopped".into() }).await;
     if let Err(error) = gate.record.stop().await {
@@ -52,6 +67,7 @@ pub async fn run(
 
 async fn accept(gate: Arc<Gate>, socket: TcpListener, listener: Listener, mut stop: watch::Receiver<bool>) {
     let mut sessions = JoinSet::new();
+    let listener = Arc::new(listener);
     loop {
         let permit = tokio::select! {
             _ = stop.wait_for(|stop| *stop) => break,
@@ -62,10 +78,10 @@ async fn accept(gate: Arc<Gate>, socket: TcpListener, listener: Listener, mut st
             accepted = socket.accept() => accepted,
         };
         match accepted {
-            Ok((tcp, _)) => {
-                let (gate, place, stop) = (Arc::clone(&gate), listener.place.clone(), stop.clone());
+            Ok((tcp, peer)) => {
+                let (gate, listener) = (Arc::clone(&gate), Arc::clone(&listener));
                 sessions.spawn(async move {
-                    serve(&gate, tcp, place, stop).await;
+                    serve(&gate, &listener, tcp, peer.ip()).await;
                     drop(permit);
                 });
             }
@@ -81,13 +97,13 @@ async fn accept(gate: Arc<Gate>, socket: TcpListener, listener: Listener, mut st
 }
 
 /// One connection from its first byte to its last.
-async fn serve(gate: &Gate, tcp: TcpStream, place: String, stop: watch::Receiver<bool>) {
-    match client::open(gate, &gate.tls, tcp, &place).await {
-        Ok(client::Opened::Session(client)) => session::run(gate, *client, stop).await,
+async fn serve(gate: &Gate, listener: &Listener, tcp: TcpStream, peer: IpAddr) {
+    match client::open(gate, listener, tcp, peer).await {
+        Ok(client::Opened::Session(client)) => session::run(gate, *client).await,
         Ok(client::Opened::Cancel { pid, secret, connection }) => {
             gate.cancels.cancel(pid, &secret).await;
             client::hang_up(connection).await;
         }
-        Err(error) => tracing::info!(place, %error, "connection ended before it was a session"),
+        Err(error) => tracing::info!(%peer, %error, "connection ended before it was a session"),
     }
 }

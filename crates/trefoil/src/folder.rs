@@ -16,6 +16,9 @@ const MARKER: &str = "enclave";
 /// Says that the first start was finished.
 const COMPLETE: &str = "complete";
 
+/// Where a running gate says how it is, in its folder.
+pub(crate) const STATUS_SOCKET: &str = "status.sock";
+
 /// An enclave's folder. It need not exist.
 #[derive(Debug, Clone)]
 pub(crate) struct Folder {

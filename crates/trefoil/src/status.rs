@@ -1,6 +1,7 @@
-//! `trefoil status`: which parts run and answer, and how far the record is. It asks the parts themselves; what the
-//! supervisor says is only used to tell how a part ended.
+//! `trefoil status`: which parts run and answer, what the gate does, and how far the record is. It asks the parts
+//! themselves; what the supervisor says is only used to tell how a part ended.
 
+use access::GateStatus;
 use serde::Serialize;
 
 use crate::cli::Report;
@@ -9,11 +10,11 @@ use crate::enclave::ports::Ports;
 use crate::enclave::probe;
 use crate::enclave::state::State;
 use crate::ended::{Ended, OrEnded};
-use crate::folder::Folder;
+use crate::folder::{Folder, STATUS_SOCKET};
 use crate::record_log;
 use crate::terminal::{self, Paint};
 
-/// The parts of an enclave as they answer now.
+/// The parts of an enclave as they answer now. The field names are a promise.
 #[derive(Debug, Serialize)]
 pub(crate) struct Status {
     dir: std::path::PathBuf,
@@ -24,6 +25,10 @@ pub(crate) struct Status {
     record: u64,
     /// Entries that the monitor holds; absent when it does not answer.
     monitor: Option<u64>,
+    /// What the gate says of itself: `sessions`, `sites`, `totals`, `rates`, `waits`, `lag`; absent when it does not
+    /// answer.
+    #[serde(flatten)]
+    gate: Option<GateStatus>,
 }
 
 #[derive(Debug, Serialize)]
@@ -66,7 +71,33 @@ impl Status {
             |size| format!("the monitor holds {size}"),
         );
         terminal::say(&format!("record {} entries published; {held}", self.record));
+        if let Some(gate) = &self.gate {
+            print_gate(gate, paint);
+        }
     }
+}
+
+fn print_gate(gate: &GateStatus, paint: Paint) {
+    for site in gate.sites.iter().filter(|site| !site.used) {
+        let why = site.reason.as_deref().unwrap_or("no reason is known");
+        terminal::say(&format!("{} site {}: {why}", paint.bad("closed"), site.name));
+    }
+    let lag = gate.lag.entries;
+    terminal::say(&format!("{lag} {} for the monitor", if lag == 1 { "entry waits" } else { "entries wait" }));
+    terminal::say(&format!("{} sessions", gate.sessions.count));
+    for of in &gate.sessions.by_profile_and_site {
+        terminal::say(&format!("  {:>5} of {} at {}", of.count, of.profile, of.site));
+    }
+    let rates = &gate.rates;
+    terminal::say(&format!(
+        "{} statements/s, {} rows/s, {} bytes/s over the last {} s",
+        rates.statements_per_second, rates.rows_per_second, rates.bytes_per_second, rates.over_seconds
+    ));
+    let waits = &gate.waits;
+    terminal::say(&format!(
+        "witnesses took {} ms (median) and {} ms (99 of 100) for the last {} releases",
+        waits.p50_ms, waits.p99_ms, waits.count
+    ));
 }
 
 async fn ask(folder: &Folder) -> Result<Status, Ended> {
@@ -89,5 +120,6 @@ async fn ask(folder: &Folder) -> Result<Status, Ended> {
     parts.push(part("gate".to_owned(), probe::gate_answers(&ports).await));
     let record = record_log::published_size(folder)?;
     let ready = parts.iter().all(|part| part.answers);
-    Ok(Status { dir: folder.dir().to_owned(), ready, parts, record, monitor })
+    let gate = access::ask_status(&folder.gate(STATUS_SOCKET)).await.ok();
+    Ok(Status { dir: folder.dir().to_owned(), ready, parts, record, monitor, gate })
 }

@@ -15,7 +15,7 @@ use crate::enclave::ports::Ports;
 use crate::enclave::ready::{DATABASE, HOST};
 use crate::ended::{Ended, OrEnded};
 use crate::example;
-use crate::folder::{self, Folder};
+use crate::folder::{self, Folder, STATUS_SOCKET};
 use crate::policy_files;
 use crate::record_log::{REDECIDED, RULE_FILE, WITNESS};
 use crate::up::keys::{self, OperatorKeys};
@@ -25,6 +25,9 @@ use crate::up::parts::Parts;
 use crate::up::progress::Progress;
 use crate::up::secrets::{self, Secrets};
 
+/// On one machine every client has the same address, so this is most of what the gate takes at all.
+const CONNECTIONS_PER_ADDRESS_MAX: u32 = 1_536;
+const DRIFT_CHECK_SECONDS: u32 = 30;
 /// The operator's copy of the certificate that the sites trust for log-ins.
 const MONITOR_CA: &str = "monitor-ca.pem";
 
@@ -99,6 +102,9 @@ struct GateToml {
     origin: String,
     bundle: String,
     bundle_key: String,
+    connections_per_address_max: u32,
+    drift_check_seconds: u32,
+    status: &'static str,
     monitor: String,
     server_cert: &'static str,
     server_key: &'static str,
@@ -107,6 +113,7 @@ struct GateToml {
     wal: &'static str,
     details: &'static str,
     keys: &'static str,
+    usage: &'static str,
     record: String,
     rule: &'static str,
     log_key: &'static str,
@@ -145,6 +152,9 @@ fn configure_gate(
         origin: keys.log.name().to_owned(),
         bundle: "../bundle".to_owned(),
         bundle_key: keys.bundle.to_string(),
+        connections_per_address_max: CONNECTIONS_PER_ADDRESS_MAX,
+        drift_check_seconds: DRIFT_CHECK_SECONDS,
+        status: STATUS_SOCKET,
         monitor: ports.monitor_url(),
         server_cert: "server.pem",
         server_key: "server.key",
@@ -153,6 +163,7 @@ fn configure_gate(
         wal: "wal",
         details: "details",
         keys: "keys",
+        usage: "usage",
         record: "../record".to_owned(),
         rule: RULE_FILE,
         log_key: "log.key",
@@ -190,13 +201,32 @@ pub(crate) fn move_to(folder: &Folder, ports: &Ports) -> Result<Estate, Ended> {
     let mut table: toml::Table = folder::read_text(&path)?.parse().or_cannot_tell("reading gate.toml")?;
     let value = |value: Result<toml::Value, toml::ser::Error>| value.or_cannot_tell("writing gate.toml");
     table.insert("monitor".to_owned(), ports.monitor_url().into());
-    table.insert("listeners".to_owned(), value(toml::Value::try_from(listeners(ports)))?);
+    move_listeners(&mut table, ports)?;
     table.insert("sites".to_owned(), value(toml::Value::try_from(gate_sites(estate.bundle(), ports)))?);
     let text = toml::to_string(&table).or_cannot_tell("writing gate.toml")?;
     folder::write_public(&path, text.as_bytes())?;
     monitor::move_to(folder, ports)?;
     ports.write(folder)?;
     Ok(estate)
+}
+
+/// Moves the listener of each place to its port. What else the operator has written of listeners stays.
+fn move_listeners(table: &mut toml::Table, ports: &Ports) -> Result<(), Ended> {
+    let kept = table.get_mut("listeners").and_then(toml::Value::as_array_mut);
+    let kept = kept.ok_or_else(|| Ended::cannot_tell("gate.toml has no listeners"))?;
+    for GateListener { place, address } in listeners(ports) {
+        let of_place = |kept: &&mut toml::Value| {
+            kept.get("place").and_then(toml::Value::as_str) == Some(place.as_str())
+        };
+        match kept.iter_mut().find(of_place).and_then(toml::Value::as_table_mut) {
+            Some(kept) => drop(kept.insert("address".to_owned(), address.into())),
+            None => {
+                let made = toml::Value::try_from(GateListener { place, address });
+                kept.push(made.or_cannot_tell("writing gate.toml")?);
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Makes the clusters that are not there, and writes the configuration of all of them, as before every start.
