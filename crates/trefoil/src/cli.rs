@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::folder::Folder;
@@ -35,6 +35,12 @@ pub(crate) enum Command {
     /// The operator's policy bundle
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// Who may ask: the principals of the bundle's directory
+    #[command(subcommand)]
+    Principal(PrincipalCommand),
+    /// The random tokens that stand for subjects
+    #[command(subcommand)]
+    Pseudonyms(PseudonymsCommand),
     /// The published record
     #[command(subcommand)]
     Record(RecordCommand),
@@ -53,6 +59,32 @@ pub(crate) enum PolicyCommand {
     Apply(Enclave),
     /// Check the bundle and sign it with the operator's key
     Sign(Enclave),
+    /// Say what a request would be answered, and which policy says so
+    #[command(after_help = EXPLAIN_EXAMPLES)]
+    Explain(Explain),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PrincipalCommand {
+    /// Add a person or service to the directory, make its password, sign the bundle
+    #[command(after_help = ADD_EXAMPLES)]
+    Add(PrincipalAdd),
+    /// Print the principals of the directory
+    #[command(after_help = EXIT_CODES)]
+    List(Report),
+    /// Take a principal out of the directory, forget its password, sign the bundle
+    #[command(after_help = REMOVE_EXAMPLES)]
+    Remove(PrincipalRemove),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PseudonymsCommand {
+    /// Whether every subject has a token in every scope, site by site
+    #[command(after_help = EXIT_CODES)]
+    Status(Report),
+    /// Give every subject a new token in one scope, and forget the old ones for ever
+    #[command(after_help = FORGET_EXAMPLES)]
+    Forget(Forget),
 }
 
 #[derive(Debug, Subcommand)]
@@ -63,6 +95,9 @@ pub(crate) enum RecordCommand {
     /// Print entries, with their details where the operator's identity can open them
     #[command(after_help = SHOW_EXAMPLES)]
     Show(Show),
+    /// Open the sealed detail of one entry, and check that it is the one the entry commits to
+    #[command(after_help = OPEN_EXAMPLES)]
+    Open(Open),
     /// Print the keys and the rule by which anyone can check the record
     Keys(Report),
 }
@@ -123,6 +158,90 @@ pub(crate) struct Up {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// Who asks: a name of directory.toml
+    #[arg(value_name = "PRINCIPAL")]
+    pub(crate) principal: String,
+    /// From which country: a code such as CN, or `unknown`
+    #[arg(long, value_name = "CN", required_unless_present = "listener")]
+    pub(crate) place: Option<String>,
+    /// From which place of enclave.toml, instead of a country
+    #[arg(long, value_name = "NAME", conflicts_with = "place")]
+    pub(crate) listener: Option<String>,
+    /// What they state at connect as trefoil.purpose
+    #[arg(long, value_name = "P")]
+    pub(crate) purpose: Option<String>,
+    /// What they state at connect as trefoil.ticket
+    #[arg(long, value_name = "T")]
+    pub(crate) ticket: Option<String>,
+    #[command(flatten)]
+    pub(crate) enclave: Enclave,
+    /// A folder with a bundle, instead of the enclave's own
+    #[arg(long, value_name = "DIR")]
+    pub(crate) bundle: Option<PathBuf>,
+    /// Print one JSON object instead of lines
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PrincipalAdd {
+    /// What they log in as: a-z, 0-9 and -, a letter first
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// Their name for people to read [default: NAME]
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) display: Option<String>,
+    /// A person or a service
+    #[arg(long, value_enum, default_value_t = Kind::Person)]
+    pub(crate) kind: Kind,
+    /// For whom they work: an employer of directory.toml
+    #[arg(long, value_name = "EMPLOYER")]
+    pub(crate) employer: String,
+    /// From where they usually ask: a place of enclave.toml; it permits nothing
+    #[arg(long, value_name = "PLACE")]
+    pub(crate) office: String,
+    /// A role of directory.toml; may be given more than once
+    #[arg(long = "role", value_name = "ROLE", required = true)]
+    pub(crate) roles: Vec<String>,
+    /// Take the password from the first line of standard input, instead of making and printing one
+    #[arg(long)]
+    pub(crate) password_stdin: bool,
+    #[command(flatten)]
+    pub(crate) enclave: Enclave,
+    /// Print one JSON object instead of lines
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Kind {
+    Person,
+    Service,
+}
+
+impl Kind {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Person => "person",
+            Self::Service => "service",
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PrincipalRemove {
+    /// What they log in as
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) enclave: Enclave,
+    /// Print one JSON object instead of lines
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Verify {
     /// An enclave's folder, or the folder of a record [default: the enclave's folder]
     #[arg(value_name = "DIR|FOLDER")]
@@ -139,12 +258,41 @@ pub(crate) struct Verify {
 
 #[derive(Debug, Args)]
 pub(crate) struct Show {
-    /// One entry; without it, all of them
+    /// One entry, or with --follow the first one; without it, all of them, or the last ten
     #[arg(value_name = "INDEX")]
     pub(crate) index: Option<u64>,
+    /// Go on with new entries as they come, until interrupted
+    #[arg(long, short)]
+    pub(crate) follow: bool,
     #[command(flatten)]
     pub(crate) enclave: Enclave,
     /// Print one JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Forget {
+    /// The scope, as catalog.toml names it
+    pub(crate) scope: String,
+    #[command(flatten)]
+    pub(crate) enclave: Enclave,
+    /// Do it: it cannot be undone
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Open {
+    /// Which entry
+    #[arg(value_name = "INDEX")]
+    pub(crate) index: u64,
+    /// An age identity (AGE-SECRET-KEY-1…) of the operator, the monitor or the auditor
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: PathBuf,
+    #[command(flatten)]
+    pub(crate) enclave: Enclave,
+    /// Print one JSON object instead of the detail by itself
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -175,6 +323,39 @@ Example:
 It speaks to the sites as their administrator, over Unix sockets. The gate must be started again afterwards, and the
 monitor must accept the new bundle by itself (`trefoil-monitor accept`).";
 
+const EXPLAIN_EXAMPLES: &str = "\
+Examples:
+  trefoil policy explain aoife --place IE --purpose support --ticket SUP-1
+  trefoil policy explain aoife --listener china --purpose support --ticket SUP-1 --json
+  trefoil policy explain aoife --place IE --bundle examples/europe
+
+It reads the bundle as it is on disk, signed or not, and asks no running part.
+Exit codes: 0 permitted, 1 denied (or the bundle is refused), 2 cannot tell.";
+
+const ADD_EXAMPLES: &str = "\
+Examples:
+  trefoil principal add niamh --display 'Niamh Ryan' --employer fernway-ireland --office ireland --role support_agent
+  trefoil principal add billing-2 --kind service --employer fernway-ireland --office ireland --role billing_service
+  pwgen -s 24 1 | trefoil principal add niamh --employer fernway-ireland --office ireland --role analyst --password-stdin
+
+The rest of directory.toml stays as it is, comments included. The change holds once the monitor has accepted it
+(`trefoil-monitor accept`) and the gate was started again; both lines are printed.
+Exit codes: 0 added, 1 refused and nothing changed, 2 cannot tell.";
+
+const REMOVE_EXAMPLES: &str = "\
+Example:
+  trefoil principal remove niamh
+
+A principal that a profile of enclave.toml has as its exemplar cannot be removed before the profile names another.
+Exit codes: 0 removed, 1 refused and nothing changed, 2 cannot tell.";
+
+const FORGET_EXAMPLES: &str = "\
+Example:
+  trefoil pseudonyms forget analytics --yes
+
+It speaks to the sites as their administrator, over Unix sockets, and waits until every site has the new tokens.
+Whoever reads the scope meanwhile waits, or sees no token. Exit codes: 0 forgotten, 1 not, 2 cannot tell.";
+
 const VERIFY_EXAMPLES: &str = "\
 Examples:
   trefoil record verify                       the default enclave's record
@@ -183,8 +364,17 @@ Examples:
 
 Exit codes: 0 the record is whole, 1 it is not (each finding says what and where), 2 cannot tell.";
 
+const OPEN_EXAMPLES: &str = "\
+Examples:
+  trefoil record open 42 --key DIR/operator/detail.age
+  trefoil record open 42 --key auditor.age --json | jq .detail.statements
+
+Exit codes: 0 opened, and it is the detail that the entry commits to; 1 it is another one, or was altered; 2 cannot
+tell: no such entry, no detail, or a key that opens nothing here.";
+
 const SHOW_EXAMPLES: &str = "\
 Examples:
   trefoil record show                         every entry, a line each
   trefoil record show 42                      one entry with its detail
+  trefoil record show --follow                the last ten, then each new one as it comes
   trefoil record show --json | jq .kind";

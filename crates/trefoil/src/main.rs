@@ -9,9 +9,12 @@ mod down;
 mod enclave;
 mod ended;
 mod example;
+mod explain;
 mod folder;
 mod gate;
 mod policy_files;
+mod principals;
+mod pseudonyms;
 mod record_log;
 mod status;
 mod terminal;
@@ -22,7 +25,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use cli::{AccessCommand, Cli, Command, PolicyCommand, RecordCommand};
+use cli::{AccessCommand, Cli, Command, PolicyCommand, PrincipalCommand, PseudonymsCommand, RecordCommand};
 use ended::{AS_PROMISED, CANNOT_TELL, Ended, NOT};
 
 fn main() -> ExitCode {
@@ -49,8 +52,15 @@ fn run(cli: Cli) -> Result<(), Ended> {
         Command::Tour(asked) => tour::run(&asked),
         Command::Policy(PolicyCommand::Apply(asked)) => policy_files::apply(&asked),
         Command::Policy(PolicyCommand::Sign(asked)) => policy_files::sign(&asked),
+        Command::Policy(PolicyCommand::Explain(asked)) => explain::run(&asked),
+        Command::Principal(PrincipalCommand::Add(asked)) => principals::add(&asked),
+        Command::Principal(PrincipalCommand::List(asked)) => principals::list(&asked),
+        Command::Principal(PrincipalCommand::Remove(asked)) => principals::remove(&asked),
+        Command::Pseudonyms(PseudonymsCommand::Status(asked)) => pseudonyms::status(&asked),
+        Command::Pseudonyms(PseudonymsCommand::Forget(asked)) => pseudonyms::forget(&asked),
         Command::Record(RecordCommand::Verify(asked)) => record_log::verify(&asked),
         Command::Record(RecordCommand::Show(asked)) => record_log::show(&asked),
+        Command::Record(RecordCommand::Open(asked)) => record_log::open(&asked),
         Command::Record(RecordCommand::Keys(asked)) => record_log::keys(&asked),
         Command::Access(AccessCommand::Run(asked)) => gate::run(&asked),
         Command::Completions(asked) => completions::run(&asked),

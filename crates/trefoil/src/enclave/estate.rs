@@ -1,6 +1,7 @@
 //! The sites of an enclave and the bundle that says what they are, as the operator's folder has them.
 
 use std::net::Ipv4Addr;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -85,13 +86,14 @@ impl Estate {
 
 /// The operator's bundle, checked but for its signature, which those check who rely on it.
 pub(crate) fn read_bundle(folder: &Folder) -> Result<Bundle, Ended> {
-    let files = access::bundle_files(&folder.bundle()).or_cannot_tell("reading the policy bundle")?;
+    read_bundle_at(&folder.bundle())
+}
+
+/// The bundle in this folder, checked but for its signature.
+pub(crate) fn read_bundle_at(path: &Path) -> Result<Bundle, Ended> {
+    let files = access::bundle_files(path).or_cannot_tell("reading the policy bundle")?;
     Bundle::read(&files).map_err(|errors| {
         let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
-        Ended::not(format!(
-            "the policy bundle in {} is refused:\n{}",
-            folder.bundle().display(),
-            lines.join("\n")
-        ))
+        Ended::not(format!("the policy bundle in {} is refused:\n{}", path.display(), lines.join("\n")))
     })
 }

@@ -59,11 +59,7 @@ impl Secrets {
 
     /// The part that the sites are provisioned with.
     pub(crate) fn of_sites(&self) -> sites::Secrets {
-        sites::Secrets {
-            pool: self.pool.clone(),
-            watch: self.watch.clone(),
-            services: self.services.clone(),
-        }
+        sites::Secrets { pool: self.pool.clone(), watch: self.watch.clone(), services: self.services.clone() }
     }
 
     /// Takes the verifiers of these principals' passwords.
@@ -71,6 +67,20 @@ impl Secrets {
         let verifiers = logins.iter().map(|(name, login)| Ok((name.clone(), verifier(&login.password)?)));
         self.principals = verifiers.collect::<Result<_, Ended>>()?;
         Ok(())
+    }
+
+    /// Takes the verifier of this principal's password.
+    pub(crate) fn set_principal(&mut self, name: &str, password: &str) -> Result<(), Ended> {
+        self.principals.insert(name.to_owned(), verifier(password)?);
+        Ok(())
+    }
+
+    pub(crate) fn forget_principal(&mut self, name: &str) {
+        self.principals.remove(name);
+    }
+
+    pub(crate) fn has_principal(&self, name: &str) -> bool {
+        self.principals.contains_key(name)
     }
 }
 
@@ -101,14 +111,15 @@ fn example_login(bundle: &Bundle, principal: &Principal) -> Login {
     });
     let (place, purpose, ticket) = permitted.copied().unwrap_or((&principal.office, None, None));
     Login {
-        password: password(),
+        password: random_password(),
         place: place.to_owned(),
         purpose: purpose.map(str::to_owned),
         ticket: ticket.map(str::to_owned),
     }
 }
 
-fn password() -> String {
+/// One that nobody guesses.
+pub(crate) fn random_password() -> String {
     rand::rng().sample_iter(Alphanumeric).take(PASSWORD_CHARS).map(char::from).collect()
 }
 
