@@ -2,7 +2,7 @@
 //! Not here: when an entry is due (`admit`, `relay`).
 
 use policy::Ask;
-use record::Draft;
+use record::{Detail, Draft};
 use tlog::detail::Refused;
 use tlog::entry::{Decision, Kind};
 
@@ -10,8 +10,8 @@ use crate::fault::Fault;
 use crate::gate::Gate;
 
 /// A detail as the record takes it.
-pub fn to_value(detail: &impl serde::Serialize) -> Result<serde_json::Value, Fault> {
-    serde_json::to_value(detail).map_err(|e| Fault::ours(format!("a detail cannot be written: {e}")))
+pub fn to_value(detail: &impl serde::Serialize) -> Result<Detail, Fault> {
+    Detail::of(detail).map_err(|e| Fault::ours(format!("a detail cannot be written: {e}")))
 }
 
 impl Gate {

@@ -2,10 +2,13 @@
 //! comes out. Only this crate builds a `Witnessed`, and only for an entry under a checkpoint that satisfied the
 //! release rule. How it gets there is in `writer` and `exchange`.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use serde::Serialize;
 use serde_json::Value;
-use tlog::entry::{Count, Decision, Kind};
+use tlog::detail::DayKey;
+use tlog::entry::{Count, Decision, Entry, Kind, Micros};
+use tlog::json::JsonError;
 
 /// An entry before the record has given it a time, an index and a key. Names and details are clear here; the
 /// record hashes and seals them.
@@ -27,8 +30,90 @@ pub struct Draft {
     pub profile: Option<String>,
     pub classes: Vec<String>,
     pub count: Option<Count>,
-    /// What is sealed. Its canonical form has at most [`crate::DETAIL_BYTES_MAX`] bytes.
-    pub detail: Option<Value>,
+    /// What is sealed.
+    pub detail: Option<Detail>,
+}
+
+/// What is sealed of an entry, as its canonical text of at most [`crate::DETAIL_BYTES_MAX`] bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Detail(String);
+
+impl Detail {
+    /// Writes a detail.
+    pub fn of(detail: &(impl Serialize + ?Sized)) -> Result<Self, JsonError> {
+        tlog::json::canonical_of(detail).map(Self)
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What many entries say alike, such as those of a session: made once, hashed once for each day's key.
+#[derive(Debug)]
+pub struct Outline {
+    draft: Draft,
+    /// The entry under the day key whose id it carries, without what differs. The writer's alone.
+    hashed: Mutex<Option<Entry>>,
+}
+
+impl Outline {
+    /// The kind, decision, count and detail of `draft` are those of no entry: each [`Like`] has its own.
+    pub fn new(draft: Draft) -> Self {
+        Self { draft, hashed: Mutex::new(None) }
+    }
+
+    /// Hands `with` an entry that says all that is alike, hashed under `key`.
+    pub(crate) fn fill<T>(
+        &self,
+        key: &DayKey,
+        gate: &str,
+        with: impl FnOnce(&mut Entry) -> T,
+    ) -> Result<T, JsonError> {
+        let mut hashed = self.hashed.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = hashed.take().filter(|entry| entry.key.as_deref() == Some(&key.id));
+        let mut entry = match known {
+            Some(entry) => entry,
+            None => self.hash(key, gate)?,
+        };
+        let outcome = with(&mut entry);
+        *hashed = Some(entry);
+        Ok(outcome)
+    }
+
+    fn hash(&self, key: &DayKey, gate: &str) -> Result<Entry, JsonError> {
+        let draft = &self.draft;
+        let request = draft.request.as_ref().map(|request| key.request(request)).transpose()?;
+        Ok(Entry {
+            session: draft.session.clone(),
+            principal: draft.principal.as_ref().map(|name| key.principal(name)),
+            request,
+            place: draft.place.clone(),
+            policy: draft.policy.clone(),
+            profile: draft.profile.clone(),
+            classes: draft.classes.clone(),
+            key: Some(key.id.clone()),
+            ..Entry::new(Micros(0), draft.kind, gate)
+        })
+    }
+}
+
+/// An entry that says what its outline says, and this.
+#[derive(Clone, Debug)]
+pub struct Like {
+    pub outline: Arc<Outline>,
+    pub kind: Kind,
+    pub decision: Option<Decision>,
+    pub count: Option<Count>,
+    pub detail: Option<Detail>,
+}
+
+impl From<Draft> for Like {
+    fn from(mut draft: Draft) -> Self {
+        let (kind, decision, count) = (draft.kind, draft.decision, draft.count);
+        let detail = draft.detail.take();
+        Self { outline: Arc::new(Outline::new(draft)), kind, decision, count, detail }
+    }
 }
 
 impl Draft {

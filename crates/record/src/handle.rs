@@ -9,7 +9,7 @@ use tokio::time::timeout_at;
 use crate::DETAIL_BYTES_MAX;
 use crate::clock::now;
 use crate::config::{Config, OpenError};
-use crate::draft::{Draft, NotWitnessed, Why, Witnessed};
+use crate::draft::{Draft, Like, NotWitnessed, Why, Witnessed};
 use crate::shared::{Lag, Shared};
 use crate::stage::Queued;
 use crate::steps::Steps;
@@ -42,7 +42,15 @@ impl Record {
         &self,
         draft: Draft,
     ) -> impl Future<Output = Result<Witnessed, NotWitnessed>> + Send + use<> {
-        let queued = self.queue(draft);
+        self.append_like(draft.into())
+    }
+
+    /// As [`Record::append`], of an entry that says much that others say.
+    pub fn append_like(
+        &self,
+        like: Like,
+    ) -> impl Future<Output = Result<Witnessed, NotWitnessed>> + Send + use<> {
+        let queued = self.queue(like);
         let (until, waited_ms) = (now() + self.cosign_wait, self.cosign_wait.as_millis());
         let shared = self.shared.clone();
         async move {
@@ -72,11 +80,8 @@ impl Record {
         self.shared.lag()
     }
 
-    fn queue(&self, draft: Draft) -> Result<Arc<Ticket>, NotWitnessed> {
-        // In the caller's task, so that the writer, of which there is one, does less.
-        let detail = draft.detail.as_ref().map(tlog::json::canonical).transpose();
-        let detail = detail.map_err(|error| unfit(error.to_string()))?;
-        let detail_bytes = detail.as_ref().map_or(0, String::len);
+    fn queue(&self, like: Like) -> Result<Arc<Ticket>, NotWitnessed> {
+        let detail_bytes = like.detail.as_ref().map_or(0, |detail| detail.text().len());
         if detail_bytes > DETAIL_BYTES_MAX {
             return Err(unfit(format!(
                 "its detail has {detail_bytes} bytes; the most is {DETAIL_BYTES_MAX}"
@@ -85,7 +90,7 @@ impl Record {
         let bytes = ENTRY_ROOM_BYTES + detail_bytes;
         self.shared.enter(bytes).map_err(|why| why.at(None))?;
         let ticket = Arc::<Ticket>::default();
-        let job = Job::Append(Queued { draft, detail, ticket: ticket.clone(), bytes });
+        let job = Job::Append(Queued { like, ticket: ticket.clone(), bytes });
         match self.jobs.try_send(job) {
             Ok(()) => Ok(ticket),
             Err(error) => {

@@ -44,7 +44,7 @@ mod writer;
 mod tests;
 
 pub use config::{Clock, Config, OpenError};
-pub use draft::{Draft, NotWitnessed, Why, Witnessed};
+pub use draft::{Detail, Draft, Like, NotWitnessed, Outline, Why, Witnessed};
 pub use handle::Record;
 pub use link::LinkError;
 pub use monitor::{MonitorState, monitor_state};

@@ -4,15 +4,14 @@
 use std::io;
 use std::sync::Arc;
 
-use rand::TryRngCore as _;
-use rand::rngs::OsRng;
-use tlog::detail::{self, NONCE_BYTES, SALT_BYTES};
+use rand::RngCore as _;
+use tlog::detail::{self, DayKey, NONCE_BYTES, SALT_BYTES};
 use tlog::entry::{ENTRY_BYTES_MAX, Entry, Kind, Micros};
 use tlog::hash::{Hash, hex, leaf_hash};
 
 use crate::batch::{Batch, Building, record_bytes};
 use crate::config::Clock;
-use crate::draft::{Draft, Why};
+use crate::draft::{Like, Why};
 use crate::keys::Keys;
 use crate::shared::Shared;
 use crate::ticket::Ticket;
@@ -21,9 +20,7 @@ use crate::{BLOB_BYTES_MAX, ENTRIES_PER_BATCH_MAX};
 
 /// A draft on its way to the writer, with the waiter and the room it took.
 pub(crate) struct Queued {
-    pub(crate) draft: Draft,
-    /// The canonical text of the draft's detail.
-    pub(crate) detail: Option<String>,
+    pub(crate) like: Like,
     pub(crate) ticket: Arc<Ticket>,
     pub(crate) bytes: usize,
 }
@@ -110,7 +107,7 @@ impl Stager {
     /// Adds one draft, and before it the key that it needs. A draft that is unfit is answered and left out; an
     /// error means that a key could not be stored.
     fn add(&mut self, making: &mut Making, queued: Queued) -> io::Result<()> {
-        let Queued { draft, detail, ticket, bytes } = queued;
+        let Queued { like, ticket, bytes } = queued;
         making.room.0 += 1;
         making.room.1 += bytes;
         self.time = self.time.max((self.clock)());
@@ -120,7 +117,7 @@ impl Stager {
             ticket.resolve(Err(Why::Storage(error.to_string().into()).at(None)));
             return Err(error);
         }
-        match self.encode(draft, detail.as_deref()) {
+        match self.encode(&like) {
             Ok((entry, blob)) => {
                 if ticket.take_index(making.building.next()) {
                     making.building.push(&entry, &blob);
@@ -142,37 +139,41 @@ impl Stager {
         Ok(())
     }
 
-    fn encode(&self, draft: Draft, canonical: Option<&str>) -> Result<(Vec<u8>, Vec<u8>), String> {
+    fn encode(&self, like: &Like) -> Result<(Vec<u8>, Vec<u8>), String> {
         let key = self.keys.at(self.time).ok_or("there is no key for the day")?;
-        let request = draft.request.as_ref().map(|request| key.request(request)).transpose();
-        let mut entry = Entry {
-            session: draft.session,
-            principal: draft.principal.map(|name| key.principal(&name)),
-            request: request.map_err(|error| error.to_string())?,
-            place: draft.place,
-            decision: draft.decision,
-            policy: draft.policy,
-            profile: draft.profile,
-            classes: draft.classes,
-            count: draft.count,
-            ..Entry::new(self.time, draft.kind, &self.gate)
+        let (blob, detail) = match &like.detail {
+            Some(detail) => {
+                let (blob, commitment) = seal(key, detail.text())?;
+                (blob, Some(commitment))
+            }
+            None => (Vec::new(), None),
         };
-        let mut blob = Vec::new();
-        if let (Some(detail), Some(canonical)) = (&draft.detail, canonical) {
-            let (mut salt, mut nonce) = ([0; SALT_BYTES], [0; NONCE_BYTES]);
-            OsRng.try_fill_bytes(&mut salt).map_err(|error| error.to_string())?;
-            OsRng.try_fill_bytes(&mut nonce).map_err(|error| error.to_string())?;
-            blob = detail::seal(key, &salt, &nonce, detail).map_err(|error| error.to_string())?;
-            entry.detail = Some(hex(&detail::commitment(&salt, canonical)));
-        }
-        if entry.principal.is_some() || entry.request.is_some() || entry.detail.is_some() {
-            entry.key = Some(key.id.clone());
-        }
-        if blob.len() > BLOB_BYTES_MAX {
-            return Err(format!("its sealed detail has {} bytes; the most is {BLOB_BYTES_MAX}", blob.len()));
-        }
-        Ok((entry.encode().map_err(|error| error.to_string())?, blob))
+        let encode = |entry: &mut Entry| {
+            (entry.time, entry.kind) = (self.time, like.kind);
+            (entry.decision, entry.count, entry.detail) = (like.decision, like.count, detail);
+            let names_key = entry.principal.is_some() || entry.request.is_some() || entry.detail.is_some();
+            if names_key {
+                return entry.encode();
+            }
+            Entry { key: None, ..entry.clone() }.encode()
+        };
+        let entry = like.outline.fill(key, &self.gate, encode).map_err(|error| error.to_string())?;
+        Ok((entry.map_err(|error| error.to_string())?, blob))
     }
+}
+
+/// The sealed detail, and the commitment to it.
+fn seal(key: &DayKey, detail: &str) -> Result<(Vec<u8>, String), String> {
+    // A generator that the system seeds and reseeds: asking the system itself costs a call for each.
+    let mut random = rand::rng();
+    let (mut salt, mut nonce) = ([0; SALT_BYTES], [0; NONCE_BYTES]);
+    random.fill_bytes(&mut salt);
+    random.fill_bytes(&mut nonce);
+    let blob = detail::seal_text(key, &salt, &nonce, detail).map_err(|error| error.to_string())?;
+    if blob.len() > BLOB_BYTES_MAX {
+        return Err(format!("its sealed detail has {} bytes; the most is {BLOB_BYTES_MAX}", blob.len()));
+    }
+    Ok((blob, hex(&detail::commitment(&salt, detail))))
 }
 
 /// A batch being put together, with its waiters.

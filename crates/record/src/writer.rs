@@ -20,7 +20,6 @@ use crate::stage::{Queued, Stager};
 const STAGE_EVERY_MS: u64 = 50;
 
 /// What the writer is asked.
-#[expect(clippy::large_enum_variant, reason = "nearly every job is an append; a box would allocate for each")]
 pub(crate) enum Job {
     Append(Queued),
     /// Finish: have everything cosigned within the wait, publish, and answer how far it came.

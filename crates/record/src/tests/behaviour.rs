@@ -9,7 +9,7 @@ use super::fixture::Fixture;
 use super::monitor::Mood;
 use crate::clock::now;
 use crate::shared::Shared;
-use crate::{BACKLOG_BYTES_MAX, BACKLOG_ENTRIES_MAX, Draft, OpenError, Record, WalError, Why};
+use crate::{BACKLOG_BYTES_MAX, BACKLOG_ENTRIES_MAX, Detail, Draft, OpenError, Record, WalError, Why};
 
 async fn all_cosigned(record: &Record) {
     for _ in 0..2_000 {
@@ -157,12 +157,12 @@ async fn two_writers_and_unfit_entries_are_refused() {
     let unfit = Draft { place, ..Draft::new(Kind::GateStart) };
     let unfit = record.append(unfit).await.unwrap_err();
     assert!(matches!(unfit.why, Why::Unfit(_)) && unfit.index.is_none(), "{unfit}");
-    let detail = Some(serde_json::Value::String("x".repeat(crate::DETAIL_BYTES_MAX)));
+    let detail = Detail::of(&"x".repeat(crate::DETAIL_BYTES_MAX)).ok();
     let huge = record.append(Draft { detail, ..Draft::new(Kind::GateStart) }).await.unwrap_err();
     assert!(matches!(huge.why, Why::Unfit(_)), "{huge}");
     // Large details do not fit one frame together.
     for _ in 0..2 {
-        let detail = Some(serde_json::Value::String("x".repeat(crate::DETAIL_BYTES_MAX - 2)));
+        let detail = Detail::of(&"x".repeat(crate::DETAIL_BYTES_MAX - 2)).ok();
         let large = Draft { detail, ..Draft::new(Kind::GateStart) };
         let waiting: Vec<_> = (0..5).map(|_| record.append(large.clone())).collect();
         for waiting in waiting {

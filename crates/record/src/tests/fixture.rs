@@ -19,7 +19,7 @@ use tlog::rule::ReleaseRule;
 use super::monitor::TestMonitor;
 use crate::show::{Opener, Reading, ShowError};
 use crate::steps::{Hook, Step, Steps, When};
-use crate::{Config, Draft, NotWitnessed, OpenError, Record};
+use crate::{Config, Detail, Draft, NotWitnessed, OpenError, Record};
 
 /// 2026-01-31T12:00:00Z.
 const NOON_MICROS: i64 = 1_769_860_800_000_000;
@@ -119,7 +119,7 @@ impl Fixture {
         let draft = Draft {
             principal: Some("aoife".to_owned()),
             request: Some(json!({ "purpose": "support" })),
-            detail: Some(json!({ "number": self.drafted })),
+            detail: Detail::of(&json!({ "number": self.drafted })).ok(),
             ..Draft::new(Kind::PolicyApplied)
         };
         (self.drafted, draft)
