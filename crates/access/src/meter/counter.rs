@@ -172,7 +172,7 @@ impl Counter {
         key.whose == Whose::Own
     }
 
-    /// Rows counted.
+    #[cfg(test)]
     pub fn rows(&self) -> u64 {
         self.rows
     }

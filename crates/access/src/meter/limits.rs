@@ -125,7 +125,8 @@ impl Limits {
 impl Gauge {
     /// A gauge from which so much was taken before.
     pub fn new(limit: &Limit, before: Amounts) -> Self {
-        let exact = limit.subjects.unwrap_or_default().min(LIMIT_SUBJECTS_EXACT_MAX);
+        // One more than allowed, so that the limit is found to be reached before a sketch is.
+        let exact = limit.subjects.unwrap_or_default().min(LIMIT_SUBJECTS_EXACT_MAX) + 1;
         Self {
             rows: before.rows,
             bytes: before.bytes,
@@ -135,21 +136,26 @@ impl Gauge {
         }
     }
 
-    /// Takes a row.
+    /// Takes a row. One that the limit does not allow is not taken: what was shown before may be shown again.
     pub fn take(&mut self, limit: &Limit, taking: Taking<'_>) -> Result<(), Exceeded> {
+        let before = (self.rows, self.bytes, self.unseen);
         self.rows = self.rows.saturating_add(1);
         self.bytes = self.bytes.saturating_add(taking.bytes);
         self.unseen = self.unseen.saturating_add(taking.unseen);
+        let mut new: Vec<&u128> = Vec::new();
         if limit.subjects.is_some() {
-            let mut changed = false;
-            for hash in taking.fresh {
-                changed |= self.subjects.insert(*hash, || ());
-            }
-            if changed {
-                self.subjects_most = self.subjects.most();
-            }
+            new.extend(taking.fresh.iter().filter(|hash| self.subjects.insert(**hash, || ())));
         }
-        exceeded(limit, self.amounts())
+        if !new.is_empty() {
+            self.subjects_most = self.subjects.most();
+        }
+        exceeded(limit, self.amounts()).inspect_err(|_| {
+            (self.rows, self.bytes, self.unseen) = before;
+            for hash in &new {
+                self.subjects.remove(**hash);
+            }
+            self.subjects_most = self.subjects.most();
+        })
     }
 
     /// What was taken, the last row included.

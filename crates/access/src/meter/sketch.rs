@@ -161,14 +161,14 @@ fn low(hash: u128) -> u64 {
 #[derive(Debug)]
 pub struct Distinct<V> {
     each: Hashed<V>,
-    each_max: usize,
+    exact_max: usize,
     /// Set when there were more; then `each` is empty.
     sketch: Option<Box<Sketch>>,
 }
 
 impl<V> Distinct<V> {
-    pub fn new(each_max: usize) -> Self {
-        Self { each: HashMap::default(), each_max, sketch: None }
+    pub fn new(exact_max: usize) -> Self {
+        Self { each: HashMap::default(), exact_max, sketch: None }
     }
 
     /// Adds a hash with what belongs to it; whether that changed the count.
@@ -177,18 +177,23 @@ impl<V> Distinct<V> {
             if self.each.contains_key(&hash) {
                 return false;
             }
-            if self.each.len() < self.each_max {
+            if self.each.len() < self.exact_max {
                 self.each.insert(hash, value());
                 return true;
             }
         }
-        self.to_sketch().insert(low(hash))
+        self.sketch_mut().insert(low(hash))
+    }
+
+    /// Takes a hash back. A sketch keeps it.
+    pub fn remove(&mut self, hash: u128) {
+        self.each.remove(&hash);
     }
 
     /// Adds all that another has seen.
     pub fn merge<W>(&mut self, other: &Distinct<W>, value: impl Fn(&W) -> V) {
         match &other.sketch {
-            Some(sketch) => self.to_sketch().merge(sketch),
+            Some(sketch) => self.sketch_mut().merge(sketch),
             None => {
                 for (hash, found) in &other.each {
                     self.insert(*hash, || value(found));
@@ -197,7 +202,7 @@ impl<V> Distinct<V> {
         }
     }
 
-    fn to_sketch(&mut self) -> &mut Sketch {
+    fn sketch_mut(&mut self) -> &mut Sketch {
         let each = &mut self.each;
         self.sketch.get_or_insert_with(|| {
             let mut sketch = Box::new(Sketch::default());

@@ -55,7 +55,7 @@ struct Today {
     /// `None` after the gate stopped.
     file: Option<File>,
     /// Bounds that the file held when it was opened.
-    before: HashMap<(String, String), Amounts>,
+    before: Bounds,
     gauges: HashMap<(String, String), Arc<DayGauge>>,
 }
 
@@ -72,6 +72,9 @@ struct Reserved {
     /// What the file holds.
     bound: Amounts,
 }
+
+/// By principal and limit.
+type Bounds = HashMap<(String, String), Amounts>;
 
 /// A line of a day's file. A later line about the same replaces an earlier one.
 #[derive(Debug, Serialize, Deserialize)]
@@ -160,8 +163,8 @@ impl DayGauge {
         let is_reserved = held.into_iter().all(|((amount, ..), (bound, ..))| amount <= bound);
         if !is_reserved {
             let more = |amount: u64, bound: Option<u64>| {
-                let bound = bound.unwrap_or(u64::MAX);
-                amount.saturating_add((bound / RESERVATIONS_PER_LIMIT).max(1)).min(bound)
+                let step = bound.map_or(0, |bound| (bound / RESERVATIONS_PER_LIMIT).max(1));
+                amount.saturating_add(step).min(bound.unwrap_or(u64::MAX))
             };
             let bound = Amounts {
                 rows: more(amounts.rows, limit.rows),
@@ -187,6 +190,8 @@ impl Today {
             .mode(0o600)
             .open(&path)
             .map_err(failed)?;
+        // Two gates would each forget what the other reserves.
+        file.try_lock().map_err(|e| failed(e.into()))?;
         let mut text = Vec::new();
         (&mut file).take(USAGE_BYTES_MAX + 1).read_to_end(&mut text).map_err(failed)?;
         let (before, whole) = read(&text).map_err(|line| UsageError::Damaged { file: path.clone(), line })?;
@@ -201,12 +206,12 @@ impl Today {
 }
 
 /// What the lines say, and how long they are; or the number of the first that says nothing.
-fn read(text: &[u8]) -> Result<(HashMap<(String, String), Amounts>, u64), usize> {
+fn read(text: &[u8]) -> Result<(Bounds, u64), usize> {
     let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
     if u64::try_from(text.len()).map_or(true, |bytes| bytes > USAGE_BYTES_MAX) {
         return Err(1);
     }
-    let mut before = HashMap::new();
+    let mut before = Bounds::new();
     for (number, line) in
         (1_usize..).zip(text.get(..whole).unwrap_or_default().split_inclusive(|byte| *byte == b'\n'))
     {
