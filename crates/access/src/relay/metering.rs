@@ -46,7 +46,10 @@ impl Relay {
             return Ok(());
         };
         // In the middle of a stretch a Sync of ours would end what an error makes the site skip.
-        if judged.reads().subjects == Counting::None || (simple && !self.at_boundary) || self.owed.is_skipping() {
+        if judged.reads().subjects == Counting::None
+            || (simple && !self.at_boundary)
+            || self.owed.is_skipping()
+        {
             return Ok(());
         }
         let out = self.inlet.tail();

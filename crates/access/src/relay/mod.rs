@@ -366,9 +366,8 @@ impl Relay {
 
     /// Whether the client has said goodbye, or has been given all it asked for and cannot ask for more.
     pub fn is_over(&self) -> bool {
-        let given = || {
-            self.owed.is_empty() && matches!(self.phase, Phase::Running) && !self.outlet.holds_something()
-        };
+        let given =
+            || self.owed.is_empty() && matches!(self.phase, Phase::Running) && !self.outlet.holds_something();
         self.over || (self.client_ended && given())
     }
 

@@ -179,9 +179,7 @@ impl Outlet {
 
     /// Whether so much of the open window is used that more should be asked for, so that a fast client does not wait.
     pub fn runs_low(&self) -> bool {
-        self.window.is_some_and(|left| {
-            left.bytes < self.opened.bytes / 2 || left.rows < self.opened.rows / 2
-        })
+        self.window.is_some_and(|left| left.bytes < self.opened.bytes / 2 || left.rows < self.opened.rows / 2)
     }
 
     /// The window to ask for ahead of use, and the turn that it is for.

@@ -35,8 +35,9 @@ impl Refused {
 
     /// By PostgreSQL's privileges, or because what it names is not there.
     pub fn by_the_wall(text: Option<String>, sqlstate: &str, profile: &str) -> Self {
-        let sentence =
-            format!("the statement names something that profile \"{profile}\" does not show (PostgreSQL {sqlstate})");
+        let sentence = format!(
+            "the statement names something that profile \"{profile}\" does not show (PostgreSQL {sqlstate})"
+        );
         let needs = "Name only what this profile shows (\\d lists it), or ask for another purpose; policy decides \
                      what each shows.";
         Self { text, ..Self::wall("not-shown", sentence, needs) }
@@ -45,7 +46,8 @@ impl Refused {
     /// What the record could not name.
     pub fn unknown(what: &str, name: &str) -> Self {
         let sentence = format!("the gate knows no {what} \"{name}\", so it could not record what runs");
-        let needs = "Parse and bind it in this session first; what SQL's PREPARE makes is run by SQL's EXECUTE.";
+        let needs =
+            "Parse and bind it in this session first; what SQL's PREPARE makes is run by SQL's EXECUTE.";
         Self::wall("unknown-name", sentence, needs)
     }
 

@@ -68,13 +68,7 @@ impl Relay {
 
     /// A row: passed under the window, held, or the reason to ask for a window. `Some(bytes used)`, or `None` when
     /// it has to wait.
-    fn on_row(
-        &mut self,
-        tag: Tag,
-        input: &[u8],
-        total: usize,
-        now: Instant,
-    ) -> Result<Option<usize>, Fault> {
+    fn on_row(&mut self, tag: Tag, input: &[u8], total: usize, now: Instant) -> Result<Option<usize>, Fault> {
         self.settle()?;
         // The meter reads a row before it goes; of a huge one, the beginning.
         let needed = total.min(HELD_BYTES_MAX);
@@ -187,9 +181,7 @@ impl Relay {
                 Err(Fault::site(&self.facts.site, "begins a COPY that was not cleared"))
             }
             (token @ Token::Aside(_), _) => Ok(token),
-            (Token::Refused(_), _) => {
-                Err(Fault::site(&self.facts.site, "understood what cannot be parsed"))
-            }
+            (Token::Refused(_), _) => Err(Fault::site(&self.facts.site, "understood what cannot be parsed")),
             (token, _) => {
                 if tag == Tag::RowDescription {
                     self.has_described(&token, whole.get(HEADER_BYTES..).unwrap_or_default())?;
@@ -266,9 +258,7 @@ impl Relay {
             Token::Refused(_) if tag != Tag::ReadyForQuery => {
                 return Err(Fault::site(&self.facts.site, "understood what cannot be parsed"));
             }
-            Token::Statement(running)
-                if matches!(tag, Tag::CommandComplete | Tag::EmptyQueryResponse) =>
-            {
+            Token::Statement(running) if matches!(tag, Tag::CommandComplete | Tag::EmptyQueryResponse) => {
                 self.on_complete(*running, tag, whole, now)?;
             }
             Token::Statement(mut running) => {

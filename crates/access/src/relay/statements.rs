@@ -167,9 +167,8 @@ impl Names {
     pub fn find_portal(&self, name: &str, quiet: bool) -> Found<Bound> {
         let (hoped, confirmed) = (self.hoped.portals.get(name), self.confirmed.portals.get(name));
         let of_this_stretch = hoped.is_some_and(|hoped| hoped.stretch == self.stretch);
-        let same = |a: &Bound, b: &Bound| {
-            a.prepared.text() == b.prepared.text() && a.parameters == b.parameters
-        };
+        let same =
+            |a: &Bound, b: &Bound| a.prepared.text() == b.prepared.text() && a.parameters == b.parameters;
         self.find(hoped, confirmed, of_this_stretch, quiet, same)
     }
 

@@ -102,12 +102,16 @@ impl Timing {
 
     /// What is said of a statement that took too long.
     pub fn too_long(&self) -> String {
-        format!("the statement took longer than {} s, the most this enclave allows", seconds(self.allowed.statement))
+        format!(
+            "the statement took longer than {} s, the most this enclave allows",
+            seconds(self.allowed.statement)
+        )
     }
 }
 
 /// What to do about it.
-pub const TOO_LONG_HINT: &str = "Ask for less at once; statement_seconds_max in enclave.toml says how long it may take.";
+pub const TOO_LONG_HINT: &str =
+    "Ask for less at once; statement_seconds_max in enclave.toml says how long it may take.";
 
 fn seconds(allowed: Option<Duration>) -> u64 {
     allowed.map_or(0, |allowed| allowed.as_secs())

@@ -1,154 +1,20 @@
-//! Protocol transcripts through the gate: what is sent at once, and what must come back. Add a line to add one.
+//! Protocol transcripts through the gate, and what only a client that speaks the protocol itself can try: cancels,
+//! deadlines, halves of connections, pipelines drawn at random. The transcripts are data in `scripts`.
 
 use std::io::Write;
 use std::net::TcpStream;
 use std::time::Duration;
 
-use super::lab::{AOIFE, Enclave};
+use super::lab::{AOIFE, BILLING, Enclave, Who};
 use super::raw::{Raw, Say};
-use Say::{Bind, Close, DescribePortal, DescribeStatement, Execute, Flush, FunctionCall, Parse, Query, Sync};
-
-/// Each on a connection of its own: a name, the messages, and the replies.
-const TRANSCRIPTS: &[(&str, &[Say], &str)] = &[
-    ("simple", &[Query("SELECT 1")], "T D*1 C:SELECT_1 Z:I"),
-    ("empty", &[Query("")], "I Z:I"),
-    ("nothing found", &[Query("SELECT id FROM users WHERE id = -1")], "T C:SELECT_0 Z:I"),
-    (
-        "a session like new",
-        &[
-            Parse("s", "SELECT 1"),
-            Sync,
-            Query("DISCARD ALL"),
-            Parse("s", "SELECT 2"),
-            Bind("", "s", &[]),
-            Sync,
-        ],
-        "1 Z:I C:DISCARD_ALL Z:I 1 2 Z:I",
-    ),
-    ("setting", &[Query("SET application_name = 'x'")], "C:SET S Z:I"),
-    ("refused", &[Query("LISTEN x")], "E:42501 Z:I"),
-    ("unparsable", &[Query("SELEC 1")], "E:42501 Z:I"),
-    ("two statements", &[Query("SELECT 1; SELECT 2")], "E:42501 Z:I"),
-    ("copy out", &[Query("COPY users TO STDOUT")], "E:42501 Z:I"),
-    ("copy in", &[Query("COPY users FROM STDIN")], "E:42501 Z:I"),
-    ("not shown", &[Query("SELECT nothing FROM users")], "E:42501 Z:I"),
-    ("an error of its own", &[Query("SELECT 1 / 0")], "E:22012 Z:I"),
-    ("function call", &[FunctionCall], "E:42501 Z:I"),
-    (
-        "a refusal fails the transaction",
-        &[Query("BEGIN"), Query("LISTEN x"), Query("SELECT 1"), Query("ROLLBACK"), Query("SELECT 1")],
-        "C:BEGIN Z:T E:42501 Z:E E:25P02 Z:E C:ROLLBACK Z:I T D*1 C:SELECT_1 Z:I",
-    ),
-    (
-        "extended",
-        &[Parse("", "SELECT $1::int"), Bind("", "", &["7"]), DescribePortal(""), Execute("", 0), Sync],
-        "1 2 T D*1 C:SELECT_1 Z:I",
-    ),
-    (
-        "named, twice, closed",
-        &[
-            Parse("s", "SELECT $1::int"),
-            Bind("", "s", &["7"]),
-            Execute("", 0),
-            Bind("", "s", &["8"]),
-            Execute("", 0),
-            Close("s"),
-            Sync,
-        ],
-        "1 2 D*1 C:SELECT_1 2 D*1 C:SELECT_1 3 Z:I",
-    ),
-    (
-        "a refused Parse skips to Sync",
-        &[Parse("", "LISTEN x"), Bind("", "", &[]), Execute("", 0), Sync, Query("SELECT 1")],
-        "E:42501 Z:I T D*1 C:SELECT_1 Z:I",
-    ),
-    (
-        "a failed Bind skips to Sync",
-        &[
-            Parse("", "SELECT $1::int"),
-            Bind("", "", &["x"]),
-            Execute("", 0),
-            Execute("", 0),
-            Sync,
-            Query("SELECT 1"),
-        ],
-        "1 E:22P02 Z:I T D*1 C:SELECT_1 Z:I",
-    ),
-    (
-        "two Syncs, the first fails",
-        &[Parse("", "LISTEN x"), Sync, Parse("", "SELECT 1"), Bind("", "", &[]), Execute("", 0), Sync],
-        "E:42501 Z:I 1 2 D*1 C:SELECT_1 Z:I",
-    ),
-    ("prepare and flush", &[Parse("s", "SELECT $1::int"), DescribeStatement("s"), Flush], "1 t T"),
-    (
-        "flush, then the rest",
-        &[Parse("", "SELECT 1"), Flush, Bind("", "", &[]), Execute("", 0), Flush, Sync],
-        "1 2 D*1 C:SELECT_1 Z:I",
-    ),
-    (
-        "suspended portal",
-        &[
-            Parse("", "SELECT generate_series(1, 5)"),
-            Bind("", "", &[]),
-            Execute("", 2),
-            Execute("", 2),
-            Execute("", 2),
-            Sync,
-        ],
-        "1 2 D*2 s D*2 s D*1 C:SELECT_1 Z:I",
-    ),
-    ("unknown statement", &[Bind("", "nobody", &[]), Execute("", 0), Sync], "E:42501 Z:I"),
-    ("unknown portal", &[Execute("nobody", 0), Sync], "E:42501 Z:I"),
-    (
-        "SQL prepare, execute, deallocate",
-        &[Query("PREPARE q AS SELECT 1"), Query("EXECUTE q"), Query("DEALLOCATE q")],
-        "C:PREPARE Z:I T D*1 C:SELECT_1 Z:I C:DEALLOCATE Z:I",
-    ),
-    (
-        "a result in several windows",
-        &[Query("SELECT repeat('x', 1000) FROM generate_series(1, 30000)")],
-        "T D*30000 C:SELECT_30000 Z:I",
-    ),
-    (
-        "small rows in several windows",
-        &[Query("SELECT generate_series(1, 200000)")],
-        "T D*200000 C:SELECT_200000 Z:I",
-    ),
-    ("one huge row", &[Query("SELECT repeat('x', 40000000)")], "T D*1 C:SELECT_1 Z:I"),
-    (
-        "windows in a pipeline",
-        &[
-            Parse("", "SELECT repeat('x', 1000) FROM generate_series(1, 3000)"),
-            Bind("", "", &[]),
-            Execute("", 0),
-            Parse("", "SELECT 1"),
-            Bind("", "", &[]),
-            Execute("", 0),
-            Sync,
-        ],
-        "1 2 D*3000 C:SELECT_3000 1 2 D*1 C:SELECT_1 Z:I",
-    ),
-    (
-        "an error after rows went out",
-        &[
-            Query("SELECT repeat('x', 1000), 1 / (i - 2000) FROM generate_series(1, 3000) i"),
-            Query("SELECT 1"),
-        ],
-        "T D*1999 E:22012 Z:I T D*1 C:SELECT_1 Z:I",
-    ),
-];
+use super::scripts::{READS, Script, WRITES};
+use Say::{Bind, Close, DescribeStatement, Execute, Flush, Parse, Query, Sync};
 
 #[test]
 fn transcripts_come_back_as_they_must() {
     let enclave = Enclave::start();
-    let mut wrong = Vec::new();
-    for (name, script, expected) in TRANSCRIPTS {
-        let heard = Raw::connect(&enclave, AOIFE).talk(script, expected);
-        if heard != *expected {
-            wrong.push(format!("{name}:\n  expected {expected}\n  heard    {heard}"));
-        }
-    }
-    assert!(wrong.is_empty(), "{}\n{}", wrong.join("\n"), enclave.log("gate"));
+    check(&enclave, AOIFE, READS);
+    check(&enclave, BILLING, WRITES);
     a_cancel_ends_the_statement_it_means(&enclave);
     many_executes_without_a_sync_do_not_stall(&enclave);
     a_name_is_recorded_as_what_the_site_runs(&enclave);
@@ -156,6 +22,17 @@ fn transcripts_come_back_as_they_must() {
     random_pipelines_leave_gate_and_monitor_of_one_mind(&enclave);
     let check = enclave.trefoil(&["record", "verify"]);
     assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stderr));
+}
+
+fn check(enclave: &Enclave, who: Who, scripts: &[Script]) {
+    let mut wrong = Vec::new();
+    for (name, script, expected) in scripts {
+        let heard = Raw::connect(enclave, who).talk(script, expected);
+        if heard != *expected {
+            wrong.push(format!("{name}:\n  expected {expected}\n  heard    {heard}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}\n{}", wrong.join("\n"), enclave.log("gate"));
 }
 
 fn a_cancel_ends_the_statement_it_means(enclave: &Enclave) {

@@ -30,6 +30,11 @@ pub enum Say {
     DescribeStatement(&'static str),
     DescribePortal(&'static str),
     Execute(&'static str, i32),
+    /// A Bind without values, with these formats of the result: 0 is text, 1 binary.
+    Formats(&'static str, &'static str, &'static [u16]),
+    CopyData(&'static str),
+    CopyDone,
+    CopyFail,
     Close(&'static str),
     Flush,
     Sync,
@@ -114,7 +119,7 @@ impl Raw {
     }
 
     /// Sends a script at once and reads until as many replies have come as `expected` names; rows are folded into
-    /// one `D*n`.
+    /// one `D*n`, those of COPY into one `d*n`.
     pub fn talk(&mut self, script: &[Say], expected: &str) -> String {
         let mut out = Vec::new();
         for say in script {
@@ -122,19 +127,25 @@ impl Raw {
         }
         self.send(&out);
         let mut heard: Vec<String> = Vec::new();
-        let mut rows = 0_u64;
+        let (mut rows, mut folded) = (0_u64, "");
         let wanted = expected.split(' ').count();
         while heard.len() < wanted {
             let Some((tag, body)) = self.next() else {
                 heard.push("closed".into());
                 break;
             };
-            if tag == Tag::DataRow {
+            let letter = match tag {
+                Tag::DataRow => "D",
+                Tag::CopyData => "d",
+                _ => "",
+            };
+            if !letter.is_empty() {
                 rows += 1;
+                folded = letter;
                 continue;
             }
             if rows > 0 {
-                heard.push(format!("D*{rows}"));
+                heard.push(format!("{folded}*{rows}"));
                 rows = 0;
             }
             heard.push(describe(tag, &body));
@@ -170,16 +181,11 @@ impl Say {
             Say::DescribePortal(name) => frontend::describe(out, frontend::Target::Portal(name)).unwrap(),
             Say::Flush => frontend::flush(out),
             Say::Sync => frontend::sync(out),
-            Say::Bind(portal, statement, values) => {
-                let mut body = [portal.as_bytes(), b"\0", statement.as_bytes(), b"\0\0\0"].concat();
-                body.extend(u16::try_from(values.len()).unwrap().to_be_bytes());
-                for value in *values {
-                    body.extend(u32::try_from(value.len()).unwrap().to_be_bytes());
-                    body.extend(value.as_bytes());
-                }
-                body.extend([0, 0]);
-                frame(out, b'B', &body);
-            }
+            Say::Bind(portal, statement, values) => bind(out, portal, statement, values, &[]),
+            Say::Formats(portal, statement, formats) => bind(out, portal, statement, &[], formats),
+            Say::CopyData(data) => frame(out, b'd', data.as_bytes()),
+            Say::CopyDone => frame(out, b'c', b""),
+            Say::CopyFail => frame(out, b'f', b"no more\0"),
             Say::Execute(portal, rows) => {
                 let mut body = [portal.as_bytes(), b"\0"].concat();
                 body.extend(rows.to_be_bytes());
@@ -190,6 +196,18 @@ impl Say {
             Say::FunctionCall => frame(out, b'F', &[0, 0, 3, 102, 0, 0, 0, 1, 0, 0, 0, 1, b'X', 0, 0]),
         }
     }
+}
+
+fn bind(out: &mut Vec<u8>, portal: &str, statement: &str, values: &[&str], formats: &[u16]) {
+    let mut body = [portal.as_bytes(), b"\0", statement.as_bytes(), b"\0\0\0"].concat();
+    body.extend(u16::try_from(values.len()).unwrap().to_be_bytes());
+    for value in values {
+        body.extend(u32::try_from(value.len()).unwrap().to_be_bytes());
+        body.extend(value.as_bytes());
+    }
+    body.extend(u16::try_from(formats.len()).unwrap().to_be_bytes());
+    formats.iter().for_each(|format| body.extend(format.to_be_bytes()));
+    frame(out, b'B', &body);
 }
 
 fn frame(out: &mut Vec<u8>, tag: u8, body: &[u8]) {
