@@ -1,6 +1,8 @@
 //! `trefoil record …`: what can be asked of the published record. Everything here reads; writing it is the gate's alone.
 
+mod follow;
 mod keys;
+mod open;
 mod show;
 mod verify;
 
@@ -17,6 +19,7 @@ use crate::ended::{Ended, OrEnded};
 use crate::folder::{self, Folder};
 
 pub(crate) use keys::{REDECIDED, WITNESS, keys};
+pub(crate) use open::open;
 pub(crate) use show::{newest, show};
 pub(crate) use verify::{report, verify};
 

@@ -7,6 +7,7 @@ use tlog::entry::Entry;
 use crate::cli::Show;
 use crate::ended::{Ended, OrEnded};
 use crate::folder::{self, Folder};
+use crate::record_log::follow;
 use crate::terminal;
 
 /// An entry, and its detail if it has one that opens.
@@ -20,6 +21,9 @@ pub(crate) struct Seen {
 pub(crate) fn show(asked: &Show) -> Result<(), Ended> {
     let folder = asked.enclave.folder();
     folder.require_complete()?;
+    if asked.follow {
+        return follow::follow(asked, &folder);
+    }
     let reading = reading(&folder)?;
     let mut opener = opener(&folder)?;
     let range = asked.index.map_or(0..reading.size(), |index| index..index.saturating_add(1));
@@ -32,9 +36,32 @@ pub(crate) fn show(asked: &Show) -> Result<(), Ended> {
     let single = asked.index.is_some();
     let printed = reading.each(range.start, range.end, |shown| {
         let detail = opener.as_mut().map(|opener| opener.open(&shown)).transpose()?.flatten();
-        if asked.json { print_json(&shown, detail) } else { print_line(&shown, detail.as_ref(), single) }
+        for line in lines(&shown, detail, asked.json, single)? {
+            terminal::say(&line);
+        }
+        Ok(())
     });
     printed.map_err(|Failed(ended)| ended)
+}
+
+/// An entry as it is printed: a line, and below it all of it when it is the only one asked for.
+pub(super) fn lines(
+    shown: &Shown,
+    detail: Option<Value>,
+    json: bool,
+    single: bool,
+) -> Result<Vec<String>, Failed> {
+    if json {
+        return Ok(vec![json_line(shown, detail)?]);
+    }
+    let mut lines = vec![line(shown, detail.as_ref())?];
+    if single {
+        lines.push(String::from_utf8_lossy(&shown.line).into_owned());
+        if let Some(detail) = detail {
+            lines.push(serde_json::to_string_pretty(&detail).or_cannot_tell("writing JSON").map_err(Failed)?);
+        }
+    }
+    Ok(lines)
 }
 
 /// The newest entries, newest first, those included that are not published yet.
@@ -54,7 +81,7 @@ pub(crate) fn newest(folder: &Folder, entries_max: u64) -> Result<Vec<Seen>, End
 }
 
 /// What ends the reading early.
-struct Failed(Ended);
+pub(super) struct Failed(pub(super) Ended);
 
 impl From<ShowError> for Failed {
     fn from(error: ShowError) -> Self {
@@ -62,13 +89,13 @@ impl From<ShowError> for Failed {
     }
 }
 
-fn reading(folder: &Folder) -> Result<Reading, Ended> {
+pub(super) fn reading(folder: &Folder) -> Result<Reading, Ended> {
     let reading = Reading::open(folder.record(), folder.gate("details"), folder.gate("wal"));
     reading.or_cannot_tell("reading the record")
 }
 
 /// The operator's identity; without it, entries are shown without their details.
-fn opener(folder: &Folder) -> Result<Option<Opener>, Ended> {
+pub(super) fn opener(folder: &Folder) -> Result<Option<Opener>, Ended> {
     let file = folder.operator("detail.age");
     if !file.is_file() {
         return Ok(None);
@@ -76,14 +103,14 @@ fn opener(folder: &Folder) -> Result<Option<Opener>, Ended> {
     Ok(Some(Opener::new(&folder::read_text(&file)?, folder.gate("keys"))))
 }
 
-fn print_json(shown: &Shown, detail: Option<Value>) -> Result<(), Failed> {
+fn json_line(shown: &Shown, detail: Option<Value>) -> Result<String, Failed> {
     let entry: Value =
         serde_json::from_slice(&shown.line).or_cannot_tell("reading an entry").map_err(Failed)?;
     let object = json!({ "index": shown.index, "entry": entry, "detail": detail });
-    terminal::say_json(&object).map_err(Failed)
+    serde_json::to_string(&object).or_cannot_tell("writing JSON").map_err(Failed)
 }
 
-fn print_line(shown: &Shown, detail: Option<&Value>, whole: bool) -> Result<(), Failed> {
+fn line(shown: &Shown, detail: Option<&Value>) -> Result<String, Failed> {
     let entry = shown.entry()?;
     let time = entry.time.to_rfc3339().unwrap_or_default();
     let mut line = format!("{:>6}  {time}  {:<16}", shown.index, entry.kind.as_str());
@@ -108,13 +135,5 @@ fn print_line(shown: &Shown, detail: Option<&Value>, whole: bool) -> Result<(), 
         line.push_str("  ");
         line.push_str(who);
     }
-    terminal::say(&line);
-    if whole {
-        terminal::say(&String::from_utf8_lossy(&shown.line));
-        if let Some(detail) = detail {
-            let text = serde_json::to_string_pretty(detail).or_cannot_tell("writing JSON").map_err(Failed)?;
-            terminal::say(&text);
-        }
-    }
-    Ok(())
+    Ok(line)
 }
