@@ -223,10 +223,15 @@ mod tests {
             table: "users".into(),
             writes: Writes::default(),
         };
-        let tables = [table(rule), table(RowRule::All), table(RowRule::Subjects { scope: "x".into() })];
+        let mut written = table(RowRule::All);
+        written.writes = Writes { delete: true, insert: vec!["id".into()], update: Vec::new() };
+        let tables = [table(rule), written, table(RowRule::Subjects { scope: "x".into() })];
         let hashed = Hashed { name: "analytics", pseudonym_scope: Some("analytics"), tables: &tables };
         let bytes = serde_json::to_string(&hashed).unwrap();
         assert_eq!(bytes, canonical(&serde_json::to_value(&hashed).unwrap()));
         assert!(bytes.contains(r#""rows":{"equals":{"column":"consent","value":true}},"scope":"consented""#));
+        // A profile that writes nothing has the hash that it had before there were writes.
+        assert!(bytes.contains(r#""table":"users"}"#));
+        assert!(bytes.contains(r#""table":"users","writes":{"delete":true,"insert":["id"],"update":[]}}"#));
     }
 }
