@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use policy::{Ask, Bundle, Denial, Permit};
-use sha2::{Digest, Sha256};
+use sql::{Cleared, Verdicts};
 
 use crate::{
     bundle::{BundleError, Shelf},
@@ -14,7 +14,7 @@ use crate::{
 
 /// Decisions remembered, in each of two generations.
 pub const DECISIONS_MAX: usize = 16_384;
-/// Verdicts remembered, in each of two generations.
+/// Verdicts remembered.
 pub const VERDICTS_MAX: usize = 65_536;
 
 /// A longer question is decided each time: it is denied, and must not fill the memory.
@@ -22,20 +22,19 @@ pub const QUESTION_BYTES_MAX: usize = 4_096;
 
 /// What policy says to a question.
 pub type Decision = Arc<Result<Permit, Denial>>;
-/// Nothing when the statement is cleared, or the rule that refuses it.
-pub type Verdict = Result<(), &'static str>;
+/// The text, cleared, or the rule that refuses it.
+pub type Verdict = Result<Arc<Cleared>, &'static str>;
 
 /// Decides as the gate should have.
 pub struct Judge {
     pub shelf: Shelf,
     decisions: Memo<Question, Decision>,
-    /// By hash of the profile and of the text.
-    verdicts: Memo<([u8; 32], [u8; 32]), Verdict>,
+    verdicts: Verdicts,
 }
 
 impl Judge {
     pub fn new(shelf: Shelf) -> Judge {
-        Judge { shelf, decisions: Memo::new(DECISIONS_MAX), verdicts: Memo::new(VERDICTS_MAX) }
+        Judge { shelf, decisions: Memo::new(DECISIONS_MAX), verdicts: Verdicts::new(VERDICTS_MAX) }
     }
 
     /// The decision under the policy that the question names.
@@ -48,10 +47,14 @@ impl Judge {
         Ok(self.decisions.get_or(question.clone(), work))
     }
 
-    /// The verdict on a statement under a permit.
+    /// The verdict on a text under a permit.
     pub fn verdict(&mut self, permit: &Permit, text: &str) -> Verdict {
-        let key = (permit.profile().hash.0, Sha256::digest(text.as_bytes()).into());
-        self.verdicts.get_or(key, || sql::judge(permit, text).map(drop).map_err(|refusal| refusal.rule))
+        self.verdicts.judge(permit, text).map_err(|refusal| refusal.rule)
+    }
+
+    /// The verdict where there may be one statement and no more.
+    pub fn verdict_on_one(&mut self, permit: &Permit, text: &str) -> Verdict {
+        self.verdicts.judge_one(permit, text).map_err(|refusal| refusal.rule)
     }
 }
 

@@ -5,6 +5,8 @@ mod gate;
 mod refused;
 mod release;
 mod session;
+mod subjects;
+mod write;
 
 use std::sync::Arc;
 
@@ -61,10 +63,10 @@ impl Examiner<'_, '_> {
             Kind::AccessDecision => self.access_decision(&subject),
             Kind::LoginJudged => self.login_judged(&subject),
             Kind::AccessRelease => self.access_release(&subject),
+            Kind::AccessWrite => self.access_write(&subject),
+            Kind::AccessCommit => self.access_commit(&subject),
             Kind::AccessCut => self.access_cut(&subject),
-            Kind::AccessWrite
-            | Kind::AccessCommit
-            | Kind::KeyForgotten
+            Kind::KeyForgotten
             | Kind::PolicyApplied
             | Kind::DirectoryChanged
             | Kind::LoginResponded
@@ -260,6 +262,7 @@ pub fn recall(
         }
         Kind::SessionOpen => session::recall_open(draft, &subject),
         Kind::SessionClose => draft.close_session(session_id(entry)?),
+        Kind::AccessWrite => write::recall(draft, &subject),
         Kind::AccessRelease => match &entry.count {
             Some(count) => draft.release(session_id(entry)?, count),
             None => Err(Fault::new(Breach::Count, "access.release without a count")),

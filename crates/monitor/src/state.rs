@@ -53,12 +53,15 @@ pub struct Session {
     /// Hash of its profile, hexadecimal.
     pub profile: String,
     pub place: String,
+    pub site: String,
     /// Whether the gate that opened it still runs. If not, it can only be closed.
     pub live: bool,
     /// Sum of the windows authorised since the last total; none when no result is being released in windows.
     window: Option<Amount>,
     /// Upper bound of everything released.
     released: Amount,
+    /// Statements that were recorded before they were to write.
+    writes: u64,
 }
 
 /// What a decision is about, under which policy: also the key by which decisions are remembered.
@@ -126,14 +129,24 @@ pub struct Opening {
 }
 
 impl Session {
-    pub fn new(question: Question, profile: String, place: String) -> Session {
+    pub fn new(question: Question, profile: String, place: String, site: String) -> Session {
         let released = Amount::default();
-        Session { question, profile, place, live: true, window: None, released }
+        Session { question, profile, place, site, live: true, window: None, released, writes: 0 }
     }
 
     /// Whether a result is being released in windows.
     pub fn windowed(&self) -> bool {
         self.window.is_some()
+    }
+
+    /// What the windows of the result that is being released authorise together.
+    pub fn authorised(&self) -> Amount {
+        self.window.unwrap_or_default()
+    }
+
+    /// Statements that were recorded before they were to write.
+    pub fn writes(&self) -> u64 {
+        self.writes
     }
 
     /// Upper bound of everything released so far.
@@ -309,6 +322,13 @@ impl Draft<'_> {
     pub fn release(&mut self, id: SessionId, count: &Count) -> Result<(), Fault> {
         let mut session = self.live_session(&id)?;
         session.account(count)?;
+        self.sessions.insert(id, Some(session));
+        Ok(())
+    }
+
+    pub fn write(&mut self, id: SessionId, writes: u64) -> Result<(), Fault> {
+        let mut session = self.live_session(&id)?;
+        session.writes = session.writes.saturating_add(writes);
         self.sessions.insert(id, Some(session));
         Ok(())
     }

@@ -6,7 +6,9 @@ mod cases;
 mod lab;
 
 use cases::Scene;
-use lab::{AOIFE, AOIFE_WITHOUT, CLEARED, LUKAS, NOWHERE, ORIGIN, REFUSED, SECOND, Sealed, encode, sign};
+use lab::{
+    AOIFE, AOIFE_WITHOUT, CLEARED, LUKAS, NOWHERE, ORIGIN, REFUSED, SECOND, Sealed, WRITE, encode, sign,
+};
 use monitor::monitor::Answer;
 use serde_json::{Value, json};
 use tlog::{
@@ -50,15 +52,23 @@ fn check(scene: &mut Scene, name: &str, items: &[Sealed], kind: &str, reason: &s
 #[test]
 fn what_is_cosigned() {
     let mut scene = Scene::new();
-    let (open, windowed) = (scene.open.clone(), scene.windowed.clone());
+    let (open, windowed, writing) = (scene.open.clone(), scene.windowed.clone(), scene.writing.clone());
     let gate = &mut scene.lab.gate;
+    let cut = gate.cut(&windowed, "support-personal-day", 100, 4_000);
     let mut bare_window = gate.release(&windowed, CLEARED, CountState::Window, 50, 2_000);
     bare_window.detail = None;
     let mut bare_total = gate.release(&windowed, CLEARED, CountState::Total, 160, 6_500);
     bare_total.detail = None;
+    let mut update = gate.release(&writing, WRITE, CountState::Exact, 0, 0);
+    update.detail.as_mut().unwrap()["statements"][0]["tag"] = json!("UPDATE 1");
     let pieces = vec![
+        cut,
         bare_window,
         bare_total,
+        update,
+        gate.write(&writing, &[WRITE, "INSERT INTO payments (id, user_id) VALUES (1, 2)"]),
+        gate.commit(&writing, 3, "COMMIT"),
+        gate.commit(&writing, 2, "END"),
         gate.release(&windowed, CLEARED, CountState::Exact, 0, 0),
         gate.refusal(&AOIFE, Some(&open), Stage::Statement, Some(REFUSED)),
         gate.refusal(&AOIFE, Some(&open), Stage::Wall, Some(CLEARED)),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use tlog::{
     detail::{self, GateStart, GateStop, SiteStanding},
     entry::Micros,
+    hash::unhex,
 };
 
 use super::{Examiner, Subject, check_commitment, decision, fault_detail};
@@ -24,6 +25,9 @@ impl Examiner<'_, '_> {
         let ours = bundle.profiles().iter().map(|profile| (profile.name.clone(), profile.hash.to_string()));
         if start.profiles != ours.collect::<BTreeMap<String, String>>() {
             return Err(decision("the gate's profiles are not those of the policy"));
+        }
+        if start.subject_key.as_deref().is_some_and(|key| unhex::<32>(key).is_none()) {
+            return Err(fault_detail("the subject key is not 32 bytes in hexadecimal"));
         }
         let known = |site: &String| bundle.enclave().sites.iter().any(|ours| ours.name == *site);
         if let Some(site) = start.sites.iter().find(|site| !known(site)) {

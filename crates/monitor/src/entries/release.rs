@@ -2,11 +2,11 @@
 //! add up: a total exceeds the windows that were authorised before it by no more than a gate may hold.
 
 use tlog::{
-    detail::Released,
+    detail::{Cut, Released, Statement},
     entry::{Count, CountState, Decision},
 };
 
-use super::{Examiner, Subject, decision, fault_detail, open_detail, typed};
+use super::{Examiner, Subject, decision, fault_detail, open_detail, subjects, typed};
 use crate::{
     incident::{Breach, Fault},
     state::{Amount, Session},
@@ -42,10 +42,20 @@ impl Examiner<'_, '_> {
         let permit = decided.as_ref().as_ref().map_err(|denial| decision(denial.sentence.clone()))?;
         let mut counted = Amount::default();
         for statement in &released.statements {
-            if let Err(rule) = self.judge.verdict(permit, &statement.text) {
-                let reason = format!("a statement was released that is refused by {rule}");
-                return Err(Fault::new(Breach::Verdict, reason));
+            for text in [Some(&statement.text), statement.cursor.as_ref()].into_iter().flatten() {
+                let writes = match self.judge.verdict(permit, text) {
+                    Ok(cleared) => cleared.statements().iter().any(|one| one.kind().writes()),
+                    Err(rule) => {
+                        return Err(verdict(format!("a statement was released that is refused by {rule}")));
+                    }
+                };
+                if writes && session.writes() == 0 && has_run(statement) {
+                    return Err(verdict(
+                        "a write was released that was not recorded before it ran".to_owned(),
+                    ));
+                }
             }
+            check_subjects(statement)?;
             counted.rows = counted.rows.saturating_add(statement.rows);
             counted.bytes = counted.bytes.saturating_add(statement.bytes);
         }
@@ -62,5 +72,48 @@ impl Examiner<'_, '_> {
             return Err(Fault::new(Breach::Count, reason));
         }
         Ok(())
+    }
+
+    /// A result that was ended by a limit of the session's policy. What it had given, windows had authorised.
+    pub(super) fn access_cut(&mut self, subject: &Subject<'_>) -> Result<(), Fault> {
+        let (_, session) = self.named_session(subject)?;
+        let cut: Cut = self.open_as(subject)?;
+        let decided = self.decide(&session.question)?;
+        let permit = decided.as_ref().as_ref().map_err(|denial| decision(denial.sentence.clone()))?;
+        let is_known = |name: &String| permit.limits().iter().any(|limit| limit.name == *name);
+        if let Some(name) = cut.limit.as_ref().filter(|name| !is_known(name)) {
+            return Err(decision(format!("the session has no limit {name:?}")));
+        }
+        if let Some(Err(rule)) = cut.statement.as_ref().map(|text| self.judge.verdict(permit, text)) {
+            return Err(verdict(format!("a statement was cut that is refused by {rule}")));
+        }
+        if let Some(said) = &cut.subjects {
+            // Those of rows that were held and did not go are among them.
+            subjects::check(said, None)?;
+        }
+        if session.authorised().covers(Amount { rows: cut.rows, bytes: cut.bytes }) {
+            return Ok(());
+        }
+        let reason = format!("a cut after {} rows, {} bytes that no window held", cut.rows, cut.bytes);
+        Err(Fault::new(Breach::Count, reason))
+    }
+}
+
+pub(super) fn verdict(reason: String) -> Fault {
+    Fault::new(Breach::Verdict, reason)
+}
+
+/// Whether the statement was executed, as the site said: one that is described or prepared has another tag.
+fn has_run(statement: &Statement) -> bool {
+    let tag = statement.tag.as_deref().unwrap_or_default();
+    ["INSERT ", "UPDATE ", "DELETE ", "COPY "].iter().any(|word| tag.starts_with(word))
+}
+
+/// Rows are about somebody, nobody or nobody knows whom; which of them must be said.
+fn check_subjects(statement: &Statement) -> Result<(), Fault> {
+    match &statement.subjects {
+        Some(said) => subjects::check(said, Some(statement.rows)),
+        None if statement.rows == 0 => Ok(()),
+        None => Err(fault_detail("rows were released without their subjects")),
     }
 }

@@ -7,7 +7,9 @@ use tlog::{
     entry::Decision,
 };
 
-use super::{Examiner, Subject, check_classes, decision, fault_detail, open_detail, session_id, typed};
+use super::{
+    Examiner, Subject, check_classes, decision, fault_detail, open_detail, session_id, subjects, typed,
+};
 use crate::{
     ca::Request,
     incident::{Breach, Fault},
@@ -36,7 +38,8 @@ impl Examiner<'_, '_> {
         let request = Request::read(&detail.csr, &detail.role)
             .map_err(|e| fault_detail(format!("the certificate request: {e}")))?;
         let (index, time, policy) = (subject.index, entry.time, question.policy.clone());
-        let session = Session::new(question, permit.profile().hash.to_string(), permit.place().to_string());
+        let (profile, place) = (permit.profile().hash.to_string(), permit.place().to_string());
+        let session = Session::new(question, profile, place, detail.site.clone());
         self.draft.open_session(id, session)?;
         self.draft.certify(Opening { index, session: id, role: detail.role, request, time, policy });
         Ok(())
@@ -65,6 +68,9 @@ impl Examiner<'_, '_> {
         let session = self.draft.session(&id)?;
         self.check_same(subject.entry, &session)?;
         let detail: SessionClose = self.open_as(subject)?;
+        if let Some(said) = &detail.subjects {
+            subjects::check(said, None)?;
+        }
         let said = Amount { rows: detail.rows, bytes: detail.bytes };
         if !session.released().covers(said) {
             let (rows, bytes) = (session.released().rows, session.released().bytes);
@@ -75,12 +81,6 @@ impl Examiner<'_, '_> {
             return Err(Fault::new(Breach::Count, reason));
         }
         self.draft.close_session(id)
-    }
-
-    /// A result that ended early. The windows authorised until then are its upper bound.
-    pub(super) fn access_cut(&mut self, subject: &Subject<'_>) -> Result<(), Fault> {
-        let (_, _) = self.named_session(subject)?;
-        open_detail(&self.draft, subject).map(drop)
     }
 }
 
@@ -142,7 +142,10 @@ pub(super) fn recall_open(draft: &mut Draft<'_>, subject: &Subject<'_>) -> Resul
         return Err(decision("session.open without policy, profile or place"));
     };
     let request = Request::read(&detail.csr, &detail.role).map_err(|e| fault_detail(e.to_string()))?;
-    draft.open_session(id, Session::new(question(policy.clone(), &detail), profile, place))?;
+    draft.open_session(
+        id,
+        Session::new(question(policy.clone(), &detail), profile, place, detail.site.clone()),
+    )?;
     let (index, time) = (subject.index, entry.time);
     draft.certify(Opening { index, session: id, role: detail.role, request, time, policy });
     Ok(())

@@ -5,6 +5,8 @@ mod entries;
 mod openings;
 mod refusals;
 mod releases;
+mod subjects;
+mod writes;
 
 use serde_json::Value;
 use tlog::{
@@ -12,28 +14,32 @@ use tlog::{
     entry::{CountState, Entry},
 };
 
-use crate::lab::{AOIFE, CLEARED, LUKAS, Lab, Piece, Sealed, Who};
+use crate::lab::{AOIFE, BILLING, CLEARED, LUKAS, Lab, Piece, Sealed, WRITE, Who};
 
-/// A started gate with an open session of Aoife's, one with an open window, and a closed one.
+/// A started gate with an open session of Aoife's, one with an open window, a closed one, and one of a service that has
+/// written once.
 pub struct Scene {
     pub lab: Lab,
     pub open: String,
     pub windowed: String,
     pub closed: String,
+    pub writing: String,
 }
 
 impl Scene {
     pub fn new() -> Scene {
         let mut lab = Lab::started();
         let (open, windowed, closed) = (lab.open(&AOIFE), lab.open(&AOIFE), lab.open(&LUKAS));
+        let writing = lab.open(&BILLING);
         let released = [
+            lab.gate.write(&writing, &[WRITE]),
             lab.gate.release(&open, CLEARED, CountState::Exact, 3, 90),
             lab.gate.release(&windowed, CLEARED, CountState::Window, 100, 4_000),
             lab.gate.close(&closed, 0, 0),
         ];
         let items = released.map(|piece| lab.gate.seal(piece));
         lab.accept(&items);
-        Scene { lab, open, windowed, closed }
+        Scene { lab, open, windowed, closed, writing }
     }
 
     pub fn opening(&mut self, who: &Who) -> Piece {
@@ -79,5 +85,6 @@ pub type Case = (&'static str, fn(&mut Scene) -> Vec<Sealed>, &'static str, &'st
 
 /// Everything that is not cosigned.
 pub fn all() -> Vec<Case> {
-    [openings::CASES, releases::CASES, refusals::CASES, entries::CASES].concat()
+    [openings::CASES, releases::CASES, subjects::CASES, writes::CASES, refusals::CASES, entries::CASES]
+        .concat()
 }

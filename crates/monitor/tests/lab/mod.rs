@@ -22,7 +22,10 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tlog::{
     checkpoint::Checkpoint,
-    detail::{self, DayKey, Refused, Released, SessionClose, SessionOpen, Stage, Statement},
+    detail::{
+        self, Committed, Counted, Cut, DayKey, Refused, Released, SessionClose, SessionOpen, Stage,
+        Statement, Subjects, WriteStatement, Written,
+    },
     entry::{Count, CountState, Decision, Entry, Kind, Micros},
     hash::{hex, leaf_hash},
     note::{KeyType, SigningKey},
@@ -35,6 +38,8 @@ pub const SECOND: i64 = 1_000_000;
 pub const START: Micros = Micros(1_772_366_400 * SECOND);
 /// A statement that every profile with users may run.
 pub const CLEARED: &str = "SELECT 1";
+/// A statement that the billing service may run.
+pub const WRITE: &str = "UPDATE payments SET status = 'paid' WHERE id = 1";
 pub const REFUSED: &str = "DROP TABLE users";
 
 /// An entry before it is sealed.
@@ -61,6 +66,9 @@ pub const AOIFE: Who =
 pub const AOIFE_WITHOUT: Who = Who { purpose: None, ticket: None, ..AOIFE };
 pub const LUKAS: Who =
     Who { principal: "lukas", listener: "germany", purpose: Some("analytics"), ticket: None };
+/// A service that may write payments.
+pub const BILLING: Who =
+    Who { principal: "billing", listener: "ireland", purpose: Some("billing"), ticket: None };
 pub const NOWHERE: Who = Who { listener: "unmapped", ..AOIFE };
 
 pub struct Gate {
@@ -131,7 +139,12 @@ impl Gate {
         let profiles: BTreeMap<_, _> =
             self.bundle.profiles().iter().map(|p| (p.name.clone(), p.hash.to_string())).collect();
         let sites = vec![SITE.to_owned()];
-        let detail = detail::GateStart { version: "0.1.0".to_owned(), profiles, sites, subject_key: None };
+        let detail = detail::GateStart {
+            version: "0.1.0".to_owned(),
+            profiles,
+            sites,
+            subject_key: Some("5a".repeat(32)),
+        };
         let mut piece = self.piece(Kind::GateStart, detail);
         piece.entry.policy = Some(self.bundle.hash().to_string());
         piece
@@ -180,19 +193,45 @@ impl Gate {
     }
 
     pub fn release(&mut self, session: &str, text: &str, state: CountState, rows: u64, bytes: u64) -> Piece {
+        let (given, bytes_given) = if state == CountState::Window { (0, 0) } else { (rows, bytes) };
+        let nobody = Subjects { state: Counted::Exact, n: 0, digests: Vec::new(), sketch: None };
         let statement = Statement {
             text: text.to_owned(),
             parameters: Vec::new(),
-            rows: if state == CountState::Window { 0 } else { rows },
-            bytes: if state == CountState::Window { 0 } else { bytes },
+            rows: given,
+            bytes: bytes_given,
             tag: None,
             error: None,
             cursor: None,
-            subjects: None,
+            subjects: (given > 0).then_some(nobody),
         };
         let mut piece = self.piece(Kind::AccessRelease, Released { statements: vec![statement] });
         piece.entry.session = Some(session.to_owned());
         piece.entry.count = Some(Count { state, rows, bytes });
+        piece
+    }
+
+    /// access.write of statements at the first site.
+    pub fn write(&mut self, session: &str, texts: &[&str]) -> Piece {
+        let statement = |text: &&str| WriteStatement { text: (*text).to_owned(), parameters: Vec::new() };
+        let statements = texts.iter().map(statement).collect();
+        let mut piece = self.piece(Kind::AccessWrite, Written { site: SITE.to_owned(), statements });
+        piece.entry.session = Some(session.to_owned());
+        piece
+    }
+
+    pub fn commit(&mut self, session: &str, writes: u64, text: &str) -> Piece {
+        let mut piece = self.piece(Kind::AccessCommit, Committed { writes, text: text.to_owned() });
+        piece.entry.session = Some(session.to_owned());
+        piece
+    }
+
+    pub fn cut(&mut self, session: &str, limit: &str, rows: u64, bytes: u64) -> Piece {
+        let (limit, reason) = (Some(limit.to_owned()), "the limit is reached".to_owned());
+        let statement = Some(CLEARED.to_owned());
+        let detail = Cut { limit, reason, rows, bytes, subjects: None, statement };
+        let mut piece = self.piece(Kind::AccessCut, detail);
+        piece.entry.session = Some(session.to_owned());
         piece
     }
 
