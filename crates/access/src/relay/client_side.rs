@@ -2,8 +2,10 @@
 //! that the site's transaction and both sides' pipelines take the refusal for what it is, an error. What writes waits
 //! for its entry. Not here: the site's answers (`site_side`), COPY data from the client (`copying`).
 
+use std::sync::{MutexGuard, PoisonError};
+
 use bytes::{Buf, BytesMut};
-use sql::{Cleared, StatementKind, Transaction};
+use sql::{Cleared, StatementKind, Transaction, Verdicts};
 use tlog::detail::{Committed, WriteStatement};
 use tokio::time::Instant;
 use wire::codec::{self, Next};
@@ -66,6 +68,10 @@ impl Relay {
         Ok(())
     }
 
+    fn verdicts(&self) -> MutexGuard<'_, Verdicts> {
+        self.verdicts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn takes_client(&self) -> bool {
         !self.over
             && self.inlet.len() < SITE_BYTES_MAX
@@ -97,16 +103,20 @@ impl Relay {
         }
         match message {
             Message::Query(text) => {
-                match sql::judge(&self.permit, text) {
+                let verdict = self.verdicts().judge(&self.permit, text);
+                match verdict {
                     Ok(cleared) => self.run_query(&cleared)?,
                     Err(refusal) => self.replace_query(Refused::by_verdict(text, refusal))?,
                 }
                 return Ok(Taken::AndWaits);
             }
-            Message::Parse(parse) => match sql::judge_one(&self.permit, parse.text) {
-                Ok(cleared) => self.run_parse(&parse, &cleared)?,
-                Err(refusal) => self.replace_parse(Refused::by_verdict(parse.text, refusal))?,
-            },
+            Message::Parse(parse) => {
+                let verdict = self.verdicts().judge_one(&self.permit, parse.text);
+                match verdict {
+                    Ok(cleared) => self.run_parse(&parse, &cleared)?,
+                    Err(refusal) => self.replace_parse(Refused::by_verdict(parse.text, refusal))?,
+                }
+            }
             Message::Bind(bind) => return self.on_bind(&bind, whole),
             Message::Describe(Target::Statement(name)) => return self.on_describe(name, whole),
             Message::Describe(Target::Portal(name)) => {

@@ -31,10 +31,11 @@ mod spool;
 mod statements;
 mod timing;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use policy::Permit;
 use record::Witnessed;
+use sql::Verdicts;
 use tlog::detail::{SessionClose, Statement};
 use tokio::time::Instant;
 use wire::backend::{self, Report, Severity, TransactionStatus};
@@ -88,6 +89,7 @@ enum Phase {
 #[derive(Debug)]
 pub struct Relay {
     permit: Permit,
+    verdicts: Arc<Mutex<Verdicts>>,
     facts: SessionFacts,
     constant: Arc<Constant>,
     names: Names,
@@ -151,12 +153,14 @@ impl Relay {
         facts: SessionFacts,
         deadlines: Deadlines,
         meter: Meter,
+        verdicts: Arc<Mutex<Verdicts>>,
         now: Instant,
     ) -> Self {
         Self {
             constant: Arc::new(Constant::new(facts.clone(), &permit)),
             names: Names::new(permit.profile().writes()),
             permit,
+            verdicts,
             facts,
             owed: Expected::new(),
             outlet: Outlet::default(),

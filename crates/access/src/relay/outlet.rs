@@ -12,6 +12,8 @@ use super::spool::{IDLE_BYTES_MAX, Spool};
 
 /// A result up to this size is released whole, under one entry with exact counts.
 pub const HELD_BYTES_MAX: usize = 65_536;
+/// And up to so many rows: no DataRow message is smaller than 7 bytes, but COPY's can be.
+const HELD_ROWS_MAX: u64 = 65_536 / 7;
 /// More than this is not taken in before what is held has gone: a description can be large, and few bytes ask for many.
 const HELD_MESSAGES_BYTES_MAX: usize = 1_048_576;
 /// What is held is released, under a window if it is not yet whole, this long after its first byte.
@@ -113,7 +115,7 @@ impl Outlet {
 
     /// Whether a message of so many bytes can be held.
     pub fn has_room(&self, bytes: usize) -> bool {
-        self.held.len().saturating_add(bytes) <= HELD_BYTES_MAX
+        self.held.len().saturating_add(bytes) <= HELD_BYTES_MAX && self.held_tally.rows < HELD_ROWS_MAX
     }
 
     /// Whether nothing more may be taken in before what is held has gone.

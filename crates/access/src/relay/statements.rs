@@ -143,7 +143,7 @@ impl Names {
             }),
         };
         if let Some(prepared) = of.and_then(|of| self.hoped.prepared.get_mut(&of)) {
-            prepared.is_described = true;
+            prepared.is_described = prepared.is_always_shaped_alike();
         }
     }
 
@@ -208,7 +208,9 @@ impl Names {
 
     /// The site has described a statement's rows.
     pub fn has_described_statement(&mut self, name: &str, shape: &Arc<Shape>) {
-        if let Some(prepared) = self.confirmed.prepared.get_mut(name) {
+        if let Some(prepared) = self.confirmed.prepared.get_mut(name)
+            && prepared.is_always_shaped_alike()
+        {
             prepared.shape = Some(Arc::clone(shape));
             prepared.is_described = true;
         }
@@ -222,6 +224,7 @@ impl Names {
         bound.prepared.shape = Some(Arc::clone(shape));
         if let Some(prepared) = self.confirmed.prepared.get_mut(&bound.of)
             && prepared.text() == bound.prepared.text()
+            && prepared.is_always_shaped_alike()
         {
             prepared.shape = Some(Arc::clone(shape));
             prepared.is_described = true;
@@ -414,6 +417,11 @@ impl Prepared {
     /// What it does.
     pub fn kind(&self) -> StatementKind {
         self.judged.kind()
+    }
+
+    /// Whether a description of it holds for all its executions: what a name stands for in EXECUTE or FETCH changes.
+    fn is_always_shaped_alike(&self) -> bool {
+        !matches!(self.kind(), StatementKind::Execute | StatementKind::Fetch | StatementKind::Move)
     }
 
     fn bytes(&self) -> usize {

@@ -116,3 +116,49 @@ pub const TOO_LONG_HINT: &str =
 fn seconds(allowed: Option<Duration>) -> u64 {
     allowed.map_or(0, |allowed| allowed.as_secs())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Plays `at` (seconds): `o` something is owed, `a` the last answer has ended, `m` one of several has, `w` a word,
+    /// `.` nothing; each is followed by a check. Says `c` for a cancel and the SQLSTATE that ends the session.
+    fn play(script: &[(u64, char)]) -> String {
+        let start = Instant::now();
+        let second = |n: u64| Some(Duration::from_secs(n));
+        let mut timing = Timing::new(Deadlines { statement: second(10), idle: second(100) }, start);
+        let mut said = String::new();
+        for (at, what) in script {
+            let now = start + Duration::from_secs(*at);
+            match what {
+                'o' => timing.owed(now),
+                'a' => timing.answered(false, now),
+                'm' => timing.answered(true, now),
+                'w' => timing.word(now),
+                _ => {}
+            }
+            if let Err(fault) = timing.check(now) {
+                return said + fault.shown.sqlstate;
+            }
+            if timing.takes_cancel() {
+                said.push('c');
+            }
+        }
+        said
+    }
+
+    #[test]
+    fn deadlines() {
+        for (script, expected) in [
+            (&[(99, '.'), (100, '.')][..], "57P05"),
+            (&[(99, 'w'), (198, '.'), (199, '.')], "57P05"),
+            // A statement's turn begins when the one before it has ended; words do not lengthen it.
+            (&[(1, 'o'), (10, '.'), (10, 'w'), (11, '.'), (12, 'a'), (111, '.')], "c"),
+            (&[(1, 'o'), (9, 'm'), (18, '.'), (19, '.')], "c"),
+            (&[(1, 'o'), (9, 'o'), (11, '.'), (15, '.'), (16, '.')], "c57014"),
+            (&[(1, 'o'), (11, '.'), (12, 'm'), (21, '.'), (22, '.')], "cc"),
+        ] {
+            assert_eq!(play(script), expected, "{script:?}");
+        }
+    }
+}

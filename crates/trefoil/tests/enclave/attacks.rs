@@ -113,7 +113,7 @@ const BY_SUPPORT: &[Attack] = &[
     attack(
         "cursor on the view",
         &["BEGIN; DECLARE c CURSOR FOR SELECT email FROM users; FETCH ALL c; END"],
-        Gate::Refuses,
+        Gate::Runs,
         Wall::Runs,
     ),
     attack("two statements", &["SELECT 1; SELECT email FROM data.users"], Gate::Refuses, Wall::Refuses),
@@ -121,7 +121,7 @@ const BY_SUPPORT: &[Attack] = &[
     attack(
         "copy view",
         &["COPY (SELECT * FROM users WHERE id = 900000001) TO STDOUT"],
-        Gate::Refuses,
+        Gate::Runs,
         Wall::Runs,
     ),
     attack("copy to program", &["COPY (SELECT 1) TO PROGRAM 'cat'"], Gate::Refuses, Wall::Refuses),

@@ -5,16 +5,20 @@ use std::io::Write;
 use std::net::TcpStream;
 use std::time::Duration;
 
-use super::lab::{AOIFE, BILLING, Enclave, Who};
+use super::lab::{AOIFE, BILLING, Enclave, MAEVE, Who};
 use super::raw::{Raw, Say};
-use super::scripts::{READS, Script, WRITES};
-use Say::{Bind, Close, DescribeStatement, Execute, Flush, Parse, Query, Sync};
+use super::scripts::{LIMITED, READS, Script, WRITES};
+use Say::{Bind, Close, CopyData, CopyDone, DescribeStatement, Execute, Flush, Parse, Query, Sync};
 
 #[test]
 fn transcripts_come_back_as_they_must() {
     let enclave = Enclave::start();
     check(&enclave, AOIFE, READS);
+    check(&enclave, MAEVE, LIMITED);
     check(&enclave, BILLING, WRITES);
+    writes_are_recorded_before_they_run(&enclave);
+    half_closed_clients_get_their_answers(&enclave);
+    a_slow_reader_takes_no_memory(&enclave);
     a_cancel_ends_the_statement_it_means(&enclave);
     many_executes_without_a_sync_do_not_stall(&enclave);
     a_name_is_recorded_as_what_the_site_runs(&enclave);
@@ -35,9 +39,64 @@ fn check(enclave: &Enclave, who: Who, scripts: &[Script]) {
     assert!(wrong.is_empty(), "{}\n{}", wrong.join("\n"), enclave.log("gate"));
 }
 
+/// What a service writes is in the record before, its commit too, and its results after.
+fn writes_are_recorded_before_they_run(enclave: &Enclave) {
+    let text = "UPDATE payments SET status = 'marked' WHERE id = -1";
+    let said = enclave.gate(BILLING, &["BEGIN", text, "COMMIT"]);
+    assert_eq!(said, "BEGIN\nUPDATE 0\nCOMMIT\n");
+    std::thread::sleep(Duration::from_millis(500));
+    let shown = enclave.trefoil(&["record", "show", "--json"]);
+    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+    let kinds: Vec<String> = shown
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+        .skip_while(|line| !line["detail"].to_string().contains("'marked'"))
+        .take(4)
+        .map(|line| line["entry"]["kind"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(kinds, ["access.write", "access.release", "access.commit", "access.release"]);
+}
+
+fn half_closed_clients_get_their_answers(enclave: &Enclave) {
+    for (script, expected) in [
+        (&[Query("SELECT 1"), Query("SELECT 2")][..], "T D*1 C:SELECT_1 Z:I T D*1 C:SELECT_1 Z:I closed"),
+        (&[Query("SELECT pg_sleep(0.5)")], "T D*1 C:SELECT_1 Z:I closed"),
+        // Nobody will ever say Sync.
+        (&[Parse("", "SELECT 1"), Bind("", "", &[]), Execute("", 0)], "1 2 D*1 C:SELECT_1 closed"),
+    ] {
+        let mut raw = Raw::connect(enclave, AOIFE);
+        let mut out = Vec::new();
+        script.iter().for_each(|say| say.write(&mut out));
+        raw.send(&out);
+        raw.end();
+        assert_eq!(raw.talk(&[], expected), expected);
+    }
+}
+
+fn a_slow_reader_takes_no_memory(enclave: &Enclave) {
+    let status = enclave.trefoil(&["status", "--json"]);
+    let status: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap();
+    let parts = status["parts"].as_array().unwrap();
+    let gate = parts.iter().find(|part| part["name"] == "gate").unwrap()["pid"].as_u64().unwrap();
+    let resident_kib = || {
+        let status = std::fs::read_to_string(format!("/proc/{gate}/status")).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap().to_owned();
+        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap()
+    };
+    let before = resident_kib();
+    let mut raw = Raw::connect(enclave, AOIFE);
+    let mut out = Vec::new();
+    wire::frontend::query(&mut out, "SELECT repeat('x', 10000) FROM generate_series(1, 10000)").unwrap();
+    raw.send(&out);
+    std::thread::sleep(Duration::from_secs(2));
+    let grown_kib = resident_kib().saturating_sub(before);
+    assert!(grown_kib < 16_384, "the gate has grown by {grown_kib} KiB");
+    assert_eq!(raw.talk(&[], "T D*10000 C:SELECT_10000 Z:I"), "T D*10000 C:SELECT_10000 Z:I");
+}
+
 fn a_cancel_ends_the_statement_it_means(enclave: &Enclave) {
     let mut raw = Raw::connect(enclave, AOIFE);
-    let cancel = |key: (i32, [u8; 4])| {
+    let cancel = |key: &(i32, Vec<u8>)| {
         let mut out = Vec::new();
         wire::frontend::cancel(&mut out, key.0, &key.1).unwrap();
         TcpStream::connect(enclave.listener("ireland")).unwrap().write_all(&out).unwrap();
@@ -46,12 +105,12 @@ fn a_cancel_ends_the_statement_it_means(enclave: &Enclave) {
     wire::frontend::query(&mut out, "SELECT count(*) FROM users a, users b, users c").unwrap();
     raw.send(&out);
     std::thread::sleep(Duration::from_millis(300));
-    cancel((raw.key.0, [0; 4]));
-    cancel(raw.key);
+    cancel(&(raw.key.0, vec![0; 4]));
+    cancel(&raw.key);
     // The row description went out before, when it had been held for long enough.
     assert_eq!(raw.talk(&[], "T E:57014 Z:I"), "T E:57014 Z:I");
     // A cancel that comes when nothing runs hits nothing.
-    cancel(raw.key);
+    cancel(&raw.key);
     std::thread::sleep(Duration::from_millis(100));
     assert_eq!(raw.talk(&[Query("SELECT 1")], "T D*1 C:SELECT_1 Z:I"), "T D*1 C:SELECT_1 Z:I");
 }
@@ -117,7 +176,8 @@ fn clients_that_vanish_give_their_roles_back(enclave: &Enclave) {
             raw
         })
         .collect();
-    let refused = enclave.gate(AOIFE, &["SELECT 1"]);
+    let here = "-c trefoil.purpose=support -c trefoil.ticket=SUP-1 -c trefoil.site=dublin-1";
+    let refused = enclave.gate(Who { options: here, ..AOIFE }, &["SELECT 1"]);
     assert!(refused.contains("all 8 sessions of profile \"support\""), "{refused}");
     drop(busy);
     std::thread::sleep(Duration::from_secs(2));
@@ -137,7 +197,7 @@ fn random_pipelines_leave_gate_and_monitor_of_one_mind(enclave: &Enclave) {
         };
         let length = 1 + draw(12);
         let script: Vec<Say> = (0..length).map(|_| any_message(&mut draw)).collect();
-        let mut raw = Raw::connect(enclave, AOIFE);
+        let mut raw = Raw::connect(enclave, if seed % 2 == 0 { AOIFE } else { BILLING });
         let last = [Sync, Query("ROLLBACK"), Query("SELECT 'that was all'")];
         let mut out = Vec::new();
         script.iter().chain(&last).for_each(|say| say.write(&mut out));
@@ -158,7 +218,7 @@ fn random_pipelines_leave_gate_and_monitor_of_one_mind(enclave: &Enclave) {
 const PIPELINES: u64 = 80;
 
 fn any_message(draw: &mut impl FnMut(u64) -> u64) -> Say {
-    const TEXTS: [&str; 12] = [
+    const TEXTS: [&str; 22] = [
         "SELECT 1",
         "SELECT id, email FROM users LIMIT 3",
         "SELECT repeat('x', 1000) FROM generate_series(1, 400)",
@@ -171,11 +231,23 @@ fn any_message(draw: &mut impl FnMut(u64) -> u64) -> Say {
         "SET application_name = 'y'",
         "PREPARE s AS SELECT 2",
         "EXECUTE s",
+        "COPY (SELECT id, home_site FROM users LIMIT 5) TO STDOUT (FORMAT csv, HEADER)",
+        "COPY (SELECT repeat('x', 1000) FROM generate_series(1, 400)) TO STDOUT",
+        "SELECT id FROM users LIMIT 2; SELECT 1 / 0; SELECT 3",
+        "BEGIN; DECLARE t CURSOR FOR SELECT id FROM users",
+        "FETCH 3 FROM t",
+        "SHOW trefoil.last_entry",
+        "UPDATE payments SET status = 'x' WHERE id = -1",
+        "COMMIT",
+        "UPDATE payments SET status = 'y' WHERE id = -1 RETURNING id; SELECT 1; COMMIT",
+        "COPY payments (id, user_id, amount_cents, currency, status) FROM STDIN",
     ];
     const NAMES: [&str; 3] = ["", "s", "t"];
-    let text = TEXTS[usize::try_from(draw(12)).unwrap()];
+    let text = TEXTS[usize::try_from(draw(22)).unwrap()];
     let (a, b) = (NAMES[usize::try_from(draw(3)).unwrap()], NAMES[usize::try_from(draw(3)).unwrap()]);
-    match draw(12) {
+    match draw(13) {
+        12 if draw(2) == 0 => CopyData("-1"),
+        12 => CopyDone,
         0..=2 => Query(text),
         3..=4 => Parse(a, text),
         5..=6 => Bind(a, b, &[]),

@@ -19,7 +19,23 @@ use super::lab::{Enclave, Who};
 pub struct Raw {
     stream: StreamOwned<ClientConnection, TcpStream>,
     input: Vec<u8>,
-    pub key: (i32, [u8; 4]),
+    pub key: (i32, Vec<u8>),
+    /// What NegotiateProtocolVersion said, if the gate sent one.
+    pub negotiated: Option<Vec<u8>>,
+}
+
+/// How a connection begins, where it is not as libpq begins it.
+#[derive(Clone, Copy, Default)]
+pub struct Opening<'a> {
+    /// Sent before anything else.
+    pub before: &'a [u8],
+    /// TLS from the first byte.
+    pub direct: bool,
+    pub alpn: Option<&'a [u8]>,
+    /// Minor version of the protocol.
+    pub minor: u16,
+    /// A start-up parameter more.
+    pub parameter: Option<(&'a str, &'a str)>,
 }
 
 /// One message of a script.
@@ -43,36 +59,54 @@ pub enum Say {
 
 impl Raw {
     pub fn connect(enclave: &Enclave, who: Who) -> Raw {
-        let (host, port) = enclave.listener(who.place);
+        Raw::open(enclave, enclave.listener(who.place), who, Opening::default()).unwrap()
+    }
+
+    /// Connects in an unusual way; or what the gate said instead, in letters, `closed` if nothing.
+    pub fn open(
+        enclave: &Enclave,
+        (host, port): (String, u16),
+        who: Who,
+        opening: Opening<'_>,
+    ) -> Result<Raw, String> {
         let mut tcp = TcpStream::connect((host.as_str(), port)).unwrap();
         tcp.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-        let mut out = Vec::new();
-        frontend::ssl_request(&mut out);
+        let mut out = opening.before.to_vec();
+        if !opening.direct {
+            frontend::ssl_request(&mut out);
+        }
         tcp.write_all(&out).unwrap();
         let mut answer = [0];
-        tcp.read_exact(&mut answer).unwrap();
-        assert_eq!(answer, *b"S");
+        if !opening.direct && tcp.read_exact(&mut answer).is_err() {
+            return Err("closed".into());
+        }
+        assert!(opening.direct || answer == *b"S");
         let mut roots = RootCertStore::empty();
         for certificate in CertificateDer::pem_file_iter(enclave.info["ca"].as_str().unwrap()).unwrap() {
             roots.add(certificate.unwrap()).unwrap();
         }
-        let tls = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+        let mut tls = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+        tls.alpn_protocols = opening.alpn.map(<[u8]>::to_vec).into_iter().collect();
         let name = ServerName::try_from(host).unwrap();
         let stream = StreamOwned::new(ClientConnection::new(Arc::new(tls), name).unwrap(), tcp);
-        let mut raw = Raw { stream, input: Vec::new(), key: (0, [0; 4]) };
-        raw.log_in(who, &enclave.password(who.name));
-        raw
+        let mut raw = Raw { stream, input: Vec::new(), key: (0, Vec::new()), negotiated: None };
+        raw.log_in(who, &enclave.password(who.name), opening)?;
+        Ok(raw)
     }
 
-    fn log_in(&mut self, who: Who, password: &str) {
+    fn log_in(&mut self, who: Who, password: &str, opening: Opening<'_>) -> Result<(), String> {
         use postgres_protocol::authentication::sasl::{ChannelBinding, ScramSha256};
         let mut out = Vec::new();
-        let parameters = [("user", who.name), ("database", "trefoil"), ("options", who.options)];
+        let mut parameters = vec![("user", who.name), ("database", "trefoil"), ("options", who.options)];
+        parameters.extend(opening.parameter);
         frontend::startup(&mut out, &parameters).unwrap();
-        self.send(&out);
+        out[6..8].copy_from_slice(&opening.minor.to_be_bytes());
+        if self.stream.write_all(&out).and_then(|()| self.stream.flush()).is_err() {
+            return Err("closed".into());
+        }
         let mut scram = ScramSha256::new(password.as_bytes(), ChannelBinding::unsupported());
         loop {
-            let (tag, body) = self.next().expect("the gate closed the connection");
+            let Some((tag, body)) = self.next() else { return Err("closed".into()) };
             let code = body.first_chunk::<4>().map(|code| u32::from_be_bytes(*code));
             out.clear();
             match (tag, code) {
@@ -85,11 +119,15 @@ impl Raw {
                 }
                 (Tag::Authentication, Some(12)) => scram.finish(&body[4..]).unwrap(),
                 (Tag::BackendKeyData, _) => {
-                    let secret = body[4..].first_chunk::<4>().unwrap();
-                    self.key = (i32::from_be_bytes(*body.first_chunk::<4>().unwrap()), *secret);
+                    self.key = (i32::from_be_bytes(*body.first_chunk::<4>().unwrap()), body[4..].to_vec());
                 }
-                (Tag::ReadyForQuery, _) => return,
-                (Tag::ErrorResponse, _) => panic!("refused: {}", describe(tag, &body)),
+                (Tag::NegotiateProtocolVersion, _) => self.negotiated = Some(body),
+                (Tag::ReadyForQuery, _) => return Ok(()),
+                (Tag::ErrorResponse, _) => {
+                    let message = Fields::read(&body).unwrap().get(b'M').unwrap_or_default();
+                    let message = String::from_utf8_lossy(message);
+                    return Err(format!("{} {message}", describe(tag, &body)));
+                }
                 _ => {}
             }
             self.send(&out);
@@ -98,6 +136,12 @@ impl Raw {
 
     pub fn send(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).unwrap();
+        self.stream.flush().unwrap();
+    }
+
+    /// Says that it will send nothing more.
+    pub fn end(&mut self) {
+        self.stream.conn.send_close_notify();
         self.stream.flush().unwrap();
     }
 

@@ -145,11 +145,7 @@ pub const READS: &[Script] = &[
         "T D*1 C:SELECT_1 E:22012 Z:I T D*1 C:SELECT_1 Z:I",
     ),
     ("several, one is refused: none runs", &[Query("SELECT 1; LISTEN x")], "E:42501 Z:I"),
-    (
-        "several, one is not shown",
-        &[Query("SELECT 1; SELECT x FROM users; SELECT 2")],
-        "E:42501 Z:I",
-    ),
+    ("several, one is not shown", &[Query("SELECT 1; SELECT x FROM users; SELECT 2")], "E:42501 Z:I"),
     (
         "several in a transaction of their own",
         &[Query("BEGIN; SELECT 1; COMMIT; SELECT 2;")],
@@ -269,6 +265,26 @@ pub const READS: &[Script] = &[
         "copy out in windows",
         &[Query("COPY (SELECT repeat('x', 1000) FROM generate_series(1, 5000)) TO STDOUT")],
         "H d*5000 c C:COPY_5000 Z:I",
+    ),
+    (
+        "copy out of tiny rows",
+        &[Query("COPY (SELECT '' FROM generate_series(1, 200000)) TO STDOUT")],
+        "H d*200000 c C:COPY_200000 Z:I",
+    ),
+    (
+        "a cursor of another shape",
+        &[
+            Query("BEGIN; DECLARE c CURSOR FOR SELECT id FROM users"),
+            Parse("f", "FETCH 3 FROM c"),
+            Bind("", "f", &[]),
+            Execute("", 0),
+            Sync,
+            Query("CLOSE c; DECLARE c CURSOR FOR SELECT handle, id FROM users"),
+            Bind("", "f", &[]),
+            Execute("", 0),
+            Sync,
+        ],
+        "C:BEGIN C:DECLARE_CURSOR Z:T 1 2 D*3 C:FETCH_3 Z:T C:CLOSE_CURSOR C:DECLARE_CURSOR Z:T 2 D*3 C:FETCH_3 Z:T",
     ),
     (
         "copy out of one huge row",
@@ -471,3 +487,26 @@ pub const WRITES: &[Script] = &[
 const INSERT: &str = "INSERT INTO payments (id, user_id, amount_cents, currency, status) SELECT -9, id, 100, 'EUR', \
                       'open' FROM users WHERE home_site = 'dublin-1' LIMIT 1";
 const COPY_IN: &str = "COPY payments (id, user_id, amount_cents, currency, status) FROM STDIN";
+
+/// By a trainee, who may be shown 1 000 rows a statement and 50 subjects a day. What is counted stays counted.
+pub const LIMITED: &[Script] = &[
+    ("nobody", &[Query("SELECT generate_series(1, 900)")], "T D*900 C:SELECT_900 Z:I"),
+    ("too many rows", &[Query("SELECT generate_series(1, 1001)")], "E:53400 closed"),
+    (
+        "too many rows, after some went out",
+        &[Query("SELECT repeat('x', 1000) FROM generate_series(1, 1001)")],
+        "T D*1000 E:53400 closed",
+    ),
+    ("a few", &[Query("SELECT id, email FROM users ORDER BY id LIMIT 40")], "T D*40 C:SELECT_40 Z:I"),
+    ("the same", &[Query("SELECT id, email FROM users ORDER BY id LIMIT 40")], "T D*40 C:SELECT_40 Z:I"),
+    (
+        "too many subjects, undescribed",
+        &[Parse("", "SELECT id FROM users"), Bind("", "", &[]), Execute("", 0), Sync],
+        "E:53400 closed",
+    ),
+    (
+        "none are left",
+        &[Query("COPY (SELECT id FROM users ORDER BY id DESC LIMIT 20) TO STDOUT")],
+        "E:53400 closed",
+    ),
+];
