@@ -86,7 +86,7 @@ pub async fn apply(
     }
     run(&client, site, "apply the policy", &ddl).await?;
     let services = services::apply(&client, bundle, site, secrets, (&live, &drift)).await?;
-    let passwords = set_passwords(&client, bundle, site, secrets).await?;
+    let passwords = set_passwords(&client, bundle, site, secrets, &waiting).await?;
     let mut made: Vec<String> = stale.iter().map(|profile| profile.name.clone()).collect();
     made.extend(services.made);
     let mut retired: Vec<String> =
@@ -196,6 +196,7 @@ async fn set_passwords(
     bundle: &Bundle,
     site: &str,
     secrets: &Secrets,
+    waiting: &[Waiting],
 ) -> Result<Vec<String>, SitesError> {
     let failed = || SitesError::database(site, "read password verifiers");
     let rows =
@@ -209,7 +210,8 @@ async fn set_passwords(
     let of_services: BTreeMap<String, &String> =
         secrets.services.iter().map(|(name, password)| (service_role(name), password)).collect();
     roles.extend(wall::services::of_site(bundle, site).map(|service| service_role(&service.name)));
-    for profile in bundle.profiles() {
+    let is_made = |profile: &&Arc<Profile>| !waiting.iter().any(|waiting| waiting.profile == profile.name);
+    for profile in bundle.profiles().iter().filter(is_made) {
         let number = 1..=bundle.enclave().sessions_per_profile;
         roles.extend(number.map(|n| names::pool_role(&profile.hash, site, n)));
     }

@@ -10,7 +10,7 @@
 mod common;
 
 use common::{Enclave, bundle, example, quiet};
-use wall::names::{owner_role, profile_role, quoted};
+use wall::names::{copy_schema, owner_role, profile_role, quoted};
 
 const SITE: &str = "dublin-1";
 
@@ -60,7 +60,70 @@ const CHANGES: &[(&str, &str, Option<&str>)] = &[
         "grant of EXECUTE on function pg_read_file(text) to tp_",
         None,
     ),
+    // What a profile writes.
+    (
+        "GRANT UPDATE (amount_cents) ON billing.payments TO {writer}",
+        "grant of UPDATE on column billing.payments",
+        None,
+    ),
+    ("GRANT INSERT ON billing.payments TO {writer}", "grant of INSERT on relation billing.payments", None),
+    ("GRANT DELETE ON data.payments TO {writers}", "grant of DELETE on relation data.payments to to_", None),
+    ("GRANT SELECT ON {copies}.payments TO {writer}", "grant of SELECT on relation tw_", None),
+    (
+        "REVOKE UPDATE (status) ON data.payments FROM {writers}",
+        "grant of UPDATE on column data.payments.status",
+        None,
+    ),
+    ("ALTER POLICY {checks} ON data.payments WITH CHECK (id > 0)", "policy to_", None),
+    ("DROP POLICY {checks} ON data.payments", "policy to_", None),
+    ("CREATE OR REPLACE VIEW {copies}.payments AS {other_copy}", "definition of view tw_", None),
+    ("ALTER FUNCTION {copies}.payments() OWNER TO trefoil_admin", "function tw_", None),
+    ("GRANT EXECUTE ON FUNCTION {copies}.payments() TO PUBLIC", "grant of EXECUTE on function tw_", None),
+    ("DROP TRIGGER copy_in ON {copies}.payments", "trigger copy_in on tw_", None),
+    // Of a direct service.
+    (
+        "GRANT SELECT ON data.users TO ts_payouts",
+        "grant of SELECT on relation data.users to ts_payouts",
+        None,
+    ),
+    ("ALTER ROLE ts_payouts CONNECTION LIMIT -1", "role ts_payouts", None),
+    ("GRANT pg_read_all_data TO ts_payouts", "member ts_payouts of pg_read_all_data", None),
+    ("ALTER ROLE ts_payouts RESET search_path", "settings of ts_payouts", None),
+    (
+        "CREATE POLICY ts_payouts_more ON data.users TO ts_payouts USING (true)",
+        "policy ts_payouts_more",
+        None,
+    ),
+    ("DROP OWNED BY ts_payouts; DROP ROLE ts_payouts", "role ts_payouts", None),
+    ("CREATE ROLE ts_mallory LOGIN", "role ts_mallory", None),
     // Of the site itself: somebody has to look into it.
+    (
+        "ALTER TABLE data.payments ALTER COLUMN home_site SET DEFAULT 'hamar'",
+        "column data.payments.home_site",
+        Some("ALTER TABLE data.payments ALTER COLUMN home_site SET DEFAULT 'dublin-1'"),
+    ),
+    (
+        "ALTER TABLE data.payments ALTER COLUMN status SET DEFAULT 'paid'",
+        "column data.payments.status",
+        Some("ALTER TABLE data.payments ALTER COLUMN status DROP DEFAULT"),
+    ),
+    (
+        "ALTER TABLE data.messages DROP CONSTRAINT messages_sender_id_home_site_fkey",
+        "constraint on data.messages: FOREIGN KEY (sender_id, home_site)",
+        Some(
+            "ALTER TABLE data.messages ADD FOREIGN KEY (sender_id, home_site) REFERENCES data.users (id, home_site)",
+        ),
+    ),
+    (
+        "ALTER TABLE data.\"messages_dublin-1\" DISABLE TRIGGER ALL",
+        "key of data.messages_dublin-1 is turned off",
+        Some("ALTER TABLE data.\"messages_dublin-1\" ENABLE TRIGGER ALL"),
+    ),
+    (
+        "ALTER TABLE data.\"payments_dublin-1\" DISABLE TRIGGER link_subject",
+        "trigger link_subject on data.payments_dublin-1",
+        Some("ALTER TABLE data.\"payments_dublin-1\" ENABLE TRIGGER link_subject"),
+    ),
     ("CREATE ROLE mallory LOGIN", "role mallory", Some("DROP ROLE mallory")),
     (
         "ALTER TABLE data.users DISABLE ROW LEVEL SECURITY",
@@ -163,6 +226,9 @@ const CHANGES: &[(&str, &str, Option<&str>)] = &[
     ),
 ];
 
+/// The columns of billing's payments that can be inserted, from somewhere else.
+const OTHER_COPY: &str = "SELECT id, user_id, amount_cents, currency, status, paid_at FROM data.payments";
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_change_is_found_and_put_right() {
     let enclave = Enclave::provisioned(example(), 30).await;
@@ -193,6 +259,7 @@ async fn check(
     undo: Option<&str>,
 ) {
     let hash = &enclave.profile("analytics").hash;
+    let writer = &enclave.profile("billing").hash;
     let mask = wall::mask::ALL.iter().find(|mask| mask.name == "mask_email").unwrap();
     let mask = format!(
         "CREATE OR REPLACE FUNCTION trefoil.mask_email(v text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$SELECT {}$$",
@@ -203,6 +270,11 @@ async fn check(
             .replace("{reader}", &quoted(&profile_role(hash)))
             .replace("{pool}", &quoted(&enclave.role("analytics", SITE, 2)))
             .replace("{mask}", &mask)
+            .replace("{writer}", &quoted(&profile_role(writer)))
+            .replace("{writers}", &quoted(&owner_role(writer)))
+            .replace("{checks}", &quoted(&format!("{}_insert", owner_role(writer))))
+            .replace("{copies}", &quoted(&copy_schema(writer)))
+            .replace("{other_copy}", OTHER_COPY)
     };
     let admin = enclave.cluster(SITE).admin().await.unwrap();
     run(&admin, &named(change)).await;
