@@ -19,7 +19,6 @@ use crate::folder::{self, Folder, STATUS_SOCKET};
 use crate::policy_files;
 use crate::record_log::{REDECIDED, RULE_FILE, WITNESS};
 use crate::up::keys::{self, OperatorKeys};
-use crate::up::leftovers;
 use crate::up::monitor::{self, MonitorKeys};
 use crate::up::parts::Parts;
 use crate::up::progress::Progress;
@@ -40,7 +39,6 @@ pub(crate) async fn start(
 ) -> Result<Estate, Ended> {
     if folder.has_remains() {
         progress.step("clearing what an interrupted first start left");
-        leftovers::wait(folder).await?;
         folder.clear().or_cannot_tell("clearing what an interrupted first start left")?;
         folder.begin().or_cannot_tell("making the folder again")?;
     }

@@ -67,6 +67,8 @@ impl Asked {
 
 async fn supervise(folder: &Folder, asked: &Up) -> Result<(), Ended> {
     let mut signals = Asked::listen()?;
+    // Before anything is published: what the last supervisor published says who they are.
+    leftovers::wait(folder).await?;
     let (mut parts, mut ends) = Parts::new(folder)?;
     parts.publish(Phase::Starting)?;
     let progress = Progress::new();
@@ -106,7 +108,6 @@ async fn start(folder: &Folder, asked: &Up, parts: &mut Parts, progress: &Progre
 async fn again(folder: &Folder, parts: &mut Parts, progress: &Progress) -> Result<Estate, Ended> {
     let kept = Ports::read(folder)?;
     let mut estate = Estate::read(folder)?;
-    leftovers::wait(folder).await?;
     let bundle = estate.bundle();
     let ports = Ports::choose(Some(&kept), &first::places(bundle), &first::sites(bundle))?;
     if ports != kept {
