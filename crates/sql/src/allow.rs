@@ -228,11 +228,14 @@ const ROLES: Catalog = Catalog {
     ],
 };
 
-/// Relations of `pg_catalog` that psql, JDBC, psycopg, asyncpg and SQLAlchemy read. Hidden columns say how many rows
-/// a table has, or what code does; statistics, activity, settings, locks, definitions and policies are left out.
+/// Relations of `pg_catalog` that psql, JDBC, psycopg, asyncpg and SQLAlchemy read. The sites show each of them as far
+/// as it concerns the profile, without definitions and counts (crate `wall`, schema `tf_catalog`). Statistics, activity,
+/// locks and secrets are left out.
 const PG_CATALOG: &[Catalog] = &[
     open("pg_aggregate"),
     open("pg_am"),
+    open("pg_amop"),
+    open("pg_amproc"),
     open("pg_attrdef"),
     open("pg_attribute"),
     open("pg_auth_members"),
@@ -245,25 +248,44 @@ const PG_CATALOG: &[Catalog] = &[
     open("pg_depend"),
     open("pg_description"),
     open("pg_enum"),
+    open("pg_event_trigger"),
     open("pg_extension"),
+    open("pg_foreign_data_wrapper"),
+    open("pg_foreign_server"),
+    open("pg_foreign_table"),
     open("pg_index"),
+    open("pg_indexes"),
     open("pg_inherits"),
     open("pg_language"),
+    open("pg_matviews"),
     open("pg_namespace"),
     open("pg_opclass"),
     open("pg_operator"),
     open("pg_opfamily"),
     open("pg_partitioned_table"),
+    open("pg_policy"),
     PROC,
+    open("pg_publication"),
+    open("pg_publication_namespace"),
+    open("pg_publication_rel"),
     open("pg_range"),
+    open("pg_rewrite"),
     ROLES,
     open("pg_sequence"),
+    open("pg_settings"),
     open("pg_shdescription"),
+    open("pg_statistic_ext"),
     open("pg_tables"),
     open("pg_tablespace"),
     open("pg_timezone_abbrevs"),
     open("pg_timezone_names"),
+    open("pg_trigger"),
+    open("pg_ts_config"),
+    open("pg_ts_dict"),
+    open("pg_ts_parser"),
+    open("pg_ts_template"),
     open("pg_type"),
+    open("pg_views"),
 ];
 
 /// Views of `information_schema` that drivers read. It shows only what the role may touch; definitions are left out.

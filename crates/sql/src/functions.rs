@@ -2,9 +2,9 @@
 //! extension's or a newer PostgreSQL's, is refused.
 //!
 //! Left out on purpose: what runs SQL given as text (`query_to_xml`, `ts_stat`, `dblink`), waits (`pg_sleep`), talks
-//! to other sessions (`pg_notify`, advisory locks), reads files, large objects, activity, statistics, sizes or
-//! definitions (`pg_read_file`, `lo_*`, `pg_stat_*`, `pg_relation_size`, `pg_get_viewdef`), changes settings or
-//! sequences, and numbers transactions.
+//! to other sessions (`pg_notify`, advisory locks), reads files, large objects, activity or statistics
+//! (`pg_read_file`, `lo_*`, `pg_stat_*`), changes sequences, and numbers transactions. `current_setting` and
+//! `set_config` are judged by what they name (`settings`).
 
 const TEXT: &[&str] = &[
     "ascii",
@@ -337,8 +337,8 @@ const OTHER: &[&str] = &[
     "uuidv7",
 ];
 
-/// Helpers with which tools show a schema. They name and describe objects; none shows a definition, a size or another
-/// session.
+/// Helpers with which tools show a schema. They name and describe objects; what the sites answer to those that print
+/// names, definitions or sizes is limited to what the profile shows (crate `wall`, schema `tf_catalog`).
 const CATALOG: &[&str] = &[
     "acldefault",
     "aclexplode",
@@ -361,13 +361,14 @@ const CATALOG: &[&str] = &[
     "has_tablespace_privilege",
     "has_type_privilege",
     "obj_description",
-    "pg_char_to_encoding",
-    "pg_client_encoding",
     // Frees what nobody can take: asyncpg's and other pools' reset of a session.
     "pg_advisory_unlock_all",
+    "pg_char_to_encoding",
+    "pg_client_encoding",
     "pg_collation_for",
     "pg_collation_is_visible",
     "pg_conversion_is_visible",
+    "pg_database_size",
     "pg_encoding_max_length",
     "pg_encoding_to_char",
     "pg_function_is_visible",
@@ -376,11 +377,19 @@ const CATALOG: &[&str] = &[
     "pg_get_function_arguments",
     "pg_get_function_identity_arguments",
     "pg_get_function_result",
+    "pg_get_function_sqlbody",
+    "pg_get_functiondef",
     "pg_get_indexdef",
     "pg_get_keywords",
+    "pg_get_partkeydef",
+    "pg_get_ruledef",
     "pg_get_serial_sequence",
+    "pg_get_statisticsobjdef_columns",
+    "pg_get_triggerdef",
     "pg_get_userbyid",
+    "pg_get_viewdef",
     "pg_has_role",
+    "pg_indexes_size",
     "pg_is_in_recovery",
     "pg_is_other_temp_schema",
     "pg_my_temp_schema",
@@ -388,8 +397,18 @@ const CATALOG: &[&str] = &[
     "pg_operator_is_visible",
     "pg_opfamily_is_visible",
     "pg_options_to_table",
+    "pg_relation_is_publishable",
+    "pg_relation_size",
     "pg_size_pretty",
+    "pg_statistics_obj_is_visible",
     "pg_table_is_visible",
+    "pg_table_size",
+    "pg_tablespace_location",
+    "pg_total_relation_size",
+    "pg_ts_config_is_visible",
+    "pg_ts_dict_is_visible",
+    "pg_ts_parser_is_visible",
+    "pg_ts_template_is_visible",
     "pg_type_is_visible",
     "pg_typeof",
     "session_user",
