@@ -5,5 +5,6 @@
 mod attacks;
 mod lab;
 mod lifecycle;
+mod principals;
 mod protocol;
 mod raw;
