@@ -56,7 +56,8 @@ impl Cancels {
                 break pid;
             }
         };
-        let mut secret = vec![0; if long { LONG_SECRET_BYTES } else { SHORT_SECRET_BYTES }].into_boxed_slice();
+        let mut secret =
+            vec![0; if long { LONG_SECRET_BYTES } else { SHORT_SECRET_BYTES }].into_boxed_slice();
         rng.fill_bytes(&mut secret);
         let (ring, rings) = mpsc::channel(RINGS_MAX);
         by_pid.insert(pid, Handle { secret: secret.clone(), ring });

@@ -10,6 +10,8 @@ use serde::Deserialize;
 use tlog::note::{SignedNote, SigningKey, VerifierKey};
 use tlog::rule::ReleaseRule;
 
+/// More threads than this only wait for each other.
+const WORKERS_MAX: u32 = 1_024;
 /// Drift that is looked for less often than this is not watched.
 const DRIFT_CHECK_SECONDS_MAX: u32 = 3_600;
 
@@ -26,6 +28,8 @@ pub struct Config {
     pub listeners: Vec<Listener>,
     /// Connections of one address at once.
     pub connections_per_address_max: u32,
+    /// Threads that sessions run on; one for each core when it is not said.
+    pub workers: Option<u32>,
     /// How often every site is compared with policy.
     pub drift_check_seconds: u32,
     /// The socket at which the gate says how it is.
@@ -132,6 +136,7 @@ struct Raw {
     listeners: Vec<RawListener>,
     sites: Vec<Site>,
     connections_per_address_max: u32,
+    workers: Option<u32>,
     drift_check_seconds: u32,
     status: PathBuf,
     monitor: String,
@@ -180,6 +185,7 @@ impl Config {
             listeners: listeners(file, raw.listeners, &bundle)?,
             bundle,
             connections_per_address_max: raw.connections_per_address_max,
+            workers: raw.workers,
             drift_check_seconds: raw.drift_check_seconds,
             status: at(&raw.status),
             sites: raw.sites,
@@ -261,6 +267,7 @@ fn check_names(file: &Path, raw: &Raw, bundle: &policy::Bundle) -> Result<(), Co
 fn check_bounds(file: &Path, raw: &Raw) -> Result<(), ConfigError> {
     for (key, value, max) in [
         ("connections_per_address_max", raw.connections_per_address_max, u32::MAX),
+        ("workers", raw.workers.unwrap_or(1), WORKERS_MAX),
         ("drift_check_seconds", raw.drift_check_seconds, DRIFT_CHECK_SECONDS_MAX),
     ] {
         if !(1..=max).contains(&value) {

@@ -80,6 +80,9 @@ pub enum GateError {
         /// Hash there.
         theirs: String,
     },
+    /// There are no threads for sessions.
+    #[error("the threads that sessions run on cannot be started: {0}")]
+    Workers(std::io::Error),
     /// A listener cannot be opened.
     #[error("cannot listen on {address}: {source}")]
     Listen {

@@ -67,6 +67,7 @@ mod session;
 mod standing;
 mod status;
 mod upstream;
+mod workers;
 
 pub use config::{
     Config, ConfigError, Listener, Secrets, Site, bundle_files, bundle_note_text, signed_bundle,

@@ -2,8 +2,9 @@
 //! may listen (`gate`), and what one session does (`session`).
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
+use sql::Verdicts;
 use tlog::detail::GateStop;
 use tlog::entry::Kind;
 use tokio::net::{TcpListener, TcpStream};
@@ -14,6 +15,7 @@ use tokio::time::{Duration, timeout};
 use crate::config::{Config, Listener};
 use crate::gate::{Gate, GateError};
 use crate::standing::Standing;
+use crate::workers::Workers;
 use crate::{client, drift, session, status};
 
 /// How long sessions may take to end when the gate stops.
@@ -26,13 +28,13 @@ pub async fn run(
     ready: impl FnOnce(),
 ) -> Result<(), GateError> {
     let gate = Arc::new(Gate::start(config).await?);
+    let workers = Arc::new(Workers::start(gate.config.workers).map_err(GateError::Workers)?);
     let mut accepting = JoinSet::new();
     for listener in gate.config.listeners.clone() {
-        let socket = TcpListener::bind(listener.address).await.map_err(|source| GateError::Listen {
-            address: listener.address.to_string(),
-            source,
-        })?;
-        accepting.spawn(accept(Arc::clone(&gate), socket, listener, stop.clone()));
+        let socket = TcpListener::bind(listener.address)
+            .await
+            .map_err(|source| GateError::Listen { address: listener.address.to_string(), source })?;
+        accepting.spawn(accept(Arc::clone(&gate), Arc::clone(&workers), socket, listener, stop.clone()));
     }
     let mut watching = JoinSet::new();
     for stand in &gate.sites {
@@ -65,7 +67,13 @@ pub async fn run(
     Ok(())
 }
 
-async fn accept(gate: Arc<Gate>, socket: TcpListener, listener: Listener, mut stop: watch::Receiver<bool>) {
+async fn accept(
+    gate: Arc<Gate>,
+    workers: Arc<Workers>,
+    socket: TcpListener,
+    listener: Listener,
+    mut stop: watch::Receiver<bool>,
+) {
     let mut sessions = JoinSet::new();
     let listener = Arc::new(listener);
     loop {
@@ -80,10 +88,13 @@ async fn accept(gate: Arc<Gate>, socket: TcpListener, listener: Listener, mut st
         match accepted {
             Ok((tcp, peer)) => {
                 let (gate, listener) = (Arc::clone(&gate), Arc::clone(&listener));
-                sessions.spawn(async move {
-                    serve(&gate, &listener, tcp, peer.ip()).await;
+                let serve = |tcp, verdicts| async move {
+                    serve(&gate, &listener, tcp, peer.ip(), verdicts).await;
                     drop(permit);
-                });
+                };
+                if let Err(error) = workers.give_out(tcp, &mut sessions, serve) {
+                    tracing::warn!(%error, "a connection could not be given to a worker");
+                }
             }
             // Out of descriptors, most likely: waiting is all that helps.
             Err(error) => {
@@ -97,9 +108,16 @@ async fn accept(gate: Arc<Gate>, socket: TcpListener, listener: Listener, mut st
 }
 
 /// One connection from its first byte to its last.
-async fn serve(gate: &Gate, listener: &Listener, tcp: TcpStream, peer: IpAddr) {
-    match client::open(gate, listener, tcp, peer).await {
-        Ok(client::Opened::Session(client)) => session::run(gate, *client).await,
+async fn serve(
+    gate: &Gate,
+    listener: &Listener,
+    tcp: std::net::TcpStream,
+    peer: IpAddr,
+    verdicts: Arc<Mutex<Verdicts>>,
+) {
+    let opened = async { client::open(gate, listener, TcpStream::from_std(tcp)?, peer).await };
+    match opened.await {
+        Ok(client::Opened::Session(client)) => session::run(gate, *client, verdicts).await,
         Ok(client::Opened::Cancel { pid, secret, connection }) => {
             gate.cancels.cancel(pid, &secret).await;
             client::hang_up(connection).await;

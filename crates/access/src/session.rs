@@ -1,17 +1,22 @@
 //! Drives one session: moves bytes between client, relay and site, and waits for the record on the relay's behalf.
 //! The relay decides; this only reads, writes and waits, and never stops reading the client to wait for a witness.
+//!
+//! Everything that a session waits for is polled by one future, in one order, until nothing moves: no task, no box and
+//! no timer is made for a statement.
+
+mod asked;
+mod leg;
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::sync::Arc;
-use std::task::Poll;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
 
-use bytes::BytesMut;
-use record::Witnessed;
-use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf, split};
+use sql::Verdicts;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::time::{Duration, Instant, sleep_until, timeout};
+use tokio::time::{Duration, Instant, Sleep, sleep_until, timeout};
 use tokio_rustls::{client, server};
 
 use crate::admit::{self, Admitted};
@@ -19,9 +24,11 @@ use crate::cancel::{Answered, Key};
 use crate::client::Client;
 use crate::fault::{Fault, Whose};
 use crate::gate::Gate;
-use crate::relay::{AskId, Asking, Deadlines, Relay, SessionFacts};
+use crate::relay::{Deadlines, Relay, SessionFacts};
 use crate::standing::Standing;
 use crate::{clock, upstream};
+use asked::Asked;
+use leg::Leg;
 
 /// What is read from the client ahead of the relay; also the largest message that a client may send.
 const CLIENT_READ_BYTES_MAX: usize = crate::relay::CLIENT_MESSAGE_BYTES_MAX + 65_536;
@@ -29,14 +36,11 @@ const CLIENT_READ_BYTES_MAX: usize = crate::relay::CLIENT_MESSAGE_BYTES_MAX + 65
 const SITE_READ_BYTES_MAX: usize = 131_072;
 /// How long a backend may take to end after the gate has said goodbye.
 const BACKEND_END_MS_MAX: u64 = 3_000;
-
-type Outcome = Result<Vec<Witnessed>, Fault>;
-/// What the relay asked for and the record has not answered, oldest first; the relay bounds how many there are.
-type Pending = Vec<(AskId, Pin<Box<dyn Future<Output = Outcome> + Send>>)>;
-type Cancelling<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+/// How often everything is polled before other sessions have their turn.
+const TURNS_MAX: u32 = 64;
 
 /// Admits the client and serves it to the end.
-pub async fn run(gate: &Gate, mut client: Client) {
+pub async fn run(gate: &Gate, mut client: Client, verdicts: Arc<Mutex<Verdicts>>) {
     let asker = client.asker.clone();
     let admitted = match admit::admit(gate, asker).await {
         Ok(admitted) => admitted,
@@ -46,7 +50,7 @@ pub async fn run(gate: &Gate, mut client: Client) {
             return;
         }
     };
-    let mut key = gate.cancels.issue(client.takes_long_cancel_keys);
+    let key = gate.cancels.issue(client.takes_long_cancel_keys);
     let Admitted { id, asker, permit, lease, site, standing, backend } = admitted;
     let facts = SessionFacts {
         id: id.clone(),
@@ -56,26 +60,23 @@ pub async fn run(gate: &Gate, mut client: Client) {
     };
     let deadlines = Deadlines::of(gate.config.bundle.enclave());
     let meter = gate.metering.session(&site.name, &permit);
-    let mut relay = Relay::new(permit, facts, deadlines, meter, clock::instant());
+    let mut relay = Relay::new(permit, facts, deadlines, meter, verdicts, clock::instant());
     relay.greet(&backend.parameters, key.pid, &key.secret);
-    let (client_read, client_write) = split(client.stream);
-    let (site_read, site_write) = split(backend.stream);
     let mut link = Link {
         gate,
         site: &site,
         backend_key: backend.key,
-        client_read,
-        client_write,
-        site_read,
-        site_write,
-        client_bytes: BytesMut::new(),
-        site_bytes: BytesMut::new(),
-        client_unflushed: false,
-        site_unflushed: false,
+        client: Leg::new(client.stream),
         client_ended: false,
+        backend: Leg::new(backend.stream),
+        asked: Vec::new(),
+        key,
+        cancelling: None,
+        cancellers: Vec::new(),
+        ending: Box::pin(ending(standing, &site.name)),
+        alarm: None,
     };
-    let fault = link.relay(&mut relay, &mut key, standing).await;
-    drop(key);
+    let fault = poll_fn(|context| link.poll(&mut relay, context)).await;
     let reason = fault.as_ref().map_or_else(|| "client left".to_owned(), |f| f.internal.clone());
     match &fault {
         Some(fault) if fault.whose != Whose::Client => tracing::warn!(session = id, %fault, "session ended"),
@@ -86,166 +87,195 @@ pub async fn run(gate: &Gate, mut client: Client) {
     admit::close(gate, &asker, &id, relay.closing(reason)).await;
 }
 
-/// A session's two connections.
+/// Why the session ends although neither side wants it to.
+async fn ending(mut standing: watch::Receiver<Standing>, site: &str) -> Fault {
+    // An error means that the gate is gone.
+    let _ = standing.wait_for(Standing::ends).await;
+    standing.borrow().fault(site)
+}
+
+/// A session's two connections, and all else that it waits for.
 struct Link<'a> {
     gate: &'a Gate,
     site: &'a crate::config::Site,
     backend_key: (i32, i32),
-    client_read: ReadHalf<server::TlsStream<TcpStream>>,
-    client_write: WriteHalf<server::TlsStream<TcpStream>>,
-    site_read: ReadHalf<client::TlsStream<TcpStream>>,
-    site_write: WriteHalf<client::TlsStream<TcpStream>>,
-    client_bytes: BytesMut,
-    site_bytes: BytesMut,
-    client_unflushed: bool,
-    site_unflushed: bool,
+    client: Leg<server::TlsStream<TcpStream>>,
     /// The client has closed its half; it may still listen.
     client_ended: bool,
+    backend: Leg<client::TlsStream<TcpStream>>,
+    /// Oldest first; the relay bounds how many there are.
+    asked: Vec<Asked>,
+    key: Key,
+    cancelling: Option<Pin<Box<dyn Future<Output = ()> + Send + 'a>>>,
+    /// Who waits until the cancel under way is done.
+    cancellers: Vec<Answered>,
+    ending: Pin<Box<dyn Future<Output = Fault> + Send + 'a>>,
+    /// Goes off at the next deadline or before. It is set again when it goes off, not whenever a deadline changes.
+    alarm: Option<Pin<Box<Sleep>>>,
 }
 
-/// What woke the session up.
-enum Woken {
-    ClientRead(usize),
-    SiteRead(usize),
-    ClientWritten(usize),
-    SiteWritten(usize),
-    Witnessed(AskId, Outcome),
-    Cancelled(Answered),
-    CancelDone,
-    Deadline,
-    Stop,
-}
+/// Whether something was done that may let more be done.
+type Moved = bool;
 
 impl<'a> Link<'a> {
     /// Relays until somebody ends the session; `None` when the client did, in good order.
-    async fn relay(
-        &mut self,
-        relay: &mut Relay,
-        key: &mut Key,
-        mut standing: watch::Receiver<Standing>,
-    ) -> Option<Fault> {
-        let mut pending = Pending::new();
-        let mut cancelling: Option<Cancelling<'a>> = None;
-        let mut cancellers: Vec<Answered> = Vec::new();
-        loop {
+    fn poll(&mut self, relay: &mut Relay, context: &mut Context<'_>) -> Poll<Option<Fault>> {
+        for _ in 0..TURNS_MAX {
             let now = clock::instant();
-            if let Err(fault) = self.pump(relay, cancelling.is_some(), now) {
-                return Some(fault);
-            }
-            while let Some(asking) = relay.ask(now) {
-                match witness(self.gate, asking) {
-                    Ok(asked) => pending.push(asked),
-                    Err(fault) => return Some(fault),
+            match self.turn(relay, context, now) {
+                Err(fault) => return Poll::Ready(Some(fault)),
+                Ok(_) if relay.is_over() && relay.to_client().is_empty() && self.client.is_flushed() => {
+                    return Poll::Ready(None);
                 }
-            }
-            if cancelling.is_none() && relay.takes_cancel() {
-                cancelling = Some(Box::pin(cancel(self.site, self.backend_key)));
-            }
-            if relay.is_over() && relay.to_client().is_empty() {
-                return None;
-            }
-            let woken = match self.wait(relay, &mut pending, &mut cancelling, key, &mut standing).await {
-                Ok(woken) => woken,
-                Err(fault) => return Some(fault),
-            };
-            match woken {
-                Woken::ClientRead(0) => {
-                    self.client_ended = true;
-                    relay.client_ended();
-                }
-                Woken::SiteRead(0) => return Some(Fault::site(&self.site.name, "closed the connection")),
-                Woken::ClientRead(_) | Woken::SiteRead(_) | Woken::Deadline => {}
-                Woken::ClientWritten(n) => self.client_unflushed = relay.sent_to_client(n),
-                Woken::SiteWritten(n) => self.site_unflushed = relay.sent_to_site(n),
-                Woken::Witnessed(id, outcome) => {
-                    pending.retain(|(pending, _)| *pending != id);
-                    if let Err(fault) = relay.answered(id, outcome) {
-                        return Some(fault);
-                    }
-                }
-                Woken::Cancelled(answered) if relay.is_busy() && !answered.is_closed() => {
-                    if cancelling.is_none() {
-                        cancelling = Some(Box::pin(cancel(self.site, self.backend_key)));
-                    }
-                    cancellers.push(answered);
-                }
-                Woken::Cancelled(nothing_runs) => drop(nothing_runs),
-                Woken::CancelDone => {
-                    cancelling = None;
-                    cancellers.clear();
-                }
-                Woken::Stop => return Some(standing.borrow().fault(&self.site.name)),
+                Ok(true) => {}
+                Ok(false) => match self.poll_alarm(relay, context) {
+                    Poll::Ready(()) => {}
+                    Poll::Pending => return Poll::Pending,
+                },
             }
         }
+        context.waker().wake_by_ref();
+        Poll::Pending
     }
 
-    /// Hands the relay what was read.
-    fn pump(&mut self, relay: &mut Relay, cancelling: bool, now: Instant) -> Result<(), Fault> {
-        if !cancelling {
-            relay.on_client(&mut self.client_bytes, now)?;
+    /// Everything once: what the relay wants, what can be written, what can be read, who has answered.
+    fn turn(&mut self, relay: &mut Relay, context: &mut Context<'_>, now: Instant) -> Result<Moved, Fault> {
+        if self.cancelling.is_none() {
+            relay.on_client(&mut self.client.bytes, now)?;
         }
-        relay.on_site(&mut self.site_bytes, now)?;
-        relay.on_time(now)
+        relay.on_site(&mut self.backend.bytes, now)?;
+        relay.on_time(now)?;
+        while let Some(asking) = relay.ask(now) {
+            self.asked.push(Asked::append(self.gate, asking, now)?);
+        }
+        if self.cancelling.is_none() && relay.takes_cancel() {
+            self.cancelling = Some(Box::pin(cancel(self.site, self.backend_key)));
+        }
+        let moved = self.write(relay, context)? | self.read(relay, context)?;
+        if moved | self.hear(relay, context, now)? {
+            return Ok(true);
+        }
+        self.hear_others(relay, context)
     }
 
-    async fn wait(
-        &mut self,
-        relay: &Relay,
-        pending: &mut Pending,
-        cancelling: &mut Option<Cancelling<'a>>,
-        key: &mut Key,
-        standing: &mut watch::Receiver<Standing>,
-    ) -> Result<Woken, Fault> {
-        let gone =
-            |e: std::io::Error| Fault::client("08006", format!("the client's connection broke: {e}"), None);
-        let site = &self.site.name;
-        let broke = |e: std::io::Error| Fault::site(site, e.to_string());
-        let write_client = self.client_unflushed || !relay.to_client().is_empty();
-        let write_site = self.site_unflushed || !relay.to_site().is_empty();
-        let read_site =
-            relay.wants_site() && self.site_bytes.len() < SITE_READ_BYTES_MAX.max(relay.site_needs());
-        let read_client = !self.client_ended && self.client_bytes.len() < CLIENT_READ_BYTES_MAX;
-        tokio::select! {
-            read = self.client_read.read_buf(&mut self.client_bytes), if read_client => {
-                read.map(Woken::ClientRead).map_err(gone)
-            }
-            read = self.site_read.read_buf(&mut self.site_bytes), if read_site => {
-                read.map(Woken::SiteRead).map_err(broke)
-            }
-            written = write_some(&mut self.client_write, relay.to_client()), if write_client => {
-                written.map(Woken::ClientWritten).map_err(gone)
-            }
-            written = write_some(&mut self.site_write, relay.to_site()), if write_site => {
-                written.map(Woken::SiteWritten).map_err(broke)
-            }
-            (id, outcome) = any(pending) => Ok(Woken::Witnessed(id, outcome)),
-            () = maybe(cancelling) => Ok(Woken::CancelDone),
-            Some(answered) = key.rings.recv() => Ok(Woken::Cancelled(answered)),
-            () = until(relay.deadline()) => Ok(Woken::Deadline),
-            _ = standing.wait_for(Standing::ends) => Ok(Woken::Stop),
+    fn write(&mut self, relay: &mut Relay, context: &mut Context<'_>) -> Result<Moved, Fault> {
+        let mut moved = false;
+        if let Poll::Ready(written) = self.client.poll_write(context, relay.to_client()) {
+            relay.sent_to_client(written.map_err(|e| gone(&e))?);
+            moved = true;
         }
+        if let Poll::Ready(written) = self.backend.poll_write(context, relay.to_site()) {
+            relay.sent_to_site(written.map_err(|e| self.broke(&e))?);
+            moved = true;
+        }
+        Ok(moved)
+    }
+
+    fn read(&mut self, relay: &mut Relay, context: &mut Context<'_>) -> Result<Moved, Fault> {
+        let mut moved = false;
+        let ahead = SITE_READ_BYTES_MAX.max(relay.site_needs());
+        if relay.wants_site()
+            && self.backend.bytes.len() < ahead
+            && let Poll::Ready(read) = self.backend.poll_read(context)
+        {
+            if read.map_err(|e| self.broke(&e))? == 0 {
+                return Err(Fault::site(&self.site.name, "closed the connection"));
+            }
+            moved = true;
+        }
+        if !self.client_ended
+            && self.client.bytes.len() < CLIENT_READ_BYTES_MAX
+            && let Poll::Ready(read) = self.client.poll_read(context)
+        {
+            if read.map_err(|e| gone(&e))? == 0 {
+                self.client_ended = true;
+                relay.client_ended();
+            }
+            moved = true;
+        }
+        Ok(moved)
+    }
+
+    /// Hears the record.
+    fn hear(&mut self, relay: &mut Relay, context: &Context<'_>, now: Instant) -> Result<Moved, Fault> {
+        let mut moved = false;
+        let mut at = 0;
+        while let Some(asked) = self.asked.get_mut(at) {
+            match asked.poll(self.gate, context, now) {
+                Poll::Pending => at += 1,
+                Poll::Ready(outcome) => {
+                    relay.answered(self.asked.remove(at).id, outcome)?;
+                    moved = true;
+                }
+            }
+        }
+        Ok(moved)
+    }
+
+    /// Hears who cancels, and whether the session must end.
+    fn hear_others(&mut self, relay: &Relay, context: &mut Context<'_>) -> Result<Moved, Fault> {
+        if let Poll::Ready(fault) = self.ending.as_mut().poll(context) {
+            return Err(fault);
+        }
+        let mut moved = false;
+        if let Some(cancelling) = &mut self.cancelling
+            && cancelling.as_mut().poll(context).is_ready()
+        {
+            self.cancelling = None;
+            self.cancellers.clear();
+            moved = true;
+        }
+        while let Poll::Ready(Some(answered)) = self.key.rings.poll_recv(context) {
+            if relay.is_busy() && !answered.is_closed() {
+                if self.cancelling.is_none() {
+                    self.cancelling = Some(Box::pin(cancel(self.site, self.backend_key)));
+                }
+                self.cancellers.push(answered);
+            }
+            moved = true;
+        }
+        Ok(moved)
+    }
+
+    /// Ready when a deadline may have come.
+    fn poll_alarm(&mut self, relay: &Relay, context: &mut Context<'_>) -> Poll<()> {
+        let next = self.asked.iter().filter_map(Asked::until).chain(relay.deadline()).min();
+        let Some(next) = next else {
+            return Poll::Pending;
+        };
+        let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(next)));
+        // One that has gone off is set again, even if it was for an earlier deadline.
+        if alarm.deadline() > next || alarm.is_elapsed() {
+            alarm.as_mut().reset(next);
+        }
+        alarm.as_mut().poll(context)
+    }
+
+    fn broke(&self, error: &std::io::Error) -> Fault {
+        Fault::site(&self.site.name, error.to_string())
     }
 
     /// Says goodbye on both sides, and waits until the backend has ended, so that its role can be used again.
-    async fn close(&mut self, relay: &mut Relay, fault: Option<Fault>) {
+    async fn close(self, relay: &mut Relay, fault: Option<Fault>) {
+        let Self { site, backend_key, mut client, mut backend, .. } = self;
         if let Some(fault) = &fault {
             relay.say_goodbye(&fault.shown);
         }
         let limit = Duration::from_millis(BACKEND_END_MS_MAX);
         let to_client = async {
-            self.client_write.write_all(relay.to_client()).await?;
-            self.client_write.shutdown().await
+            client.stream.write_all(relay.to_client()).await?;
+            client.stream.shutdown().await
         };
         let busy = relay.is_busy();
         let to_site = async {
             if busy {
-                cancel(self.site, self.backend_key).await;
+                cancel(site, backend_key).await;
             }
-            self.site_write.write_all(b"X\0\0\0\x04").await?;
-            self.site_write.flush().await?;
+            backend.stream.write_all(b"X\0\0\0\x04").await?;
+            backend.stream.flush().await?;
             loop {
-                self.site_bytes.clear();
-                if self.site_read.read_buf(&mut self.site_bytes).await? == 0 {
+                backend.bytes.clear();
+                if backend.stream.read_buf(&mut backend.bytes).await? == 0 {
                     return Ok::<(), std::io::Error>(());
                 }
             }
@@ -253,29 +283,13 @@ impl<'a> Link<'a> {
         // A client that does not read its goodbye holds up nothing of the site's.
         let (_, ended) = tokio::join!(timeout(limit, to_client), timeout(limit, to_site));
         if ended.is_err() {
-            tracing::warn!(site = self.site.name, "a backend did not end in time");
+            tracing::warn!(site = site.name, "a backend did not end in time");
         }
     }
 }
 
-/// Appends what the relay asks for, at once and in order; the future waits until all of it is witnessed.
-fn witness(
-    gate: &Gate,
-    asking: Asking,
-) -> Result<(AskId, Pin<Box<dyn Future<Output = Outcome> + Send>>), Fault> {
-    let id = asking.id();
-    let (gave, since, figures) = (asking.gave(), clock::instant(), Arc::clone(&gate.figures));
-    let appended: Vec<_> =
-        asking.drafts(gate)?.into_iter().map(|draft| gate.record.append(draft)).collect();
-    let outcome = async move {
-        let mut witnessed = Vec::with_capacity(appended.len());
-        for entry in appended {
-            witnessed.push(entry.await.map_err(|not| Fault::not_witnessed(&not.why, not.index))?);
-        }
-        figures.released(gave, clock::instant().duration_since(since));
-        Ok(witnessed)
-    };
-    Ok((id, Box::pin(outcome)))
+fn gone(error: &std::io::Error) -> Fault {
+    Fault::client("08006", format!("the client's connection broke: {error}"), None)
 }
 
 async fn cancel(site: &crate::config::Site, key: (i32, i32)) {
@@ -284,42 +298,5 @@ async fn cancel(site: &crate::config::Site, key: (i32, i32)) {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::warn!(site = site.name, %error, "cannot cancel"),
         Err(_) => tracing::warn!(site = site.name, "cancelling took too long"),
-    }
-}
-
-/// Writes what it can; flushes when there is nothing left to write. Safe to drop at any point.
-async fn write_some(to: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> std::io::Result<usize> {
-    if bytes.is_empty() {
-        to.flush().await?;
-        return Ok(0);
-    }
-    to.write(bytes).await
-}
-
-/// The future's result, if there is one; never otherwise.
-async fn maybe<F: Future + Unpin>(future: &mut Option<F>) -> F::Output {
-    match future {
-        Some(future) => future.await,
-        None => std::future::pending().await,
-    }
-}
-
-/// The first outcome of any that is pending; never, when none is.
-async fn any(pending: &mut Pending) -> (AskId, Outcome) {
-    poll_fn(|context| {
-        for (id, outcome) in &mut *pending {
-            if let Poll::Ready(outcome) = outcome.as_mut().poll(context) {
-                return Poll::Ready((*id, outcome));
-            }
-        }
-        Poll::Pending
-    })
-    .await
-}
-
-async fn until(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => sleep_until(deadline).await,
-        None => std::future::pending().await,
     }
 }

@@ -1,10 +1,12 @@
 //! The handle by which everyone else appends: takes room, queues, waits. The work is done by `writer`.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::timeout_at;
+use tokio::time::{Instant, timeout_at};
 
 use crate::DETAIL_BYTES_MAX;
 use crate::clock::now;
@@ -50,19 +52,28 @@ impl Record {
         &self,
         like: Like,
     ) -> impl Future<Output = Result<Witnessed, NotWitnessed>> + Send + use<> {
-        let queued = self.queue(like);
-        let (until, waited_ms) = (now() + self.cosign_wait, self.cosign_wait.as_millis());
-        let shared = self.shared.clone();
+        let began = self.begin(like);
         async move {
-            let ticket = queued?;
-            match timeout_at(until, ticket.outcome()).await {
+            let waiting = began?;
+            match timeout_at(waiting.until, poll_fn(|context| waiting.poll(context))).await {
                 Ok(outcome) => outcome,
-                Err(_) => ticket.give_up().unwrap_or_else(|index| {
-                    let waited_ms = u64::try_from(waited_ms).unwrap_or(u64::MAX);
-                    Err(Why::Silent { waited_ms, last: shared.last() }.at(index))
-                }),
+                Err(_) => waiting.give_up(),
             }
         }
+    }
+
+    /// As [`Record::append_like`], for who polls and keeps the time by himself.
+    ///
+    /// # Errors
+    /// When the entry is not taken.
+    pub fn begin(&self, like: Like) -> Result<Waiting, NotWitnessed> {
+        let ticket = self.queue(like)?;
+        Ok(Waiting {
+            ticket,
+            until: now() + self.cosign_wait,
+            wait: self.cosign_wait,
+            shared: self.shared.clone(),
+        })
     }
 
     /// Finishes: takes no more entries, has what is staged cosigned if the monitor answers within `cosign_wait`,
@@ -102,6 +113,39 @@ impl Record {
                 Err(why.at(None))
             }
         }
+    }
+}
+
+/// An entry that was appended. Dropping this does not take the entry back.
+#[must_use = "what the entry speaks of waits for its witness"]
+#[derive(Debug)]
+pub struct Waiting {
+    ticket: Arc<Ticket>,
+    until: Instant,
+    wait: Duration,
+    shared: Arc<Shared>,
+}
+
+impl Waiting {
+    /// When the wait is over: who polls calls [`Waiting::give_up`] then.
+    pub fn until(&self) -> Instant {
+        self.until
+    }
+
+    /// The outcome, once; until then, the task is woken when it is there.
+    pub fn poll(&self, context: &Context<'_>) -> Poll<Result<Witnessed, NotWitnessed>> {
+        self.ticket.poll(context)
+    }
+
+    /// Ends the wait: the outcome, if it came at the last moment; otherwise, that the monitor is silent.
+    ///
+    /// # Errors
+    /// When the entry is not witnessed.
+    pub fn give_up(&self) -> Result<Witnessed, NotWitnessed> {
+        self.ticket.give_up().unwrap_or_else(|index| {
+            let waited_ms = u64::try_from(self.wait.as_millis()).unwrap_or(u64::MAX);
+            Err(Why::Silent { waited_ms, last: self.shared.last() }.at(index))
+        })
     }
 }
 

@@ -45,7 +45,7 @@ mod tests;
 
 pub use config::{Clock, Config, OpenError};
 pub use draft::{Detail, Draft, Like, NotWitnessed, Outline, Why, Witnessed};
-pub use handle::Record;
+pub use handle::{Record, Waiting};
 pub use link::LinkError;
 pub use monitor::{MonitorState, monitor_state};
 pub use shared::Lag;

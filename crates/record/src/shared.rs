@@ -17,7 +17,7 @@ pub struct Lag {
     pub published: u64,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Shared {
     staged: AtomicU64,
     cosigned: AtomicU64,
@@ -28,7 +28,7 @@ pub(crate) struct Shared {
 }
 
 /// Whether entries are taken, and what the monitor said last.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Door {
     /// Set once, for good: a storage error or a stop.
     closed: Option<Why>,

@@ -1,19 +1,18 @@
 //! One waiter for one entry: a slot that the writer fills and a task waits on. One allocation an entry; nothing
 //! is polled.
 
-use std::future::poll_fn;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
 
 use crate::draft::{NotWitnessed, Witnessed};
 
 pub(crate) type Outcome = Result<Witnessed, NotWitnessed>;
 
 /// Shared by the task that appended and the writer.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Ticket(Mutex<Slot>);
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Slot {
     index: Option<u64>,
     given_up: bool,
@@ -43,19 +42,17 @@ impl Ticket {
         }
     }
 
-    /// Waits for the outcome. For one waiter.
-    pub(crate) async fn outcome(&self) -> Outcome {
-        poll_fn(|context| {
-            let mut slot = self.slot();
-            match slot.outcome.take() {
-                Some(outcome) => Poll::Ready(outcome),
-                None => {
-                    slot.waker = Some(context.waker().clone());
-                    Poll::Pending
-                }
-            }
-        })
-        .await
+    /// The outcome, once. For one waiter.
+    pub(crate) fn poll(&self, context: &Context<'_>) -> Poll<Outcome> {
+        let mut slot = self.slot();
+        if let Some(outcome) = slot.outcome.take() {
+            return Poll::Ready(outcome);
+        }
+        match &mut slot.waker {
+            Some(waker) => waker.clone_from(context.waker()),
+            none => *none = Some(context.waker().clone()),
+        }
+        Poll::Pending
     }
 
     /// The waiter stops waiting. Answers the outcome that came at the last moment, or the index, if the entry

@@ -1,10 +1,10 @@
 //! The entries that the relay asks for: one for each refusal whose error is held and one for what statements gave; one
 //! for what is about to be written or committed. Not here: waiting for them.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use policy::Permit;
-use record::Draft;
+use record::{Like, Outline};
 use tlog::detail::{self, Cut, Released, Statement, Written};
 use tlog::entry::{Count, CountState, Decision, Kind};
 
@@ -50,6 +50,9 @@ pub struct Constant {
     request: serde_json::Value,
     purpose: Option<String>,
     ticket: Option<String>,
+    /// What releases say alike, and all other entries; made when first needed.
+    of_releases: OnceLock<Arc<Outline>>,
+    of_others: OnceLock<Arc<Outline>>,
 }
 
 impl Constant {
@@ -62,6 +65,8 @@ impl Constant {
             request: permit.request(),
             purpose: permit.purpose().map(str::to_owned),
             ticket: permit.ticket().map(str::to_owned),
+            of_releases: OnceLock::new(),
+            of_others: OnceLock::new(),
         }
     }
 }
@@ -136,7 +141,7 @@ impl Asking {
 
     /// The drafts, at least one: refusals first, in the order of their errors; the release, if anything else is held,
     /// last. Or writes and commits, in the order in which they will be sent.
-    pub fn drafts(self, gate: &Gate) -> Result<Vec<Draft>, Fault> {
+    pub fn drafts(self, gate: &Gate) -> Result<Vec<Like>, Fault> {
         match self.what {
             What::Release { refusals, count, statements } => {
                 let mut drafts = Vec::with_capacity(refusals.len() + 1);
@@ -147,7 +152,6 @@ impl Asking {
                 }
                 if let Some(count) = count {
                     let mut draft = self.constant.draft(gate, Kind::AccessRelease, Decision::Permit);
-                    draft.classes.clone_from(&self.constant.classes);
                     draft.count = Some(count);
                     draft.detail = Some(to_value(&Released { statements })?);
                     drafts.push(draft);
@@ -167,16 +171,23 @@ impl Asking {
 }
 
 impl Constant {
-    fn draft(&self, gate: &Gate, kind: Kind, decision: Decision) -> Draft {
-        let mut draft = gate.draft(kind, &self.facts.principal, &self.facts.listener);
-        draft.session = Some(self.facts.id.clone());
-        draft.decision = Some(decision);
-        draft.request = Some(self.request.clone());
-        draft.profile = Some(self.profile.clone());
-        draft
+    fn draft(&self, gate: &Gate, kind: Kind, decision: Decision) -> Like {
+        let is_release = kind == Kind::AccessRelease;
+        let outline = if is_release { &self.of_releases } else { &self.of_others };
+        let outline = outline.get_or_init(|| {
+            let mut draft = gate.draft(kind, &self.facts.principal, &self.facts.listener);
+            draft.session = Some(self.facts.id.clone());
+            draft.request = Some(self.request.clone());
+            draft.profile = Some(self.profile.clone());
+            if is_release {
+                draft.classes.clone_from(&self.classes);
+            }
+            Arc::new(Outline::new(draft))
+        });
+        Like { outline: Arc::clone(outline), kind, decision: Some(decision), count: None, detail: None }
     }
 
-    fn before(&self, gate: &Gate, before: Before) -> Result<Draft, Fault> {
+    fn before(&self, gate: &Gate, before: Before) -> Result<Like, Fault> {
         let (kind, detail) = match before {
             Before::Writes(statements) => {
                 let site = self.facts.site.clone();
