@@ -16,6 +16,7 @@ mod cleared;
 mod columns;
 mod copy;
 mod functions;
+mod reach;
 mod reads;
 mod refusal;
 mod rules;

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use pg_query::protobuf::SubLinkType;
 
 use crate::functions;
+use crate::reach;
 use crate::rules::Rules;
 use crate::tree::{Node, Tree};
 
@@ -18,6 +19,8 @@ pub struct Reads {
     pub relations: Vec<String>,
     /// How rows of the result stand to rows of them.
     pub subjects: Counting,
+    /// How many rows of them one row of the result shows at most, if it gathers none.
+    pub rows_most: u64,
     /// Whether it has an expression that gathers many rows in one value, or takes a row as a whole.
     pub collects: bool,
 }
@@ -35,7 +38,7 @@ pub enum Counting {
 
 impl Reads {
     pub(crate) fn nothing() -> Self {
-        Self { relations: Vec::new(), subjects: Counting::None, collects: false }
+        Self { relations: Vec::new(), subjects: Counting::None, rows_most: 0, collects: false }
     }
 
     /// What any part of a statement reads, sub-selects and all.
@@ -52,7 +55,8 @@ impl Reads {
             ([relation], Shown::Rows(rows)) if one_per_row(rules, relation, rows) => Counting::OnePerRow,
             _ => Counting::Mixed,
         };
-        Self { collects: !relations.is_empty() && collects(tree), relations, subjects }
+        let rows_most = reach::of(rules, tree);
+        Self { collects: !relations.is_empty() && collects(tree), relations, rows_most, subjects }
     }
 }
 
@@ -130,6 +134,11 @@ fn aggregates(call: &Node) -> bool {
         || call.node("over").is_some()
         || call.node("agg_filter").is_some()
         || !call.list("agg_order").is_empty()
+}
+
+/// Whether the call may show a value of another row than its neighbours: `count` shows none.
+pub(crate) fn picks_a_row(call: &Node) -> bool {
+    called(call) != Some("count") && aggregates(call)
 }
 
 fn called(call: &Node) -> Option<&str> {

@@ -111,7 +111,7 @@ impl Counter {
         self.unseen = match self.shape.counting {
             Counting::None => 0,
             Counting::OnePerRow | Counting::Mixed if said => 0,
-            Counting::OnePerRow | Counting::Mixed => self.shape.mentions.max(1),
+            Counting::OnePerRow | Counting::Mixed => self.shape.rows_most.max(1),
         };
         self.silent_rows = self.silent_rows.saturating_add(u64::from(!said));
     }

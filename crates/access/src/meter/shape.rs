@@ -19,8 +19,8 @@ pub struct Shape {
     /// Columns with keys of subjects, by their place in the row.
     pub(super) keys: Vec<Key>,
     pub(super) counting: Counting,
-    /// How many rows of the profile's relations one row of the result is taken to show.
-    pub(super) mentions: u64,
+    /// How many rows of the profile's relations one row of the result shows at most.
+    pub(super) rows_most: u64,
     /// The classes shown; `None` when some of what is shown has no known origin.
     classes: Option<Vec<Class>>,
     /// How rows are written when COPY writes them.
@@ -50,7 +50,7 @@ pub enum Reading {
 impl Shape {
     /// The shape of a statement's result, in the formats that its description names.
     pub fn of(description: &RowDescription<'_>, relations: &Relations, reads: &Reads) -> Self {
-        let mut shape = Self { mentions: mentions(reads), ..Self::nothing() };
+        let mut shape = Self { rows_most: reads.rows_most, ..Self::nothing() };
         if reads.subjects == Counting::None {
             return shape;
         }
@@ -78,7 +78,7 @@ impl Shape {
         let nothing = Self::nothing();
         match reads.subjects {
             Counting::None => nothing,
-            counting => Self { counting, classes: None, mentions: mentions(reads), ..nothing },
+            counting => Self { counting, classes: None, rows_most: reads.rows_most, ..nothing },
         }
     }
 
@@ -87,7 +87,7 @@ impl Shape {
         Self {
             keys: Vec::new(),
             counting: Counting::None,
-            mentions: 0,
+            rows_most: 0,
             classes: Some(Vec::new()),
             copy: None,
         }
@@ -141,8 +141,4 @@ impl Key {
             (Format::Binary, _) => None,
         }
     }
-}
-
-fn mentions(reads: &Reads) -> u64 {
-    u64::try_from(reads.relations.len()).unwrap_or(u64::MAX)
 }

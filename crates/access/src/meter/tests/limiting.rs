@@ -92,10 +92,35 @@ fn subjects_are_counted_once_and_what_cannot_be_told_apart_each_time() {
     let handle = [("users.handle", TEXT, T)];
     let unknown: Arc<Shape> = lab.shape(&permit, "SELECT handle FROM users", &handle).into();
     assert_eq!(rows_until_cut(&mut meter, &unknown, 0..5).0, 2);
-    let Case { lab, permit, .. } = case("per = \"statement\", subjects = 10");
+}
+
+#[test]
+fn a_row_that_can_show_many_counts_as_many() {
+    let Case { lab, permit, .. } = case("per = \"statement\", subjects = 60");
     let mut meter = lab.metering.session(SITE, &permit);
+    for (rows_most, text) in [
+        (1, "SELECT upper(handle) FROM users"),
+        (1, "SELECT count(*) FROM users GROUP BY country"),
+        (2, "SELECT max(handle) FROM users GROUP BY country"),
+        (2, "SELECT lead(handle) OVER (ORDER BY id) FROM users"),
+        (3, "SELECT max(handle) FILTER (WHERE id = 1) || max(handle) FILTER (WHERE id = 2) FROM users"),
+        (2, "SELECT a.handle || b.handle FROM users a, users b"),
+        (2, "SELECT handle || (SELECT handle FROM users LIMIT 1) FROM users"),
+        (
+            3,
+            "WITH x AS (SELECT handle FROM users) SELECT a.handle || b.handle || c.handle FROM x a, x b, x c",
+        ),
+        (6, "WITH x AS (SELECT max(handle) AS h FROM users) SELECT a.h || b.h || c.h FROM x a, x b, x c"),
+        (4, "SELECT max(handle) FROM (SELECT a.handle FROM users a, users b) c"),
+        (2, "SELECT handle FROM users UNION SELECT handle FROM users"),
+    ] {
+        let shape: Arc<Shape> = lab.shape(&permit, text, &[("-", TEXT, T)]).into();
+        assert_eq!(shape.rows_most, rows_most, "{text}");
+        assert_eq!(u64::from(rows_until_cut(&mut meter, &shape, 0..99).0), 60 / rows_most, "{text}");
+    }
+    // Beside those, the subject whose key it shows.
     let joined: Arc<Shape> = lab.shape(&permit, "SELECT u.id FROM users u, users v", ID).into();
-    assert_eq!(rows_until_cut(&mut meter, &joined, 0..9).0, 3, "each row: its own subject, and two unseen");
+    assert_eq!(rows_until_cut(&mut meter, &joined, 0..99).0, 20);
 }
 
 #[test]
