@@ -98,7 +98,7 @@ fn it_stays_small_and_keeps_what_is_used() {
 fn soup() -> impl Strategy<Value = String> {
     let words = "select from users payments where id followers and or between limit offset = < > <= >= <> => + - * / ( ) , . ; \
                  17 0 2147483648 1.5 1e5 x17 float( numeric( varchar( u p as by order group having count(*) in cast fetch first rows \
-                 only with x over preceding unbounded current interval time current_time( :: [ ] ' \" -- /* */ $1 $a$ \\ # @ | ~ set to";
+                 only with x over preceding unbounded current interval time current_time( :: [ ] ' \" -- /* */ $1 $a$ \\ # @ | ~ set to pg_class oid regclass cast( '1' to_regclass( lag(id,";
     let words: Vec<&str> = words.split_whitespace().collect();
     let word = prop::sample::select(words);
     prop::collection::vec((word, prop::sample::select(vec!["", " ", " ", "\n"])), 1..14)

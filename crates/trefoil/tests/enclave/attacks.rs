@@ -173,7 +173,7 @@ const BY_SUPPORT: &[Attack] = &[
         Gate::Refuses,
         Wall::LetsThrough,
     ),
-    attack("view definition", &["SELECT pg_get_viewdef('users'::regclass)"], Gate::Refuses, Wall::Runs),
+    attack("view definition", &["SELECT pg_get_viewdef('users'::regclass)"], Gate::Runs, Wall::Runs),
     attack(
         "rewritten tree",
         &[
