@@ -119,17 +119,22 @@ impl Fault {
                 "Try again when the monitor answers; its operator and `trefoil status` know why it does not."
             }
         };
-        Self::not_recorded(&why.to_string(), index, hint)
+        let entry = match (why, index) {
+            (_, None) => "no entry was made".to_owned(),
+            // Nobody knows what is on a disk that failed.
+            (Why::Storage(_), Some(index)) => format!("entry {index}, if the disk took it"),
+            (_, Some(index)) => format!("entry {index}"),
+        };
+        Self::not_recorded(&why.to_string(), &entry, hint)
     }
 
     /// The monitor has witnessed a session and not opened it.
     pub fn no_certificate(index: u64) -> Self {
         let hint = "Connect again; the monitor's operator knows why it issues none.";
-        Self::not_recorded("the monitor issued no certificate", Some(index), hint)
+        Self::not_recorded("the monitor issued no certificate", &format!("entry {index}"), hint)
     }
 
-    fn not_recorded(why: &str, index: Option<u64>, hint: &str) -> Self {
-        let entry = index.map_or_else(|| "no entry was made".into(), |index| format!("entry {index}"));
+    fn not_recorded(why: &str, entry: &str, hint: &str) -> Self {
         Self {
             whose: Whose::Record,
             internal: format!("not witnessed: {why}; {entry}"),

@@ -161,14 +161,21 @@ pub fn trefoil() -> Command {
 
 /// `trefoil up` in the background; its JSON.
 pub fn up(dir: &Path) -> Value {
+    try_up(dir).unwrap_or_else(|said| panic!("trefoil up: {said}"))
+}
+
+/// Likewise; what it said if it did not come up.
+pub fn try_up(dir: &Path) -> Result<Value, String> {
     let subjects = SUBJECTS.to_string();
     let output = trefoil()
         .args(["up", "--detach", "--json", "--subjects", &subjects, "--dir"])
         .arg(dir)
         .output()
         .unwrap();
-    assert!(output.status.success(), "trefoil up: {}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
+    if output.status.success() {
+        return Ok(serde_json::from_slice(&output.stdout).unwrap());
+    }
+    Err(String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
 /// What psql prints, errors with their SQLSTATE included.

@@ -5,6 +5,11 @@
 mod attacks;
 mod lab;
 mod lifecycle;
+mod opening;
 mod principals;
 mod protocol;
 mod raw;
+mod received;
+mod scripts;
+mod standing;
+mod storm;

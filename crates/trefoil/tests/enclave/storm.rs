@@ -1,0 +1,194 @@
+//! kill -9 of every part and a full disk, at random under load: no row without its entry, no acknowledged entry lost,
+//! and the next start works. `TREFOIL_STORM_SECONDS` and `TREFOIL_STORM_SEED` choose how long and which storm.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::{self, sleep};
+use std::time::{Duration, Instant};
+
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use super::lab::{AOIFE, Enclave, try_up};
+use super::received::{Got, ask};
+
+const CLIENTS: u64 = 3;
+/// How long a part may take to be back and answer.
+const BACK_SECONDS_MAX: u64 = 60;
+/// The disk of the write-ahead file: enough for a storm, little enough to fill.
+const DISK: &str = "size=64m";
+
+/// What happens to an enclave. A row more is a kind of trouble more.
+const TROUBLES: &[(&str, fn(&Enclave, &Disk))] = &[
+    ("the gate is killed", |enclave, _| kill(enclave, &["gate"])),
+    ("the monitor is killed", |enclave, _| kill(enclave, &["monitor"])),
+    ("a site is killed", |enclave, _| kill(enclave, &["site dublin-1"])),
+    ("gate and monitor are killed", |enclave, _| kill(enclave, &["gate", "monitor"])),
+    ("the supervisor is killed, and all with it", |enclave, _| kill_supervisor(enclave)),
+    ("the record's disk is full", |enclave, disk| {
+        disk.fill();
+        sleep(Duration::from_millis(1_500));
+        disk.make_room();
+        kill(enclave, &["gate"]);
+    }),
+];
+
+#[test]
+fn nothing_is_lost_or_leaked_in_a_storm() {
+    let number = |name: &str, otherwise| std::env::var(name).ok().map_or(otherwise, |n| n.parse().unwrap());
+    let (seconds, seed) = (number("TREFOIL_STORM_SECONDS", 25), number("TREFOIL_STORM_SEED", 1));
+    let mut chance = StdRng::seed_from_u64(seed);
+    let enclave = Enclave::start();
+    kill(&enclave, &["gate"]);
+    let disk = Disk::mount(&enclave.dir.join("gate/wal"));
+    bring_back(&enclave);
+    let over = AtomicBool::new(false);
+    let next = AtomicU64::new(0);
+    let until = Instant::now() + Duration::from_secs(seconds);
+    let mut rounds = BTreeMap::new();
+    let got: Vec<Got> = thread::scope(|scope| {
+        let clients: Vec<_> = (0..CLIENTS)
+            .map(|client| {
+                let (enclave, over, next) = (&enclave, &over, &next);
+                scope.spawn(move || load(enclave, seed.wrapping_mul(31).wrapping_add(client), over, next))
+            })
+            .collect();
+        // Also when a strike finds something: the clients would go on for ever.
+        let ending = Over(&over);
+        while Instant::now() < until {
+            sleep(Duration::from_millis(chance.random_range(300..2_500)));
+            let (name, strike) = TROUBLES[chance.random_range(0..TROUBLES.len())];
+            strike(&enclave, &disk);
+            bring_back(&enclave);
+            *rounds.entry(name).or_insert(0) += 1;
+        }
+        drop(ending);
+        clients.into_iter().flat_map(|client| client.join().unwrap()).collect()
+    });
+    eprintln!("seed {seed}: {rounds:?}; {} statements", got.len());
+    assert!(got.iter().any(|got| got.rows > 1_000), "no large result got through, so windows were not tried");
+    super::received::reconcile(&enclave, &got);
+    assert!(enclave.trefoil(&["record", "verify"]).status.success());
+    drop(disk);
+}
+
+/// Says that the storm is over, however it ends.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// A client that asks until the storm is over, and connects again when it is thrown out.
+fn load(enclave: &Enclave, seed: u64, over: &AtomicBool, next: &AtomicU64) -> Vec<Got> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let mut chance = StdRng::seed_from_u64(seed);
+    runtime.block_on(async {
+        let mut got = Vec::new();
+        while !over.load(Ordering::Relaxed) {
+            let Some(client) = super::received::connect(enclave, AOIFE).await else {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            };
+            while !over.load(Ordering::Relaxed) && !client.is_closed() {
+                let mark = format!("storm {seed} {}", next.fetch_add(1, Ordering::Relaxed));
+                let statement = match chance.random_range(0..20) {
+                    0 => "SELECT a.id, a.handle, b.handle FROM users a, users b WHERE a.id <= 40".to_owned(),
+                    1 => "SELECT email FROM data.users".to_owned(),
+                    _ => format!("SELECT id, handle FROM users WHERE id <= {}", chance.random_range(1..60)),
+                };
+                got.push(ask(&client, statement, mark).await);
+            }
+        }
+        got
+    })
+}
+
+fn kill(enclave: &Enclave, parts: &[&str]) {
+    let status = status(enclave);
+    for part in status["parts"].as_array().unwrap() {
+        if parts.contains(&part["name"].as_str().unwrap())
+            && let Some(pid) = part["pid"].as_i64()
+        {
+            let _ = kill_process(Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(), Signal::KILL);
+        }
+    }
+}
+
+fn kill_supervisor(enclave: &Enclave) {
+    let pid = fs::read_to_string(enclave.dir.join("run/up.pid")).unwrap();
+    let _ = kill_process(Pid::from_raw(pid.trim().parse().unwrap()).unwrap(), Signal::KILL);
+}
+
+/// `trefoil up`, and a query that is answered.
+fn bring_back(enclave: &Enclave) {
+    let until = Instant::now() + Duration::from_secs(BACK_SECONDS_MAX);
+    loop {
+        // A supervisor that is dying may have been asked.
+        let said = try_up(&enclave.dir).map(|_| enclave.gate(AOIFE, &["SELECT 'here'"]));
+        let said = said.unwrap_or_else(|said| said);
+        if said.trim() == "here" {
+            return;
+        }
+        assert!(
+            Instant::now() < until,
+            "not back: {said}\n{}\n{}",
+            enclave.log("gate"),
+            enclave.log("monitor")
+        );
+        sleep(Duration::from_millis(200));
+    }
+}
+
+fn status(enclave: &Enclave) -> Value {
+    serde_json::from_slice(&enclave.trefoil(&["status", "--json"]).stdout).unwrap()
+}
+
+/// A small disk under the write-ahead file; goes with the test.
+struct Disk(PathBuf);
+
+impl Disk {
+    /// Mounts it in place of a folder, with what was in the folder. The gate must not be running.
+    fn mount(folder: &Path) -> Disk {
+        let aside = folder.with_extension("aside");
+        fs::rename(folder, &aside).unwrap();
+        fs::create_dir(folder).unwrap();
+        as_root(&["mount", "-t", "tmpfs", "-o", DISK, "tmpfs", folder.to_str().unwrap()]);
+        as_root(&["cp", "-a", &format!("{}/.", aside.display()), folder.to_str().unwrap()]);
+        Disk(folder.to_owned())
+    }
+
+    fn fill(&self) {
+        let zeros = fs::File::open("/dev/zero").unwrap();
+        let mut filler = fs::File::create(self.0.join("filler")).unwrap();
+        let _ = std::io::copy(&mut std::io::BufReader::with_capacity(4_096, zeros), &mut filler);
+    }
+
+    fn make_room(&self) {
+        fs::remove_file(self.0.join("filler")).unwrap();
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        as_root(&["umount", "--lazy", self.0.to_str().unwrap()]);
+    }
+}
+
+/// Runs a command as root: directly, or through sudo.
+fn as_root(words: &[&str]) {
+    let words =
+        if rustix::process::getuid().is_root() { words.to_vec() } else { [&["sudo", "-n"], words].concat() };
+    let status = Command::new(words[0]).args(&words[1..]).status().unwrap();
+    assert!(
+        status.success(),
+        "{words:?}: a full disk needs a small disk, and mounting one needs root or sudo"
+    );
+}
