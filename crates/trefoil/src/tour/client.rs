@@ -22,6 +22,8 @@ pub(crate) struct Ask<'a> {
     pub(crate) place: &'a str,
     pub(crate) purpose: Option<&'a str>,
     pub(crate) ticket: Option<&'a str>,
+    /// Which site; none: the gate chooses.
+    pub(crate) site: Option<&'a str>,
 }
 
 /// A connection and the task that carries it.
@@ -88,7 +90,7 @@ pub(crate) async fn ask(ready: &Ready, ask: Ask<'_>) -> Result<Session, Refused>
         return Err(Refused { sqlstate: String::new(), message, hint: None });
     };
     let mut config = over_tls(port, ask.who, &principal.password);
-    let settings = [("purpose", ask.purpose), ("ticket", ask.ticket)];
+    let settings = [("purpose", ask.purpose), ("ticket", ask.ticket), ("site", ask.site)];
     let options: Vec<String> = settings
         .iter()
         .filter_map(|(key, value)| value.map(|value| format!("-c trefoil.{key}={value}")))

@@ -3,6 +3,7 @@
 
 mod client;
 mod keys;
+mod limits;
 mod people;
 mod record;
 mod subject;
@@ -84,6 +85,7 @@ pub(crate) fn run(asked: &Report) -> Result<(), Ended> {
 async fn tell(story: &mut Story<'_>) -> Result<(), Ended> {
     let person = subject::find(story.ready).await?;
     people::tell(story, &person).await;
+    limits::tell(story, &person).await;
     record::tell(story, &person);
     witness::tell(story, &person).await;
     keys::tell(story).await?;

@@ -5,13 +5,15 @@ use crate::tour::subject::{Person, line, value};
 use crate::tour::{Seen, Story};
 
 pub(crate) const AOIFE: Ask<'static> =
-    Ask { who: "aoife", place: "ireland", purpose: Some("support"), ticket: Some("T-1234") };
-const LUKAS: Ask<'static> = Ask { who: "lukas", place: "germany", purpose: Some("analytics"), ticket: None };
+    Ask { who: "aoife", place: "ireland", purpose: Some("support"), ticket: Some("T-1234"), site: None };
+const LUKAS: Ask<'static> =
+    Ask { who: "lukas", place: "germany", purpose: Some("analytics"), ticket: None, site: None };
 const INGRID: Ask<'static> =
-    Ask { who: "ingrid", place: "norway", purpose: Some("security"), ticket: Some("SEC-77") };
-const WEI: Ask<'static> = Ask { who: "wei", place: "china", purpose: Some("engineering"), ticket: None };
+    Ask { who: "ingrid", place: "norway", purpose: Some("security"), ticket: Some("SEC-77"), site: None };
+const WEI: Ask<'static> =
+    Ask { who: "wei", place: "china", purpose: Some("engineering"), ticket: None, site: None };
 const DANA: Ask<'static> =
-    Ask { who: "dana", place: "united-states", purpose: Some("engineering"), ticket: None };
+    Ask { who: "dana", place: "united-states", purpose: Some("engineering"), ticket: None, site: None };
 
 pub(crate) async fn tell(story: &mut Story<'_>, person: &Person) {
     story.chapter("What people see of the same row");
@@ -151,8 +153,8 @@ async fn refused_at_connect(story: &mut Story<'_>) {
 async fn refused_statements(story: &mut Story<'_>, person: &Person) {
     let abroad = Ask { place: "china", ..AOIFE };
     let cases = [
-        ("aoife, COPY of the table", AOIFE, "COPY users TO STDOUT".to_owned()),
-        ("aoife, two statements in one query", AOIFE, "SELECT 1; SELECT * FROM users".to_owned()),
+        ("aoife, a copy into a file of the server", AOIFE, "COPY users TO '/tmp/users'".to_owned()),
+        ("aoife, a second statement in one query", AOIFE, "SELECT 1; DELETE FROM users".to_owned()),
         ("aoife, a file of the server", AOIFE, "SELECT pg_read_file('/etc/passwd')".to_owned()),
         ("lukas, the plan of a query", LUKAS, "EXPLAIN ANALYZE SELECT * FROM users".to_owned()),
         ("aoife, another role", AOIFE, "SET ROLE trefoil_admin".to_owned()),
@@ -174,7 +176,7 @@ async fn refused_statements(story: &mut Story<'_>, person: &Person) {
 }
 
 /// A refusal by policy says 42501, a sentence, what is needed, and the entry's number.
-fn policy_refusal(refused: &Refused) -> Seen {
+pub(crate) fn policy_refusal(refused: &Refused) -> Seen {
     let entry =
         refused.message.contains("entry") || refused.hint.as_ref().is_some_and(|hint| hint.contains("entry"));
     let holds = refused.sqlstate == "42501" && entry;
@@ -193,7 +195,11 @@ fn no_data(outcome: Result<Vec<Row>, Refused>, person: &Person) -> (bool, String
 }
 
 /// Runs a statement on a session of its own. The outer error is a session that could not be had.
-async fn attempt(story: &Story<'_>, ask: Ask<'_>, sql: &str) -> Result<Result<Vec<Row>, Refused>, String> {
+pub(crate) async fn attempt(
+    story: &Story<'_>,
+    ask: Ask<'_>,
+    sql: &str,
+) -> Result<Result<Vec<Row>, Refused>, String> {
     let session: Session = client::ask(story.ready, ask).await.map_err(|refused| refused.to_string())?;
     Ok(session.rows(sql).await)
 }
