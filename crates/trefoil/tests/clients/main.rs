@@ -90,12 +90,11 @@ const CLIENTS: &[Client] = &[
         ],
     },
     Client {
-        name: "psql",
+        name: "psql, by a cursor",
         command: |_| {
-            psql(&[
-                "\\set FETCH_COUNT 100",
-                "SELECT id FROM users ORDER BY id LIMIT 250 \\g (QUIET=1) /dev/null",
-            ])
+            let mut psql = psql(&["SELECT id FROM users WHERE id <= 250 ORDER BY id"]);
+            psql.args(["-t", "-v", "FETCH_COUNT=100"]).arg("-o").arg("/dev/null");
+            psql
         },
         prints: &[],
     },
@@ -110,7 +109,11 @@ const CLIENTS: &[Client] = &[
     },
     Client {
         name: "psql \\dt",
-        command: |_| psql(&["\\pset tuples_only on", "\\d"]),
+        command: |_| {
+            let mut psql = psql(&["\\d"]);
+            psql.arg("-t");
+            psql
+        },
         prints: &[
             "support|devices|view|",
             "support|messages|view|",
@@ -164,7 +167,8 @@ fn check(client: &Client, environment: &[(&'static str, String)]) -> Result<(), 
     command.envs(environment.iter().map(|(name, value)| (*name, value.as_str()))).stdin(Stdio::null());
     let output = command.output().map_err(|error| format!("{}: {error}; ./test installs it", client.name))?;
     let said = String::from_utf8_lossy(&output.stdout);
-    let lines: Vec<&str> = said.lines().collect();
+    // The role that owns a profile's views is named after its hash.
+    let lines: Vec<&str> = said.lines().map(|line| line.split("to_").next().unwrap_or(line)).collect();
     if output.status.success() && lines == client.prints {
         return Ok(());
     }
