@@ -12,6 +12,7 @@
 mod allow;
 mod attributes;
 mod cache;
+mod catalogs;
 mod cleared;
 mod columns;
 mod copy;
@@ -30,6 +31,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 pub use cache::Verdicts;
+pub use catalogs::is_name_type;
 pub use cleared::{Cleared, CopyFormat, CopyOptions, Own, Statement, StatementKind, Transaction, Write};
 pub use reads::{Counting, Reads};
 pub use refusal::Refusal;
@@ -76,8 +78,8 @@ fn only_one(cleared: &Cleared) -> Result<(), Refusal> {
 }
 
 fn judge_by(rules: &Rules<'_>, text: &str) -> Result<Cleared, Refusal> {
-    let root = parse(text)?;
-    let root = root.node().ok_or_else(|| unparsable(&"the parser gave no tree"))?;
+    let tree = parse(text)?;
+    let root = tree.node().ok_or_else(|| unparsable(&"the parser gave no tree"))?;
     let whole: Arc<str> = text.into();
     let parts = root.list("stmts");
     if parts.len() > STATEMENTS_MAX {
@@ -105,7 +107,7 @@ fn judge_by(rules: &Rules<'_>, text: &str) -> Result<Cleared, Refusal> {
         let slice = trimmed(text, 0..text.len()).unwrap_or_default();
         statements.push(Statement::new(Arc::clone(&whole), slice, Arc::new(verdict::empty())));
     }
-    Ok(Cleared::new(whole, None, statements))
+    Ok(Cleared::new(whole, catalogs::sent(rules, text, &tree)?, statements))
 }
 
 fn parse(text: &str) -> Result<Tree, Refusal> {

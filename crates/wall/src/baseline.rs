@@ -9,7 +9,7 @@ use crate::names::{
     self, ADMIN, DATABASE, OWN_SCHEMA, POOL, PSEUDONYM_SCHEMA, WATCH, list, literal, quoted, relation,
 };
 use crate::tables::own_partitions;
-use crate::{mask, pseudonyms, tables, triggers};
+use crate::{catalogs, mask, pseudonyms, tables, triggers};
 
 /// Creates the database; cannot run inside a transaction.
 pub fn create_database() -> String {
@@ -77,6 +77,7 @@ pub fn baseline(bundle: &Bundle, site: &str) -> Vec<String> {
     ddl.extend(bundle.catalog().pseudonym_scopes.iter().flat_map(|scope| pseudonyms::create(bundle, scope)));
     ddl.extend(triggers::triggers(bundle, site).into_iter().map(|trigger| trigger.text));
     add_replication(bundle, site, &mut ddl);
+    ddl.extend(catalogs::lay(bundle, site));
     ddl
 }
 

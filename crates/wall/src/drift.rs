@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 
 use crate::baseline::REVOKED;
-use crate::hba;
+use crate::{catalogs, hba};
 
 /// Object → state.
 pub type Facts = BTreeMap<String, String>;
@@ -91,6 +91,8 @@ pub fn queries() -> Vec<String> {
         HBA,
     ];
     let mut queries: Vec<String> = fixed.into_iter().map(str::to_owned).collect();
+    queries.push(CATALOG_VIEWS.replace("{plain}", catalogs::PLAIN_COLUMNS));
+    queries.push(catalogs::still_public());
     queries.push(STILL_PUBLIC.replace("{revoked}", &REVOKED.join("|")));
     queries.push(SETTINGS.replace("{settings}", &settings.join(",")));
     queries
@@ -127,7 +129,14 @@ const VIEWS: &str = "SELECT format('definition of view %s.%s', nspname, relname)
     regexp_replace(rtrim(btrim(regexp_replace(replace(pg_get_viewdef(c.oid), '\"', ''), '\\s+', ' ', 'g')), ';'), \
     '([ (])t\\.', '\\1', 'g') \
     FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace \
-    WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' AND relkind IN ('v', 'm')";
+    WHERE nspname !~ '^(pg_|tf_)' AND nspname <> 'information_schema' AND relkind IN ('v', 'm')";
+
+/// Views of catalogs, without the columns that differ between versions of PostgreSQL.
+const CATALOG_VIEWS: &str = "SELECT format('definition of view %s.%s', nspname, relname), regexp_replace( \
+    regexp_replace(rtrim(btrim(regexp_replace(replace(pg_get_viewdef(c.oid), '\"', ''), '\\s+', ' ', 'g')), ';'), \
+    '([ (])t\\.', '\\1', 'g'), '{plain}', '', 'g') \
+    FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace \
+    WHERE nspname ~ '^tf_' AND relkind IN ('v', 'm')";
 
 const COLUMNS: &str = "SELECT format('column %s.%s.%s', nspname, relname, attname), \
     concat_ws(' ', format_type(atttypid, atttypmod), CASE WHEN attnotnull THEN 'not null' END, \
@@ -203,11 +212,13 @@ const CATALOG_GRANTS: &str = "WITH held AS ( \
     FROM held h CROSS JOIN LATERAL aclexplode(acl) a \
     LEFT JOIN pg_init_privs i ON i.objoid = h.oid AND i.classoid = h.class AND i.objsubid = sub \
     WHERE a.grantee <> h.owner \
-    AND NOT (a.grantee = 0 AND h.object ~ '^(relation|schema) information_schema' \
-    AND a.privilege_type IN ('SELECT', 'USAGE')) \
+    AND NOT (a.grantee = 0 AND h.object ~ '^schema information_schema' AND a.privilege_type = 'USAGE') \
+    AND NOT (a.grantee = to_regrole('trefoil_catalog') AND h.object ~ '^relation information_schema' \
+    AND a.privilege_type = 'SELECT') \
     AND NOT EXISTS (SELECT FROM aclexplode(coalesce(i.initprivs, \
     CASE WHEN h.class = 'pg_proc'::regclass THEN acldefault('f', h.owner) END)) b \
-    WHERE (b.grantee, b.privilege_type, b.is_grantable) = (a.grantee, a.privilege_type, a.is_grantable))";
+    WHERE (b.grantee, b.privilege_type, b.is_grantable) = (CASE WHEN a.grantee = to_regrole('trefoil_catalog') \
+    THEN 0 ELSE a.grantee END, a.privilege_type, a.is_grantable))";
 
 /// What was taken back from everybody and is there again.
 const STILL_PUBLIC: &str = "SELECT 'everybody may call ' || oid::regprocedure, 'yes' FROM pg_proc \

@@ -12,7 +12,7 @@ use crate::names::{
     self, ADMIN, DATABASE, LINK, OWN_SCHEMA, POOL, PSEUDONYM_SCHEMA, WATCH, literal, partition, repl_role,
 };
 use crate::tables::{NEW_LINK, is_required, own_partitions, printed};
-use crate::{WallError, hba, mask, triggers};
+use crate::{WallError, catalogs, hba, mask, triggers};
 
 /// Every fact of a site of this bundle.
 ///
@@ -28,6 +28,7 @@ pub fn expected(bundle: &Bundle, site: &str) -> Result<Facts, WallError> {
         profile::add(bundle, profile, site, &mut facts)?;
     }
     services::add(bundle, site, &mut facts);
+    catalogs::expected(bundle, site, &mut facts);
     for (name, value) in hba::SETTINGS {
         add(&mut facts, format!("setting {name}"), *value);
     }
@@ -74,6 +75,7 @@ fn role(facts: &mut Facts, name: &str, role: &Role) {
 fn add_own_roles(bundle: &Bundle, site: &str, facts: &mut Facts) {
     role(facts, ADMIN, &Role { super_: true, login: true, replication: true, ..Role::default() });
     role(facts, POOL, &Role::default());
+    role(facts, catalogs::READERS, &Role::default());
     role(facts, WATCH, &Role { login: true, limit: Some(WATCH_CONNECTIONS_MAX), ..Role::default() });
     add(facts, format!("member {WATCH} of pg_signal_backend"), "plain");
     add(facts, format!("settings of {WATCH} in every database"), "search_path=pg_catalog, pg_temp");

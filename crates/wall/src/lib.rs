@@ -6,6 +6,7 @@
 //! then `drift`.
 
 pub mod baseline;
+pub mod catalogs;
 pub mod drift;
 mod expected;
 pub mod hba;

@@ -37,7 +37,9 @@ pub fn apply(
     verifier: &dyn Fn(u16) -> String,
 ) -> Result<Vec<String>, WallError> {
     let schema = names::schema_of(profile);
-    if schema == bundle.catalog().schema || schema == names::OWN_SCHEMA {
+    if schema == bundle.catalog().schema
+        || [names::OWN_SCHEMA, crate::catalogs::CATALOG, crate::catalogs::INFORMATION].contains(&schema)
+    {
         return Err(WallError::SchemaTaken(schema.to_owned()));
     }
     let compiled = compile(bundle, profile)?;

@@ -5,6 +5,7 @@
 
 use policy::{Bundle, Service, Table};
 
+use crate::catalogs::READERS;
 use crate::names::{DATABASE, LINK, list, literal, quoted, relation, service_role};
 use crate::profile::{drop_role, setting};
 
@@ -54,7 +55,7 @@ pub fn apply(bundle: &Bundle, service: &Service, verifier: &str) -> Vec<String> 
     let schema = &bundle.catalog().schema;
     let mut ddl = vec![
         format!(
-            "CREATE ROLE {role} LOGIN CONNECTION LIMIT {SERVICE_CONNECTIONS_MAX} PASSWORD {}",
+            "CREATE ROLE {role} LOGIN CONNECTION LIMIT {SERVICE_CONNECTIONS_MAX} PASSWORD {} IN ROLE {READERS}",
             literal(verifier)
         ),
         format!("GRANT CONNECT ON DATABASE {DATABASE} TO {role}"),
