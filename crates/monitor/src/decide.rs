@@ -44,7 +44,7 @@ impl Judge {
         if question.bytes() > QUESTION_BYTES_MAX {
             return Ok(work());
         }
-        Ok(self.decisions.get_or(question.clone(), work))
+        Ok(self.decisions.get_or(question, work))
     }
 
     /// The verdict on a text under a permit.

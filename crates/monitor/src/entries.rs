@@ -10,12 +10,13 @@ mod write;
 
 use std::sync::Arc;
 
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use tlog::{
-    detail::{self, DayKey},
+    detail::{self, DayKey, DetailError},
     entry::{Entry, Kind, Micros},
     hash::{hex, unhex},
+    json::JsonError,
 };
 
 use crate::{
@@ -23,7 +24,7 @@ use crate::{
     bundle::BundleError,
     decide::{Decision, Judge},
     incident::{Breach, Fault},
-    state::{Draft, Question, Session, SessionId},
+    state::{Draft, Question, Says, Session, SessionId},
 };
 
 /// How far a gate's clock may be from the monitor's.
@@ -114,9 +115,8 @@ impl Examiner<'_, '_> {
     }
 
     /// Opens a detail that this kind always has.
-    fn open_as<T: DeserializeOwned>(&self, subject: &Subject<'_>) -> Result<T, Fault> {
-        let value = open_detail(&self.draft, subject)?;
-        typed(value.ok_or_else(|| fault_detail(format!("{} without a detail", subject.entry.kind.as_str())))?)
+    fn open_as<T: DeserializeOwned + Serialize>(&self, subject: &Subject<'_>) -> Result<T, Fault> {
+        open_some(&self.draft, subject)
     }
 
     /// The keyed hash of the principal must be that of this name.
@@ -149,18 +149,21 @@ impl Examiner<'_, '_> {
     fn named_session(&mut self, subject: &Subject<'_>) -> Result<(SessionId, Session), Fault> {
         let id = session_id(subject.entry)?;
         let session = self.draft.live_session(&id)?;
-        self.check_same(subject.entry, &session)?;
+        if !session.said.as_ref().is_some_and(|said| said.is_said_by(subject.entry)) {
+            self.check_same(subject.entry, &session)?;
+            self.draft.said(id, Says::of(subject.entry))?;
+        }
         Ok((id, session))
     }
 
     fn check_same(&mut self, entry: &Entry, session: &Session) -> Result<(), Fault> {
         let same = [
-            ("policy", &entry.policy, &session.question.policy),
+            ("policy", &entry.policy, session.question.policy.as_str()),
             ("profile", &entry.profile, &session.profile),
             ("place", &entry.place, &session.place),
         ];
         for (what, found, opened) in same {
-            if let Some(found) = found.as_ref().filter(|found| *found != opened) {
+            if let Some(found) = found.as_deref().filter(|found| *found != opened) {
                 return Err(decision(format!(
                     "the {what} is {found}, but the session was opened with {opened}"
                 )));
@@ -192,18 +195,38 @@ fn check_classes(entry: &Entry, permit: &policy::Permit) -> Result<(), Fault> {
 }
 
 /// Opens the detail, which must be the one committed to, sealed with the key that the entry names.
-fn open_detail(draft: &Draft<'_>, subject: &Subject<'_>) -> Result<Option<Value>, Fault> {
+fn open_detail<T: DeserializeOwned + Serialize>(
+    draft: &Draft<'_>,
+    subject: &Subject<'_>,
+) -> Result<Option<T>, Fault> {
     match (&subject.entry.detail, subject.blob) {
         (None, None) => Ok(None),
         (None, Some(_)) => Err(fault_detail("a sealed detail that the entry does not commit to")),
         (Some(_), None) => Err(fault_detail("the sealed detail is missing")),
         (Some(commitment), Some(blob)) => {
             let key = day_key(draft, subject.entry)?;
-            let opened = detail::open(&key, blob).map_err(|e| fault_detail(e.to_string()))?;
-            check_commitment(commitment, &opened.commitment)?;
-            Ok(Some(opened.value))
+            let (detail, found) = detail::open_as(&key, blob).map_err(|e| not_of_kind::<T>(&key, blob, e))?;
+            check_commitment(commitment, &found)?;
+            Ok(Some(detail))
         }
     }
+}
+
+/// What is wrong with a detail that does not open; looked for once more where it can be said better.
+fn not_of_kind<T: DeserializeOwned>(key: &DayKey, blob: &[u8], error: DetailError) -> Fault {
+    let typed = detail::open(key, blob).map(|opened| serde_json::from_value::<T>(opened.value));
+    match (error, typed) {
+        (DetailError::Json(JsonError::Type), Ok(Err(e))) => {
+            fault_detail(format!("not a detail of this kind: {e}"))
+        }
+        (error, _) => fault_detail(error.to_string()),
+    }
+}
+
+/// As [`open_detail`], where there must be one.
+fn open_some<T: DeserializeOwned + Serialize>(draft: &Draft<'_>, subject: &Subject<'_>) -> Result<T, Fault> {
+    let without = || fault_detail(format!("{} without a detail", subject.entry.kind.as_str()));
+    open_detail(draft, subject)?.ok_or_else(without)
 }
 
 fn day_key(draft: &Draft<'_>, entry: &Entry) -> Result<Arc<DayKey>, Fault> {
@@ -213,10 +236,6 @@ fn day_key(draft: &Draft<'_>, entry: &Entry) -> Result<Arc<DayKey>, Fault> {
 
 fn check_commitment(said: &str, found: &[u8; 32]) -> Result<(), Fault> {
     if hex(found) == said { Ok(()) } else { Err(fault_detail("not the detail committed to")) }
-}
-
-fn typed<T: DeserializeOwned>(value: Value) -> Result<T, Fault> {
-    serde_json::from_value(value).map_err(|e| fault_detail(format!("not a detail of this kind: {e}")))
 }
 
 fn session_id(entry: &Entry) -> Result<SessionId, Fault> {
@@ -274,5 +293,5 @@ pub fn recall(
 
 /// The detail of a stored entry is still the one committed to.
 pub fn check_detail(draft: &Draft<'_>, entry: &Entry, blob: Option<&[u8]>) -> Result<(), Fault> {
-    open_detail(draft, &Subject { index: 0, entry, blob }).map(drop)
+    open_detail::<Value>(draft, &Subject { index: 0, entry, blob }).map(drop)
 }

@@ -17,15 +17,15 @@ impl<K: Eq + Hash + Clone, V: Clone> Memo<K, V> {
     }
 
     /// The remembered answer, or the one that `work` gives, remembered from now on.
-    pub fn get_or(&mut self, key: K, work: impl FnOnce() -> V) -> V {
-        if let Some(known) = self.young.get(&key) {
+    pub fn get_or(&mut self, key: &K, work: impl FnOnce() -> V) -> V {
+        if let Some(known) = self.young.get(key) {
             return known.clone();
         }
-        let answer = self.old.remove(&key).unwrap_or_else(work);
+        let answer = self.old.remove(key).unwrap_or_else(work);
         if self.young.len() >= self.generation_max {
             self.old = mem::take(&mut self.young);
         }
-        self.young.insert(key, answer.clone());
+        self.young.insert(key.clone(), answer.clone());
         answer
     }
 }
@@ -39,9 +39,9 @@ mod tests {
         let mut memo = Memo::new(4);
         let mut worked = 0;
         for n in 0..100 {
-            memo.get_or(n, || n * 2);
+            memo.get_or(&n, || n * 2);
             assert_eq!(
-                memo.get_or(7, || {
+                memo.get_or(&7, || {
                     worked += 1;
                     14
                 }),

@@ -109,7 +109,11 @@ async fn batch(State(shared): State<Shared>, headers: HeaderMap, body: Body) -> 
         Ok(Err(_)) => return (StatusCode::PAYLOAD_TOO_LARGE, "the batch is too large\n").into_response(),
         Ok(Ok(bytes)) => bytes,
     };
-    // Checking is work and storing waits for the disk: neither may hold up the network's threads.
+    if small {
+        // It takes less time than handing it to another thread and back, which every release would wait for.
+        return shared.monitor.lock().await.submit(&bytes, clock::now()).into_response();
+    }
+    // Checking is work and storing waits for the disk: with a large batch neither may hold up the network's threads.
     let submitted = spawn_blocking(move || shared.monitor.blocking_lock().submit(&bytes, clock::now())).await;
     submitted.map_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response(), IntoResponse::into_response)
 }

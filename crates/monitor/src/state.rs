@@ -9,7 +9,7 @@ use std::{
 
 use tlog::{
     detail::DayKey,
-    entry::{Count, CountState, Micros},
+    entry::{Count, CountState, Entry, Micros},
     hash::Hash,
     tree::Frontier,
 };
@@ -46,14 +46,16 @@ pub struct State {
     pub received: Option<Micros>,
 }
 
-/// A session between its open and its close.
+/// A session between its open and its close. Cheap to clone: every entry of it does.
 #[derive(Debug, Clone)]
 pub struct Session {
-    pub question: Question,
+    pub question: Arc<Question>,
     /// Hash of its profile, hexadecimal.
-    pub profile: String,
-    pub place: String,
-    pub site: String,
+    pub profile: Arc<str>,
+    pub place: Arc<str>,
+    pub site: Arc<str>,
+    /// What its last entry said of it and was found true; entry after entry says the same.
+    pub said: Option<Arc<Says>>,
     /// Whether the gate that opened it still runs. If not, it can only be closed.
     pub live: bool,
     /// Sum of the windows authorised since the last total; none when no result is being released in windows.
@@ -62,6 +64,37 @@ pub struct Session {
     released: Amount,
     /// Statements that were recorded before they were to write.
     writes: u64,
+}
+
+/// What an entry repeats of its session.
+#[derive(Debug)]
+pub struct Says {
+    policy: Option<String>,
+    profile: Option<String>,
+    place: Option<String>,
+    principal: Option<String>,
+    request: Option<String>,
+    classes: Vec<String>,
+    key: Option<String>,
+}
+
+impl Says {
+    pub fn of(entry: &Entry) -> Says {
+        let Entry { policy, profile, place, principal, request, classes, key, .. } = entry.clone();
+        Says { policy, profile, place, principal, request, classes, key }
+    }
+
+    /// Whether the entry says the same.
+    pub fn is_said_by(&self, entry: &Entry) -> bool {
+        let Says { policy, profile, place, principal, request, classes, key } = self;
+        *principal == entry.principal
+            && *request == entry.request
+            && *key == entry.key
+            && *policy == entry.policy
+            && *profile == entry.profile
+            && *place == entry.place
+            && *classes == entry.classes
+    }
 }
 
 /// What a decision is about, under which policy: also the key by which decisions are remembered.
@@ -130,8 +163,17 @@ pub struct Opening {
 
 impl Session {
     pub fn new(question: Question, profile: String, place: String, site: String) -> Session {
-        let released = Amount::default();
-        Session { question, profile, place, site, live: true, window: None, released, writes: 0 }
+        Session {
+            question: Arc::new(question),
+            profile: profile.into(),
+            place: place.into(),
+            site: site.into(),
+            said: None,
+            live: true,
+            window: None,
+            released: Amount::default(),
+            writes: 0,
+        }
     }
 
     /// Whether a result is being released in windows.
@@ -322,6 +364,14 @@ impl Draft<'_> {
     pub fn release(&mut self, id: SessionId, count: &Count) -> Result<(), Fault> {
         let mut session = self.live_session(&id)?;
         session.account(count)?;
+        self.sessions.insert(id, Some(session));
+        Ok(())
+    }
+
+    /// Remembers what an entry of the session said of it and was found true.
+    pub fn said(&mut self, id: SessionId, says: Says) -> Result<(), Fault> {
+        let mut session = self.live_session(&id)?;
+        session.said = Some(Arc::new(says));
         self.sessions.insert(id, Some(session));
         Ok(())
     }

@@ -6,6 +6,7 @@ mod direct;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use serde_json::error::Category;
 use thiserror::Error;
 
 pub use direct::canonical_of;
@@ -24,7 +25,7 @@ pub enum JsonError {
     Range,
     #[error("nested deeper than {DEPTH_MAX} levels")]
     Depth,
-    #[error("a value of a kind that is not written")]
+    #[error("not of the type that is asked for")]
     Type,
     #[error("not JSON: line {line}, column {column}")]
     Syntax { line: usize, column: usize },
@@ -49,8 +50,10 @@ pub fn parse_canonical(bytes: &[u8]) -> Result<Value, JsonError> {
 
 /// As [`parse_canonical`], into a type that names every field it may have.
 pub fn read_canonical<T: DeserializeOwned + Serialize>(bytes: &[u8]) -> Result<T, JsonError> {
-    let value: T = serde_json::from_slice(bytes)
-        .map_err(|error| JsonError::Syntax { line: error.line(), column: error.column() })?;
+    let value: T = serde_json::from_slice(bytes).map_err(|error| match error.classify() {
+        Category::Data => JsonError::Type,
+        _ => JsonError::Syntax { line: error.line(), column: error.column() },
+    })?;
     if canonical_of(&value)?.as_bytes() == bytes { Ok(value) } else { Err(JsonError::NotCanonical) }
 }
 

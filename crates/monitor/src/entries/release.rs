@@ -6,7 +6,7 @@ use tlog::{
     entry::{Count, CountState, Decision},
 };
 
-use super::{Examiner, Subject, decision, fault_detail, open_detail, subjects, typed};
+use super::{Examiner, Subject, decision, fault_detail, open_detail, subjects};
 use crate::{
     incident::{Breach, Fault},
     state::{Amount, Session},
@@ -24,7 +24,7 @@ impl Examiner<'_, '_> {
             .as_ref()
             .ok_or_else(|| Fault::new(Breach::Count, "access.release without a count"))?;
         match open_detail(&self.draft, subject)? {
-            Some(value) => self.check_statements(&session, &typed(value)?, count)?,
+            Some(released) => self.check_statements(&session, &released, count)?,
             // A further window, or the total, of a result whose statement was in its first window.
             None if session.windowed() && count.state != CountState::Exact => {}
             None => return Err(fault_detail("access.release without a detail")),

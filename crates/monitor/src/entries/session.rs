@@ -7,9 +7,7 @@ use tlog::{
     entry::Decision,
 };
 
-use super::{
-    Examiner, Subject, check_classes, decision, fault_detail, open_detail, session_id, subjects, typed,
-};
+use super::{Examiner, Subject, check_classes, decision, fault_detail, open_some, session_id, subjects};
 use crate::{
     ca::Request,
     incident::{Breach, Fault},
@@ -134,8 +132,7 @@ fn check_role(bundle: &policy::Bundle, permit: &Permit, detail: &SessionOpen) ->
 /// Folds a session.open that was checked and stored before.
 pub(super) fn recall_open(draft: &mut Draft<'_>, subject: &Subject<'_>) -> Result<(), Fault> {
     let id: SessionId = session_id(subject.entry)?;
-    let value = open_detail(draft, subject)?.ok_or_else(|| fault_detail("session.open without a detail"))?;
-    let detail: SessionOpen = typed(value)?;
+    let detail: SessionOpen = open_some(draft, subject)?;
     let entry = subject.entry.clone();
     let (policy, profile, place) = (entry.policy, entry.profile, entry.place);
     let (Some(policy), Some(profile), Some(place)) = (policy, profile, place) else {

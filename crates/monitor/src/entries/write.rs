@@ -4,7 +4,7 @@
 use sql::{StatementKind, Transaction};
 use tlog::detail::{Committed, Written};
 
-use super::{Examiner, Subject, decision, fault_detail, open_detail, session_id, typed};
+use super::{Examiner, Subject, decision, fault_detail, open_some, session_id};
 use crate::{
     entries::release::verdict,
     incident::{Breach, Fault},
@@ -15,7 +15,7 @@ impl Examiner<'_, '_> {
     pub(super) fn access_write(&mut self, subject: &Subject<'_>) -> Result<(), Fault> {
         let (id, session) = self.named_session(subject)?;
         let written: Written = self.open_as(subject)?;
-        if written.site != session.site {
+        if *written.site != *session.site {
             let reason = format!("a session at {} writes at {}", session.site, written.site);
             return Err(decision(reason));
         }
@@ -60,8 +60,7 @@ impl Examiner<'_, '_> {
 
 /// Folds an access.write that was checked and stored before.
 pub(super) fn recall(draft: &mut Draft<'_>, subject: &Subject<'_>) -> Result<(), Fault> {
-    let value = open_detail(draft, subject)?.ok_or_else(|| fault_detail("access.write without a detail"))?;
-    let written: Written = typed(value)?;
+    let written: Written = open_some(draft, subject)?;
     draft.write(session_id(subject.entry)?, count(&written))
 }
 

@@ -60,7 +60,15 @@ impl<'a> Writer<'a> {
         let depth = self.depth.checked_sub(1).ok_or(Failed(JsonError::Depth))?;
         self.out.push(opening);
         let start = self.out.len();
-        Ok(Parts { out: self.out, depth, start, is_first: true, fields: Vec::new(), in_order: true, key: None })
+        Ok(Parts {
+            out: self.out,
+            depth,
+            start,
+            is_first: true,
+            fields: Vec::new(),
+            in_order: true,
+            key: None,
+        })
     }
 }
 
