@@ -3,9 +3,9 @@
 
 mod together;
 
+use core::net::IpAddr;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 
 use crate::catalog::{self, Catalog};

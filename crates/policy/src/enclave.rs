@@ -5,8 +5,8 @@ mod limits;
 mod networks;
 mod services;
 
+use core::net::IpAddr;
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 
 use toml::Spanned;
 

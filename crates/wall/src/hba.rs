@@ -2,7 +2,7 @@
 //! the server's `ssl_ca_file` has to hold the monitor's authority alone, or an operator-signed certificate would do.
 //! Not here: the rest of the server's configuration (`sites`).
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use policy::{Bundle, Network};
 

@@ -1,8 +1,8 @@
 //! Networks: an address and the length of its prefix. Not here: what a network stands for (`enclave`).
 
+use core::net::IpAddr;
 use std::collections::BTreeSet;
 use std::fmt;
-use std::net::IpAddr;
 
 use crate::error::Problems;
 use crate::raw::Text;
