@@ -21,9 +21,27 @@ words! {
     }
 }
 
+/// How many of a profile's hexadecimal digits name what belongs to it at the sites.
+const SHORT_DIGITS: usize = 16;
+
 /// SHA-256 of a profile's name and everything it discloses.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ProfileHash(pub [u8; 32]);
+
+impl ProfileHash {
+    /// The digits by which what belongs to a profile is named at the sites.
+    pub fn short(&self) -> String {
+        let mut digits = self.to_string();
+        digits.truncate(SHORT_DIGITS);
+        digits
+    }
+
+    /// The schema of the relations that `COPY … FROM` of a profile goes to, one of the name of each table that the
+    /// profile inserts into. A plain view takes rows from INSERT and none from COPY.
+    pub fn copy_schema(&self) -> String {
+        format!("tw_{}", self.short())
+    }
+}
 
 /// SHA-256 of a bundle's files.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

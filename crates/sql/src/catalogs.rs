@@ -259,8 +259,8 @@ impl<'r> Places<'r> {
 
     fn add(&mut self, node: &Node, schema: &str, name: &str) {
         let known = SCHEMAS.iter().find(|(known, _)| *known == schema).or(SCHEMAS.first());
-        if let Some(pair) = known {
-            self.place(node, *pair, !schema.is_empty(), name);
+        if let Some(known) = known {
+            self.place(node, *known, !schema.is_empty(), name);
         }
     }
 }

@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 pub(crate) struct Rules<'a> {
     /// The one schema a session sees, which bears the profile's name.
     pub(crate) schema: &'a str,
+    /// The schema at the sites in which COPY FROM finds relations of the same names.
+    pub(crate) copies: String,
     /// Relations shown, each with its columns in their order.
     pub(crate) relations: BTreeMap<&'a str, Vec<&'a str>>,
     /// Relations of those that may be written.
@@ -52,6 +54,7 @@ impl<'a> Rules<'a> {
         let writable = profile.tables.iter().filter(|table| !table.writes.is_none());
         Rules {
             schema: &profile.name,
+            copies: profile.hash.copy_schema(),
             relations,
             writable: writable.map(|table| (table.table.as_str(), Writable::of(&table.writes))).collect(),
             all_clear: all_rows && profile.all_clear(),

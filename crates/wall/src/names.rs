@@ -16,9 +16,6 @@ pub const PSEUDONYM_SCHEMA: &str = "pseudonym";
 /// Schema of masks and trigger functions; nobody may look into it.
 pub const OWN_SCHEMA: &str = "trefoil";
 
-/// Hexadecimal digits of a profile's hash that a role name carries.
-const PROFILE_DIGITS: usize = 16;
-
 /// A column of every base table that no catalog names: a random link from a row to its subject. Tokens are joined by
 /// it, and not by the subject's key, because a join hands out rows in the order of what it joins by: by key, the first
 /// token would be the first subject's.
@@ -26,9 +23,7 @@ pub const LINK: &str = "trefoil_subject";
 
 /// What a profile's roles are called, whichever bundle made it: the first 16 digits of its hash.
 pub fn short(profile: &ProfileHash) -> String {
-    let mut digits = profile.to_string();
-    digits.truncate(PROFILE_DIGITS);
-    digits
+    profile.short()
 }
 
 /// The login role of session number `n` (from 1) of a profile at a site.
@@ -54,7 +49,7 @@ pub fn schema_of(profile: &Profile) -> &str {
 /// The schema of the relations that `COPY … FROM` of a profile goes to, one of the name of each table that the profile
 /// inserts into. A plain view takes rows from INSERT and none from COPY.
 pub fn copy_schema(profile: &ProfileHash) -> String {
-    format!("tw_{}", short(profile))
+    profile.copy_schema()
 }
 
 /// The login role of a service that connects to sites directly.

@@ -250,6 +250,10 @@ impl Relay {
 
     /// Likewise, to be bound and executed later.
     fn run_parse(&mut self, parse: &Parse<'_>, cleared: &Cleared) -> Result<(), Fault> {
+        let types: Vec<u32> = parse.types.collect();
+        if types.iter().any(|oid| sql::is_name_type(*oid)) {
+            return self.replace_parse(Refused::parameter_of_a_name(parse.text));
+        }
         let sent = match own_of(cleared) {
             Own::Alone(own) => own::stand_in(own),
             Own::No | Own::AmongOthers => cleared.sent(),
@@ -258,7 +262,6 @@ impl Relay {
         let prepared: Prepared = self.names.cleared(judged);
         self.names.prepare(parse.name, prepared.clone())?;
         self.describe_copy(judged, false)?;
-        let types: Vec<u32> = parse.types.collect();
         frontend::parse(self.inlet.tail(), parse.name, sent, &types).map_err(unwritable)?;
         self.expect(Expect::Parse, Token::Parsed { name: parse.name.to_owned(), prepared })
     }

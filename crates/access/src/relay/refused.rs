@@ -57,6 +57,13 @@ impl Refused {
         Self::wall("function-call", sentence.into(), "Call the function in a SELECT.")
     }
 
+    /// A parameter of a type whose values are names of a site's objects: an error would tell which there are.
+    pub fn parameter_of_a_name(text: &str) -> Self {
+        let sentence = "a parameter is declared as the name of a site's object (regclass and its kin)";
+        let refused = Self::wall("name-type", sentence.into(), "Declare it as text, or leave its type open.");
+        Self { text: Some(recorded(text).to_owned()), ..refused }
+    }
+
     /// A setting of the gate's own among other statements.
     pub fn own_among_others() -> Self {
         let sentence = "what the gate itself shows cannot be asked for among other statements of one text";
