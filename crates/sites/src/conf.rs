@@ -11,7 +11,7 @@ use crate::Host;
 /// Connections beside the pool's: siblings, watch, monitor, administrator.
 const OTHER_CONNECTIONS: usize = 32;
 /// Tables that one subscription copies at the same time while it catches up.
-const COPIES_PER_SIBLING: usize = 2;
+const COPIES_PER_SIBLING: usize = 4;
 
 /// `postgresql.conf`. Sizes are for several sites on one small machine.
 pub(crate) fn postgresql(bundle: &Bundle, port: u16, socket: &Path) -> String {

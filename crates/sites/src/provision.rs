@@ -23,6 +23,7 @@ pub async fn provision(
     let loaded = load::load(bundle, clusters, generate, watcher).await?;
     mesh::join(clusters).await?;
     mesh::wait_synchronised(clusters, watcher).await?;
+    try_join_all(clusters.iter().map(|cluster| settle(bundle, cluster))).await?;
     pseudonyms::prepare(bundle, clusters, watcher).await?;
     if loaded {
         try_join_all(clusters.iter().map(|cluster| load::analyze(bundle, cluster))).await?;
@@ -45,4 +46,10 @@ async fn lay(bundle: &Bundle, cluster: &Cluster) -> Result<(), SitesError> {
         return Ok(());
     }
     run(&client, site, "lay the baseline", &wall::baseline(bundle, site)).await
+}
+
+/// Indexes, and the triggers on what is at home elsewhere.
+async fn settle(bundle: &Bundle, cluster: &Cluster) -> Result<(), SitesError> {
+    let client = cluster.admin().await?;
+    run(&client, cluster.site(), "settle its tables", &wall::baseline::settle(bundle, cluster.site())).await
 }

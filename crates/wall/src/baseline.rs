@@ -75,9 +75,17 @@ pub fn baseline(bundle: &Bundle, site: &str) -> Vec<String> {
     ddl.push(format!("REVOKE ALL ON ALL FUNCTIONS IN SCHEMA {OWN_SCHEMA} FROM PUBLIC"));
     ddl.extend(tables::create(bundle, site));
     ddl.extend(bundle.catalog().pseudonym_scopes.iter().flat_map(|scope| pseudonyms::create(bundle, scope)));
-    ddl.extend(triggers::triggers(bundle, site).into_iter().map(|trigger| trigger.text));
+    ddl.extend(triggers::of_own(bundle, site).iter().map(triggers::Trigger::create));
     add_replication(bundle, site, &mut ddl);
     ddl.extend(catalogs::lay(bundle, site));
+    ddl
+}
+
+/// What a site gets when it has its rows and those of its siblings: indexes are built faster at once than row by row,
+/// and a table with a trigger is copied a row at a time. Whatever is there already stays.
+pub fn settle(bundle: &Bundle, site: &str) -> Vec<String> {
+    let mut ddl = tables::indexes(bundle);
+    ddl.extend(triggers::of_siblings(bundle, site).iter().map(triggers::Trigger::create));
     ddl
 }
 

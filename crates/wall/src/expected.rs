@@ -197,7 +197,7 @@ fn add_code(bundle: &Bundle, site: &str, facts: &mut Facts) {
             ),
         );
     }
-    for trigger in triggers::triggers(bundle, site) {
+    for trigger in triggers::of_own(bundle, site).into_iter().chain(triggers::of_siblings(bundle, site)) {
         add_trigger(facts, trigger.name, &format!("{}.{}", trigger.schema, trigger.table), &trigger.text);
     }
 }

@@ -28,7 +28,7 @@ pub(crate) fn create(bundle: &Bundle, scope: &str) -> Vec<String> {
 pub fn lay(bundle: &Bundle, site: &str, scope: &str) -> Vec<String> {
     let mut ddl = create(bundle, scope);
     ddl.extend(
-        triggers::origin_only(bundle, site, PSEUDONYM_SCHEMA, scope).into_iter().map(|trigger| trigger.text),
+        triggers::origin_only(bundle, site, PSEUDONYM_SCHEMA, scope).iter().map(triggers::Trigger::create),
     );
     ddl.push(triggers::keep_pseudonyms(bundle.catalog()).create());
     let own = relation(PSEUDONYM_SCHEMA, &partition(scope, site));

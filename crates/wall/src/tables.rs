@@ -40,12 +40,25 @@ fn add_table(bundle: &Bundle, site: &str, table: &Table, ddl: &mut Vec<String>) 
         "CREATE TABLE {name} ({columns}, PRIMARY KEY ({key}, {home})) PARTITION BY LIST ({home})"
     ));
     add_partitions(bundle, schema, &table.name, ddl);
-    let unique = if is_subject { "UNIQUE " } else { "" };
-    ddl.push(format!("CREATE {unique}INDEX ON {name} ({LINK}, {home})"));
-    if !is_subject {
-        ddl.push(format!("CREATE INDEX ON {name} ({}, {home})", quoted(&table.subject_key)));
-    }
     ddl.push(format!("ALTER TABLE {name} ENABLE ROW LEVEL SECURITY"));
+}
+
+/// The indexes beside the keys, where they are not there yet.
+pub(crate) fn indexes(bundle: &Bundle) -> Vec<String> {
+    let catalog = bundle.catalog();
+    let mut ddl = Vec::new();
+    for table in &catalog.tables {
+        let is_subject = table.name == catalog.subject_table;
+        let (on, home) = (relation(&catalog.schema, &table.name), quoted(&table.home));
+        let index = |suffix: &str| quoted(&format!("{}_{suffix}", table.name));
+        let unique = if is_subject { "UNIQUE " } else { "" };
+        ddl.push(format!("CREATE {unique}INDEX IF NOT EXISTS {} ON {on} ({LINK}, {home})", index("by_link")));
+        if !is_subject {
+            let key = quoted(&table.subject_key);
+            ddl.push(format!("CREATE INDEX IF NOT EXISTS {} ON {on} ({key}, {home})", index("by_subject")));
+        }
+    }
+    ddl
 }
 
 /// A type as PostgreSQL prints it.

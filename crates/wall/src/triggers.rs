@@ -34,6 +34,13 @@ pub(crate) struct TriggerFunction {
     pub(crate) source: String,
 }
 
+impl Trigger {
+    /// Makes it where it is not there yet.
+    pub(crate) fn create(&self) -> String {
+        self.text.replacen("CREATE TRIGGER", "CREATE OR REPLACE TRIGGER", 1)
+    }
+}
+
 impl TriggerFunction {
     /// Makes it, or makes it anew.
     pub(crate) fn create(&self) -> String {
@@ -100,19 +107,21 @@ pub(crate) fn keep_pseudonyms(catalog: &Catalog) -> TriggerFunction {
     }
 }
 
-/// The triggers of a site.
-pub(crate) fn triggers(bundle: &Bundle, site: &str) -> Vec<Trigger> {
-    let mut triggers: Vec<Trigger> = partitioned(bundle)
-        .into_iter()
-        .flat_map(|(schema, table)| origin_only(bundle, site, schema, table))
-        .collect();
+/// The triggers on what a site's siblings write.
+pub(crate) fn of_siblings(bundle: &Bundle, site: &str) -> Vec<Trigger> {
+    let tables = partitioned(bundle).into_iter();
+    tables.flat_map(|(schema, table)| origin_only(bundle, site, schema, table)).collect()
+}
+
+/// The triggers on what a site writes.
+pub(crate) fn of_own(bundle: &Bundle, site: &str) -> Vec<Trigger> {
     let catalog = bundle.catalog();
-    triggers.push(of_own_rows(
+    let mut triggers = vec![of_own_rows(
         "keep_pseudonyms",
         "AFTER INSERT OR DELETE",
         (catalog, &catalog.subject_table, site),
         "keep_pseudonyms",
-    ));
+    )];
     triggers.extend(others(catalog).map(|table| {
         let function = format!("link_{}", table.name);
         of_own_rows("link_subject", "BEFORE INSERT OR UPDATE", (catalog, &table.name, site), &function)
