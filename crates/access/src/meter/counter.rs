@@ -1,7 +1,6 @@
 //! Counts the rows of one statement's result and the subjects in them, as bytes go by. A row that cannot be read is
 //! counted as one that says nothing about its subject. Not here: limits (`limits`).
 
-use std::io::Write;
 use std::sync::Arc;
 
 use sql::{CopyFormat, CopyOptions, Counting};
@@ -185,15 +184,16 @@ impl Counter {
         self.unseen
     }
 
-    /// The subjects so far; `None` when there were no rows.
-    pub fn subjects(&self) -> Option<Subjects> {
-        let mut total = Total::default();
-        total.add(self);
-        total.subjects()
+    /// What was counted.
+    pub(super) fn total(&self) -> Total {
+        let mut subjects = Distinct::new(SUBJECTS_EXACT_MAX);
+        subjects.merge(&self.subjects, |value| self.key.digest(value));
+        let silent_rows = if self.shape.counting == Counting::None { 0 } else { self.silent_rows };
+        Total { subjects, rows: self.rows, silent_rows }
     }
 }
 
-/// The subjects of several results.
+/// The subjects of one result, or of several.
 #[derive(Debug)]
 pub struct Total {
     subjects: Distinct<Digest>,
@@ -208,13 +208,11 @@ impl Default for Total {
 }
 
 impl Total {
-    /// Adds what a counter has seen.
-    pub(super) fn add(&mut self, counter: &Counter) {
-        self.rows = self.rows.saturating_add(counter.rows);
-        if counter.shape.counting != Counting::None {
-            self.silent_rows = self.silent_rows.saturating_add(counter.silent_rows);
-        }
-        self.subjects.merge(&counter.subjects, |value| counter.key.digest(value));
+    /// Adds another.
+    pub(super) fn add(&mut self, other: &Total) {
+        self.rows = self.rows.saturating_add(other.rows);
+        self.silent_rows = self.silent_rows.saturating_add(other.silent_rows);
+        self.subjects.merge(&other.subjects, |digest| *digest);
     }
 
     /// As an entry's detail says it; `None` when there were no rows.
@@ -248,10 +246,21 @@ fn text<'a>(key: &Key, value: &'a [u8], digits: &'a mut [u8; INT8_TEXT_BYTES_MAX
         Reading::Int8 => i64::from_be_bytes(value.try_into().ok()?),
         Reading::Int4 => i64::from(i32::from_be_bytes(value.try_into().ok()?)),
     };
-    let mut free = digits.as_mut_slice();
-    write!(free, "{number}").ok()?;
-    let unused = free.len();
-    digits.get(..INT8_TEXT_BYTES_MAX.checked_sub(unused)?)
+    let mut left = number.unsigned_abs();
+    let mut at = INT8_TEXT_BYTES_MAX;
+    loop {
+        at = at.checked_sub(1)?;
+        *digits.get_mut(at)? = b'0' + u8::try_from(left % 10).ok()?;
+        left /= 10;
+        if left == 0 {
+            break;
+        }
+    }
+    if number < 0 {
+        at = at.checked_sub(1)?;
+        *digits.get_mut(at)? = b'-';
+    }
+    digits.get(at..)
 }
 
 /// What follows the header of COPY in binary: signature, flags, and an extension with its length.

@@ -126,8 +126,9 @@ impl Meter {
 
     /// A result has ended, or was cut: whom it showed, for the detail; `None` when it gave no rows.
     pub fn end(&mut self, counter: &Counter) -> Option<Subjects> {
-        self.total.add(counter);
-        counter.subjects()
+        let shown = counter.total();
+        self.total.add(&shown);
+        shown.subjects()
     }
 
     /// Whom the session was shown, for the detail of its close.
