@@ -34,6 +34,16 @@ struct LookUps {
     rate: Spread,
     p50_us: Spread,
     p99_us: Spread,
+    /// How long releases waited for their witness, and that over an fdatasync's under the peer's load, each
+    /// quantile over the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    witness_p50_us: Option<Spread>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    witness_p99_us: Option<Spread>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    witness_p50_in_fsyncs: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    witness_p99_in_fsyncs: Option<f64>,
     /// Microseconds a transaction, by group of threads.
     cpu_us: BTreeMap<&'static str, Spread>,
     /// Session threads' CPU a transaction over pgbouncer's, of medians; the gate only speaks TLS.
@@ -97,6 +107,7 @@ fn measure_look_ups(
     seconds: u32,
 ) -> Result<(), String> {
     let mut runs: Vec<Vec<Run>> = lab.targets.iter().map(|_| Vec::new()).collect();
+    let mut fsyncs = Vec::new();
     for round in 1..=rounds {
         for (target, runs) in lab.targets.iter().zip(&mut runs) {
             eprintln!("{mode}, {clients} clients, round {round}: {}{}", target.name, tls(target.tls));
@@ -109,9 +120,20 @@ fn measure_look_ups(
                 seconds,
                 scratch: &lab.scratch,
             };
-            runs.push(pgbench::run(&load, &target.watched)?);
+            let run = || pgbench::run(&load, &target.watched);
+            // Beside the peer, and not beside what shares the disk with it.
+            let mut run = if target.name == "pgbouncer" && target.tls {
+                let (run, fsync) = disk::measure_during(&lab.dir, run);
+                fsyncs.push(fsync?);
+                run?
+            } else {
+                run()?
+            };
+            if target.name == "trefoil" {
+                run.witness_us = Some(lab.witness_waits()?);
+            }
+            runs.push(run);
         }
-        report.fdatasync.push(disk::measure(&lab.dir)?);
     }
     let mut lines: Vec<LookUps> = lab
         .targets
@@ -121,7 +143,11 @@ fn measure_look_ups(
         .collect();
     let peer = lines.iter().find(|line| line.target == "pgbouncer" && line.tls);
     let peer = peer.and_then(|line| Some((line.cpu_us.get("pgbouncer")?.median, line.rate.median)));
+    let fsync = |figure: fn(&Fsync) -> f64| Spread::of(fsyncs.iter().map(figure)).map(|spread| spread.median);
     for line in lines.iter_mut().filter(|line| line.target == "trefoil") {
+        let in_fsyncs = |wait: Option<Spread>, fsync: Option<f64>| Some(wait?.median / fsync?);
+        line.witness_p50_in_fsyncs = in_fsyncs(line.witness_p50_us, fsync(|f| f.p50_us));
+        line.witness_p99_in_fsyncs = in_fsyncs(line.witness_p99_us, fsync(|f| f.p99_us));
         let own = line.cpu_us.get("gate").map(|cpu| cpu.median);
         line.cpu_ratio_vs_pgbouncer = own.zip(peer).map(|(own, (cpu, _))| own / cpu);
         line.throughput_ratio_vs_pgbouncer = peer.map(|(_, rate)| line.rate.median / rate);
@@ -140,6 +166,10 @@ fn look_ups(target: &Target, mode: &str, clients: u32, runs: &[Run]) -> Option<L
         rate: spread(|run| run.rate)?,
         p50_us: spread(|run| run.p50_us)?,
         p99_us: spread(|run| run.p99_us)?,
+        witness_p50_us: Spread::of(runs.iter().filter_map(|run| run.witness_us).map(|(p50, _)| p50)),
+        witness_p99_us: Spread::of(runs.iter().filter_map(|run| run.witness_us).map(|(_, p99)| p99)),
+        witness_p50_in_fsyncs: None,
+        witness_p99_in_fsyncs: None,
         cpu_us: by_group(runs.iter().map(|run| &run.cpu_us)),
         cpu_ratio_vs_pgbouncer: None,
         throughput_ratio_vs_pgbouncer: None,
@@ -216,6 +246,18 @@ fn as_text(report: &Report) -> String {
                 cpu(&line.cpu_us, front),
                 cpu(&line.cpu_us, "record"),
                 cpu(&line.cpu_us, "monitor"),
+                [line.witness_p50_us, line.witness_p99_us]
+                    .iter()
+                    .flatten()
+                    .map(|wait| format!("{:.0}", wait.median))
+                    .collect::<Vec<_>>()
+                    .join(" / "),
+                [line.witness_p50_in_fsyncs, line.witness_p99_in_fsyncs]
+                    .iter()
+                    .flatten()
+                    .map(|fsyncs| format!("{fsyncs:.1}"))
+                    .collect::<Vec<_>>()
+                    .join(" / "),
                 ratio(line.cpu_ratio_vs_pgbouncer),
                 ratio(line.throughput_ratio_vs_pgbouncer),
             ]

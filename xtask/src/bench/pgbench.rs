@@ -32,6 +32,8 @@ pub(crate) struct Run {
     pub(crate) rate: f64,
     pub(crate) p50_us: f64,
     pub(crate) p99_us: f64,
+    /// How long releases waited for their witness, of the gate alone.
+    pub(crate) witness_us: Option<(f64, f64)>,
     /// Microseconds a transaction, by group.
     pub(crate) cpu_us: std::collections::BTreeMap<&'static str, f64>,
 }
@@ -62,6 +64,7 @@ pub(crate) fn run(load: &Load<'_>, watched: &[Watched]) -> Result<Run, String> {
         rate: steady.rate,
         p50_us: quantile(&latencies, 0.5),
         p99_us: quantile(&latencies, 0.99),
+        witness_us: None,
         cpu_us: cpu_us.collect(),
     })
 }
