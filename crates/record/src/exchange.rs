@@ -208,11 +208,11 @@ impl Exchange {
     /// Accepts cosignatures: only here does an entry become witnessed.
     fn accept(&mut self, mut note: SignedNote, tree: Frontier, answer: &Answer) -> Result<(), Setback> {
         let cosigned: Cosigned = serde_json::from_slice(&answer.body).map_err(again)?;
-        for line in &cosigned.cosignatures {
-            note.signatures.push(Signature::parse(line).map_err(again)?);
-        }
+        let lines = cosigned.cosignatures.iter().map(|line| Signature::parse(line));
+        let cosignatures = lines.collect::<Result<Vec<_>, _>>().map_err(again)?;
         // The note's text is what this log signed, so the checkpoint that the rule accepts is the one of `tree`.
-        self.rule.satisfied_by(&note).map_err(again)?;
+        self.rule.cosigned_by(&self.log_key, &note.text, &cosignatures).map_err(again)?;
+        note.signatures.extend(cosignatures);
         self.held = Some(tree.clone());
         self.refused = self.refused.filter(|index| *index >= tree.size());
         if self.refused.is_none() {

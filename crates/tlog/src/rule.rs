@@ -10,7 +10,7 @@ use thiserror::Error;
 pub use text::RuleTextError;
 
 use crate::checkpoint::{Checkpoint, CheckpointError};
-use crate::note::{NoteError, SignedNote, VerifierKey};
+use crate::note::{NoteError, Signature, SignedNote, SigningKey, VerifierKey};
 
 /// Logs, cosigners and the quorum of cosigners. Displays as a tlog-policy file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,6 +122,26 @@ impl ReleaseRule {
     /// The checkpoint in the note, if its log signed it and the quorum cosigned it.
     pub fn satisfied_by(&self, note: &SignedNote) -> Result<Checkpoint, RuleError> {
         self.check(note).map(|accepted| accepted.checkpoint)
+    }
+
+    /// Whether the checkpoint that its log has signed just now satisfies the rule with these cosignatures: as
+    /// [`ReleaseRule::satisfied_by`], but what the caller's own key wrote is not verified.
+    pub fn cosigned_by(
+        &self,
+        own: &SigningKey,
+        text: &str,
+        cosignatures: &[Signature],
+    ) -> Result<(), RuleError> {
+        let origin = Checkpoint::parse(text)?.origin;
+        if !self.logs.iter().any(|log| log.key == *own.verifier() && *log.key.name() == origin) {
+            return Err(RuleError::UnknownOrigin { origin });
+        }
+        if self.quorum.is_none() {
+            return Ok(());
+        }
+        let note = SignedNote { text: text.to_owned(), signatures: cosignatures.to_vec() };
+        let verified = note.verify(&self.known)?;
+        self.check_quorum(|key| verified.iter().any(|signature| signature.key == key))
     }
 
     /// As [`ReleaseRule::satisfied_by`], and who signed.
