@@ -176,6 +176,9 @@ fn server_tls(config: &Config) -> Result<TlsAcceptor, GateError> {
         .map_err(|e| GateError::File(format!("{}: {e}", config.server_cert.display())))?;
     // Who names protocols must name this one; who begins with TLS at once must name some.
     tls.alpn_protocols = vec![client::ALPN.to_vec()];
+    // No client of PostgreSQL resumes a session.
+    tls.send_tls13_tickets = 0;
+    tls.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
     Ok(TlsAcceptor::from(Arc::new(tls)))
 }
 

@@ -116,7 +116,7 @@ async fn serve(
     verdicts: Arc<Mutex<Verdicts>>,
 ) {
     let opened = async { client::open(gate, listener, TcpStream::from_std(tcp)?, peer).await };
-    match opened.await {
+    match Box::pin(opened).await {
         Ok(client::Opened::Session(client)) => session::run(gate, *client, verdicts).await,
         Ok(client::Opened::Cancel { pid, secret, connection }) => {
             gate.cancels.cancel(pid, &secret).await;

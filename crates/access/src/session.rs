@@ -42,7 +42,8 @@ const TURNS_MAX: u32 = 64;
 /// Admits the client and serves it to the end.
 pub async fn run(gate: &Gate, mut client: Client, verdicts: Arc<Mutex<Verdicts>>) {
     let asker = client.asker.clone();
-    let admitted = match admit::admit(gate, asker).await {
+    // What is done once has its own memory, which an idle session does not keep.
+    let admitted = match Box::pin(admit::admit(gate, asker)).await {
         Ok(admitted) => admitted,
         Err(fault) => {
             tracing::info!(whose = ?fault.whose, why = fault.internal, "no session");
@@ -82,9 +83,9 @@ pub async fn run(gate: &Gate, mut client: Client, verdicts: Arc<Mutex<Verdicts>>
         Some(fault) if fault.whose != Whose::Client => tracing::warn!(session = id, %fault, "session ended"),
         _ => tracing::debug!(session = id, reason, "session ended"),
     }
-    link.close(&mut relay, fault).await;
+    Box::pin(link.close(&mut relay, fault)).await;
     drop(lease);
-    admit::close(gate, &asker, &id, relay.closing(reason)).await;
+    Box::pin(admit::close(gate, &asker, &id, relay.closing(reason))).await;
 }
 
 /// Why the session ends although neither side wants it to.

@@ -10,6 +10,7 @@ use postgres_protocol::message::backend::{Header, Message};
 use postgres_protocol::message::frontend;
 use rustls::ClientConfig;
 use rustls::RootCertStore;
+use rustls::client::Resumption;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -68,10 +69,13 @@ fn tls(roots: &Arc<RootCertStore>, keys: &TwoKeys<'_>) -> Result<ClientConfig, C
     let bad = |e: &dyn std::fmt::Display| ConnectError::Tls(e.to_string());
     let certificate = CertificateDer::from_pem_slice(keys.certificate.as_bytes()).map_err(|e| bad(&e))?;
     let key = PrivateKeyDer::from_pem_slice(keys.private_key.as_bytes()).map_err(|e| bad(&e))?;
-    ClientConfig::builder()
+    let mut config = ClientConfig::builder()
         .with_root_certificates(Arc::clone(roots))
         .with_client_auth_cert(vec![certificate], key)
-        .map_err(|e| bad(&e))
+        .map_err(|e| bad(&e))?;
+    // This is for one connection: nothing is ever resumed, and room for that would be most of what a session takes.
+    config.resumption = Resumption::disabled();
+    Ok(config)
 }
 
 /// Connects, proves both keys, and waits until the backend is ready.
