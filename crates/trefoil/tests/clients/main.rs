@@ -244,7 +244,6 @@ fn hidden_names(environment: &[(&'static str, String)]) -> Result<(), String> {
         "\\dn+",
         "\\df *.*",
         "\\dp",
-        "\\ddp",
         "\\sv users",
         "\\dT *.*",
     ] {
