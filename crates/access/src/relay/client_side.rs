@@ -104,11 +104,10 @@ impl Relay {
         match message {
             Message::Query(text) => {
                 let verdict = self.verdicts().judge(&self.permit, text);
-                match verdict {
-                    Ok(cleared) => self.run_query(&cleared)?,
-                    Err(refusal) => self.replace_query(Refused::by_verdict(text, refusal))?,
-                }
-                return Ok(Taken::AndWaits);
+                return match verdict {
+                    Ok(cleared) => self.run_query(&cleared),
+                    Err(refusal) => self.replace_query(Refused::by_verdict(text, refusal)),
+                };
             }
             Message::Parse(parse) => {
                 let verdict = self.verdicts().judge_one(&self.permit, parse.text);
@@ -137,7 +136,7 @@ impl Relay {
                 self.on_flush(whole)?;
                 return Ok(Taken::AndWaits);
             }
-            Message::FunctionCall(_) => self.replace_query(Refused::function_call())?,
+            Message::FunctionCall(_) => return self.replace_query(Refused::function_call()),
             Message::Terminate => self.over = true,
             // A COPY has failed while the client was still sending.
             Message::CopyData(_) | Message::CopyDone | Message::CopyFail(_) => {}
@@ -194,6 +193,14 @@ impl Relay {
                 return Ok(Taken::Yes);
             }
         };
+        match self.hides_more_than_a_read([bound.prepared.judged()]) {
+            Found::Known(false) => {}
+            Found::Known(true) => {
+                self.replace_parse(Refused::more_than_a_read(bound.prepared.text()))?;
+                return Ok(Taken::Yes);
+            }
+            Found::Unknown | Found::Unsure => return Ok(Taken::Later),
+        }
         self.describe_portal(portal, &bound)?;
         self.needs_entry(bound.prepared.judged(), &bound.parameters);
         let running = Running::execution(&bound, portal);
@@ -227,8 +234,27 @@ impl Relay {
         }
     }
 
+    /// EXECUTE, FETCH and MOVE run what only a name says: nothing that would need an entry before it.
+    fn hides_more_than_a_read<'s>(
+        &self,
+        statements: impl IntoIterator<Item = &'s sql::Statement>,
+    ) -> Found<bool> {
+        if self.owed.is_skipping() {
+            return Found::Known(false);
+        }
+        let quiet = self.owed.is_empty();
+        let mut found =
+            statements.into_iter().map(|judged| self.names.hides_more_than_a_read(judged, quiet));
+        found.find(|found| !matches!(found, Found::Known(false))).unwrap_or(Found::Known(false))
+    }
+
     /// Sends statements that were cleared: the text of the verdict, not the client's.
-    fn run_query(&mut self, cleared: &Cleared) -> Result<(), Fault> {
+    fn run_query(&mut self, cleared: &Cleared) -> Result<Taken, Fault> {
+        match self.hides_more_than_a_read(cleared.statements()) {
+            Found::Known(false) => {}
+            Found::Known(true) => return self.replace_query(Refused::more_than_a_read(cleared.text())),
+            Found::Unknown | Found::Unsure => return Ok(Taken::Later),
+        }
         let sent = match own_of(cleared) {
             Own::No => cleared.sent(),
             Own::Alone(own) => own::stand_in(own),
@@ -245,7 +271,7 @@ impl Relay {
         let running = Running::text(statements).ok_or_else(|| Fault::ours("a text of no statement"))?;
         self.expect(Expect::Query, Token::Statement(Box::new(running)))?;
         self.copying_begins(cleared.statements().iter().map(sql::Statement::kind));
-        Ok(())
+        Ok(Taken::AndWaits)
     }
 
     /// Likewise, to be bound and executed later.
@@ -272,9 +298,10 @@ impl Relay {
         self.expect(expect, token)
     }
 
-    fn replace_query(&mut self, refused: Refused) -> Result<(), Fault> {
+    fn replace_query(&mut self, refused: Refused) -> Result<Taken, Fault> {
         frontend::query(self.inlet.tail(), UNPARSABLE).map_err(unwritable)?;
-        self.expect(Expect::Query, Token::Refused(refused))
+        self.expect(Expect::Query, Token::Refused(refused))?;
+        Ok(Taken::AndWaits)
     }
 
     fn replace_parse(&mut self, refused: Refused) -> Result<(), Fault> {

@@ -57,6 +57,13 @@ impl Refused {
         Self::wall("function-call", sentence.into(), "Call the function in a SELECT.")
     }
 
+    /// EXECUTE, FETCH or MOVE of what Parse prepared or Bind bound, and more than a read.
+    pub fn more_than_a_read(text: &str) -> Self {
+        let sentence = "EXECUTE, FETCH and MOVE run reads; what writes or commits has an entry before it runs";
+        let needs = "Bind and Execute it by the name under which it was parsed.";
+        Self { text: Some(recorded(text).to_owned()), ..Self::wall("unrecorded", sentence.into(), needs) }
+    }
+
     /// A parameter of a type whose values are names of a site's objects: an error would tell which there are.
     pub fn parameter_of_a_name(text: &str) -> Self {
         let sentence = "a parameter is declared as the name of a site's object (regclass and its kin)";

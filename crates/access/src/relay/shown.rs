@@ -2,6 +2,7 @@
 //! integer: …"), so under a profile that hides anything, an error is reduced to its SQLSTATE and a fixed text.
 //! Not here: our own refusals.
 
+use wall::triggers::ELSEWHERE;
 use wire::backend::{Fields, Report, Severity, error_response};
 
 /// A site's error, as the relay has to treat it.
@@ -33,6 +34,9 @@ fn fixed_text(sqlstate: &str) -> &'static str {
         "22001" => "a value is too long",
         "2201B" => "a regular expression is invalid",
         "21000" => "a sub-select gave more than one row",
+        "23502" => "a column that has to have a value has none",
+        "23503" => "a row that is referred to is not there, or a row that goes is still referred to",
+        "23505" => "a row with this key is there already",
         "25001" | "25P01" | "25P02" => "the transaction is not in a state for this statement",
         "25006" => "the transaction is read-only",
         "26000" => "no prepared statement has this name",
@@ -57,6 +61,30 @@ fn fixed_text(sqlstate: &str) -> &'static str {
     }
 }
 
+/// Fields that say what went wrong and where in the client's own text. The others name what lies below the views.
+const TOLD: &[u8] = b"SVCMDHP";
+
+/// Writes the error that the client sees under a profile that hides nothing of what it shows: the site's own words,
+/// unless they are about a constraint, whose name and table are not the profile's.
+pub fn in_own_words(out: &mut Vec<u8>, fields: Fields<'_>) {
+    let sqlstate = fields.sqlstate().unwrap_or("XX000");
+    if sqlstate.starts_with("23") {
+        let message = fixed_text(sqlstate);
+        let report = Report { severity: Severity::Error, sqlstate, message, detail: None, hint: None };
+        return error_response(out, &report);
+    }
+    let mut body = Vec::new();
+    for (code, value) in fields.filter(|(code, _)| TOLD.contains(code)) {
+        body.push(code);
+        body.extend_from_slice(value);
+        body.push(0);
+    }
+    body.push(0);
+    out.push(b'E');
+    out.extend_from_slice(&u32::try_from(body.len().saturating_add(4)).unwrap_or(u32::MAX).to_be_bytes());
+    out.extend_from_slice(&body);
+}
+
 /// Writes the error that the client sees under a profile that hides something.
 ///
 /// The position in the client's own text is kept, as it says nothing about data.
@@ -64,7 +92,10 @@ pub fn reduced(out: &mut Vec<u8>, fields: Fields<'_>, profile: &str) {
     let sqlstate = fields.sqlstate().unwrap_or("XX000");
     let position = fields.get(b'P').and_then(|p| std::str::from_utf8(p).ok());
     let at = position.map(|p| format!(" at character {p}")).unwrap_or_default();
-    let message = format!("{}{at}", fixed_text(sqlstate));
+    // Whose home a row is at is no secret of the row.
+    let elsewhere = fields.get(b'M').is_some_and(|said| said == ELSEWHERE.as_bytes());
+    let text = if elsewhere { ELSEWHERE } else { fixed_text(sqlstate) };
+    let message = format!("{text}{at}");
     let detail = format!(
         "The site's own words are withheld: profile \"{profile}\" hides values, and errors quote them."
     );

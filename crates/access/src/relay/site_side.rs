@@ -283,6 +283,9 @@ impl Relay {
                 }
             }
         }
+        if self.owed.is_empty() {
+            self.names.all_is_answered();
+        }
         self.copying_may_end();
         self.timing.answered(!self.owed.is_empty(), now);
         if due {
@@ -328,7 +331,9 @@ impl Relay {
             say_error(&mut out, Severity::Error, &Shown { sqlstate: "57014", message, hint });
             self.outlet.hold(&out, now);
         } else if profile.all_clear() {
-            self.outlet.hold(whole, now);
+            let mut message = Vec::new();
+            shown::in_own_words(&mut message, fields);
+            self.outlet.hold(&message, now);
         } else {
             let mut message = Vec::new();
             shown::reduced(&mut message, fields, &profile.name);

@@ -41,6 +41,9 @@ pub struct Names {
     writes: bool,
     /// Messages up to a Sync are a stretch: after an error the site skips the rest of it.
     stretch: u64,
+    /// Whether what is not answered yet changes what some name stands for.
+    statements_move: bool,
+    portals_move: bool,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -107,12 +110,19 @@ impl Names {
             parted: false,
             writes,
             stretch: 0,
+            statements_move: false,
+            portals_move: false,
         }
     }
 
     /// A Sync was sent.
     pub fn next_stretch(&mut self) {
         self.stretch = self.stretch.saturating_add(1);
+    }
+
+    /// All that was sent is answered.
+    pub fn all_is_answered(&mut self) {
+        (self.statements_move, self.portals_move) = (false, false);
     }
 
     /// A statement that was cleared, as of now.
@@ -122,6 +132,7 @@ impl Names {
 
     /// Hopes for a statement under a name; the empty name is replaced at will.
     pub fn prepare(&mut self, name: &str, prepared: Prepared) -> Result<(), Fault> {
+        self.statements_move = true;
         self.hoped.prepare(name.to_owned(), prepared);
         self.check_bounds()
     }
@@ -129,6 +140,7 @@ impl Names {
     /// Hopes for a portal of a statement that is known.
     pub fn bind(&mut self, prepared: Prepared, binding: &Binding) -> Result<(), Fault> {
         let bound = Bound::new(prepared, binding, self.stretch);
+        self.portals_move = true;
         self.hoped.bind(binding.portal.clone(), bound);
         self.check_bounds()
     }
@@ -149,17 +161,24 @@ impl Names {
 
     /// Hopes that a name is free again.
     pub fn close(&mut self, target: Target<'_>) {
+        match target {
+            Target::Statement(_) => self.statements_move = true,
+            Target::Portal(_) => self.portals_move = true,
+        }
         self.hoped.close(target);
     }
 
     /// What a statement's name stands for, if all goes well.
     ///
     /// Where something may be written, its entry comes first and must name what will run: what was hoped for in this
-    /// stretch either comes or the rest of the stretch is skipped; otherwise it has to be what the site confirmed.
-    /// `quiet`: the site owes nothing.
+    /// stretch either comes or the rest of the stretch is skipped; otherwise it has to be what the site confirmed, with
+    /// nothing under way: an error may keep any part of a stretch from being done. `quiet`: the site owes nothing.
     pub fn find_prepared(&self, name: &str, quiet: bool) -> Found<Prepared> {
         let (hoped, confirmed) = (self.hoped.prepared.get(name), self.confirmed.prepared.get(name));
         let of_this_stretch = hoped.is_some_and(|hoped| hoped.stretch == self.stretch);
+        if !of_this_stretch && !quiet && self.writes && self.statements_move {
+            return Found::Unsure;
+        }
         self.find(hoped, confirmed, of_this_stretch, quiet, |a, b| a.text() == b.text())
     }
 
@@ -167,6 +186,9 @@ impl Names {
     pub fn find_portal(&self, name: &str, quiet: bool) -> Found<Bound> {
         let (hoped, confirmed) = (self.hoped.portals.get(name), self.confirmed.portals.get(name));
         let of_this_stretch = hoped.is_some_and(|hoped| hoped.stretch == self.stretch);
+        if !of_this_stretch && !quiet && self.writes && self.portals_move {
+            return Found::Unsure;
+        }
         let same =
             |a: &Bound, b: &Bound| a.prepared.text() == b.prepared.text() && a.parameters == b.parameters;
         self.find(hoped, confirmed, of_this_stretch, quiet, same)
@@ -180,11 +202,10 @@ impl Names {
         quiet: bool,
         same: impl Fn(&T, &T) -> bool,
     ) -> Found<T> {
+        let alike = || hoped.zip(confirmed).is_some_and(|(hoped, confirmed)| same(hoped, confirmed));
         let found = if !self.writes || of_this_stretch {
             hoped.or(confirmed)
-        } else if quiet || hoped.is_none() {
-            confirmed
-        } else if hoped.zip(confirmed).is_some_and(|(hoped, confirmed)| same(hoped, confirmed)) {
+        } else if quiet || hoped.is_none() || alike() {
             confirmed
         } else {
             return Found::Unsure;
@@ -251,6 +272,26 @@ impl Names {
             }
             _ => None,
         }
+    }
+
+    /// Whether EXECUTE, FETCH or MOVE would run under this name what has an entry of its own before it runs: a write or
+    /// a COMMIT that Parse prepared or Bind bound. What SQL prepares and declares only reads. Unsure until the site
+    /// owes nothing.
+    pub fn hides_more_than_a_read(&self, judged: &sql::Statement, quiet: bool) -> Found<bool> {
+        let Some(name) = judged.name().filter(|_| self.writes) else {
+            return Found::Known(false);
+        };
+        let kind = match judged.kind() {
+            StatementKind::Execute => self.confirmed.prepared.get(name).map(Prepared::kind),
+            StatementKind::Fetch | StatementKind::Move => {
+                self.confirmed.portals.get(name).map(|bound| bound.prepared.kind())
+            }
+            _ => return Found::Known(false),
+        };
+        if !quiet {
+            return Found::Unsure;
+        }
+        Found::Known(kind.is_some_and(|kind| kind != StatementKind::Read))
     }
 
     /// The site has closed it.
@@ -456,7 +497,7 @@ impl Bound {
     }
 
     fn bytes(&self) -> usize {
-        self.prepared.bytes() + parameters_bytes(&self.parameters)
+        self.prepared.bytes() + parameters_bytes(&self.parameters) + size_of_val(&*self.formats)
     }
 
     /// The record of one execution.

@@ -124,7 +124,7 @@ mod tests {
     /// Plays `at` (seconds): `o` something is owed, `a` the last answer has ended, `m` one of several has, `w` a word,
     /// `.` nothing; each is followed by a check. Says `c` for a cancel and the SQLSTATE that ends the session.
     fn play(script: &[(u64, char)]) -> String {
-        let start = Instant::now();
+        let start = crate::clock::instant();
         let second = |n: u64| Some(Duration::from_secs(n));
         let mut timing = Timing::new(Deadlines { statement: second(10), idle: second(100) }, start);
         let mut said = String::new();
