@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::lab::{AOIFE, BILLING, Enclave, MAEVE, Who};
 use super::raw::{Raw, Say};
-use super::scripts::{LIMITED, READS, Script, WRITES};
+use super::scripts::{COPIES_IN, LIMITED, READS, Script, WRITES};
 use Say::{Bind, Close, CopyData, CopyDone, DescribeStatement, Execute, Flush, Parse, Query, Sync};
 
 #[test]
@@ -16,6 +16,7 @@ fn transcripts_come_back_as_they_must() {
     check(&enclave, AOIFE, READS);
     check(&enclave, MAEVE, LIMITED);
     check(&enclave, BILLING, WRITES);
+    check(&enclave, BILLING, COPIES_IN);
     writes_are_recorded_before_they_run(&enclave);
     half_closed_clients_get_their_answers(&enclave);
     a_slow_reader_takes_no_memory(&enclave);
