@@ -65,6 +65,26 @@ pub async fn ask(client: &Client, statement: String, mark: String) -> Got {
     got
 }
 
+/// Asks for much, does something when so many rows have come, and counts a little more until the connection breaks.
+pub async fn ask_for(client: &Client, statement: &str, mark: &str, rows: u64, then: impl FnOnce()) -> Got {
+    let mut got = Got { mark: mark.to_owned(), rows: 0, entry: None };
+    let answer = client.simple_query_raw(&format!("{statement} /* {mark} */")).await.unwrap();
+    let mut answer = std::pin::pin!(answer);
+    let mut then = Some(then);
+    while let Some(Ok(message)) = answer.next().await {
+        got.rows += u64::from(matches!(message, SimpleQueryMessage::Row(_)));
+        if got.rows == rows
+            && let Some(then) = then.take()
+        {
+            then();
+        }
+        if got.rows == 2 * rows {
+            break;
+        }
+    }
+    got
+}
+
 /// What the record allows a statement to have given.
 #[derive(Debug, Default, Clone, Copy)]
 struct Allowed {

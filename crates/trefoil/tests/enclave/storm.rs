@@ -77,6 +77,28 @@ fn nothing_is_lost_or_leaked_in_a_storm() {
     drop(disk);
 }
 
+/// A result that breaks in the middle of a window: what came is covered by what was authorised.
+#[test]
+fn the_authorised_total_bounds_a_broken_result() {
+    let enclave = Enclave::start();
+    let breaks: [(&str, fn(&Enclave)); 2] =
+        [("the client vanishes", |_| {}), ("the gate is killed", |enclave| kill(enclave, &["gate"]))];
+    for (name, strike) in breaks {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let got = runtime.block_on(async {
+            let client = super::received::connect(&enclave, AOIFE).await.expect("a session");
+            let large = "SELECT a.id, a.handle, b.handle FROM users a, users b";
+            super::received::ask_for(&client, large, name, 20_000, || strike(&enclave)).await
+        });
+        // With the runtime the client's connection is gone, in the middle of what it was sent.
+        drop(runtime);
+        assert!(got.rows >= 20_000 && got.rows < 9_000_000, "{name}: not in the middle: {got:?}");
+        bring_back(&enclave);
+        super::received::reconcile(&enclave, &[got]);
+        assert!(enclave.trefoil(&["record", "verify"]).status.success(), "{name}");
+    }
+}
+
 /// Says that the storm is over, however it ends.
 struct Over<'a>(&'a AtomicBool);
 
