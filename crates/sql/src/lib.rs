@@ -47,6 +47,11 @@ const STATEMENTS_MAX: usize = 64;
 /// The most relations, functions in FROM and WITH queries of a text: names are looked up among them one by one.
 const SOURCES_MAX: usize = 512;
 
+/// What runs of operators' characters may cost, in characters looked at. PostgreSQL's scanner looks at such a run to its
+/// end for each token that it takes off its beginning, so that a long one costs its length squared, here and at whoever
+/// judges it again.
+const OPERATOR_STEPS_MAX: usize = 16_777_216;
+
 /// Judges a text of any number of statements. All of them are judged before the first may run.
 ///
 /// # Errors
@@ -118,11 +123,25 @@ fn parse(text: &str) -> Result<Tree, Refusal> {
             "a shorter statement: pass long lists as an array parameter",
         ));
     }
+    few_operators(text)?;
     let parsed =
         pg_query::parse(text, pg_query::ParserOptions::DEFAULT).map_err(|error| unparsable(&error))?;
     let tree = Tree::of(&parsed.protobuf).map_err(|error| unparsable(&error))?;
     few_sources(&tree)?;
     Ok(tree)
+}
+
+fn few_operators(text: &str) -> Result<(), Refusal> {
+    let runs = text.as_bytes().split(|byte| !b"~!@#^&|`?+-*/%<>=".contains(byte)).map(<[u8]>::len);
+    let steps = runs.fold(0_usize, |sum, run| sum.saturating_add(run.saturating_mul(run)));
+    if steps > OPERATOR_STEPS_MAX {
+        return Err(Refusal::new(
+            "too-complex",
+            "the text holds long runs of operators' characters",
+            "shorter ones; pass such text as a parameter",
+        ));
+    }
+    Ok(())
 }
 
 /// What may stand around a statement: white space, as PostgreSQL knows it, and semicolons.

@@ -129,6 +129,17 @@ fn the_statements_of_a_text_are_known_one_by_one() {
     assert_eq!(verdict(&masked(), &many), "refused: too-complex");
 }
 
+/// What a scanner would look at again for each token: a line of them is nothing, a text full of them takes minutes.
+#[test]
+fn long_runs_of_operators_are_not_scanned() {
+    let line = format!("SELECT 1 -- {}", "-".repeat(2_000));
+    assert_eq!(verdict(&masked(), &line), "read");
+    for run in ["+", "/*", "*", "@-", "<=", "-+"] {
+        let text = format!("SELECT 1 {}", run.repeat(100_000 / run.len()));
+        assert_eq!(verdict(&masked(), &text), "refused: too-complex", "{run}");
+    }
+}
+
 #[test]
 fn copy_says_how_rows_are_written() {
     let options = |format, delimiter, null: &str, header, quote, escape| {
