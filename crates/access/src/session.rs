@@ -6,6 +6,7 @@
 
 mod asked;
 mod leg;
+mod rarely;
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -29,6 +30,7 @@ use crate::standing::Standing;
 use crate::{clock, upstream};
 use asked::Asked;
 use leg::Leg;
+use rarely::Rarely;
 
 /// What is read from the client ahead of the relay; also the largest message that a client may send.
 const CLIENT_READ_BYTES_MAX: usize = crate::relay::CLIENT_MESSAGE_BYTES_MAX + 65_536;
@@ -74,7 +76,7 @@ pub async fn run(gate: &Gate, mut client: Client, verdicts: Arc<Mutex<Verdicts>>
         key,
         cancelling: None,
         cancellers: Vec::new(),
-        ending: Box::pin(ending(standing, &site.name)),
+        ending: Rarely::new(ending(standing, &site.name)),
         alarm: None,
     };
     let fault = poll_fn(|context| link.poll(&mut relay, context)).await;
@@ -110,7 +112,7 @@ struct Link<'a> {
     cancelling: Option<Pin<Box<dyn Future<Output = ()> + Send + 'a>>>,
     /// Who waits until the cancel under way is done.
     cancellers: Vec<Answered>,
-    ending: Pin<Box<dyn Future<Output = Fault> + Send + 'a>>,
+    ending: Rarely<'a, Fault>,
     /// Goes off at the next deadline or before. It is set again when it goes off, not whenever a deadline changes.
     alarm: Option<Pin<Box<Sleep>>>,
 }
@@ -215,7 +217,7 @@ impl<'a> Link<'a> {
 
     /// Hears who cancels, and whether the session must end.
     fn hear_others(&mut self, relay: &Relay, context: &mut Context<'_>) -> Result<Moved, Fault> {
-        if let Poll::Ready(fault) = self.ending.as_mut().poll(context) {
+        if let Poll::Ready(fault) = self.ending.poll(context) {
             return Err(fault);
         }
         let mut moved = false;
