@@ -162,6 +162,8 @@ const ANALYTICS: &[(&str, Ends)] = &[
 /// key that is there already, of what only tables can do, and of a view that nothing can be changed through.
 const NO_COLUMN: Ends = Refused("42703");
 const EXPRESSION: Ends = Refused("0A000");
+/// A row of another home.
+const ELSEWHERE: Ends = Refused("0A000");
 const NO_SUBJECT: Ends = Refused("23503");
 const DUPLICATE: Ends = Refused("23505");
 const NO_TABLE: Ends = Refused("42809");
@@ -216,8 +218,8 @@ const BILLING: &[(&str, Ends)] = &[
     ("INSERT INTO payments (id, user_id, home_site) VALUES (-80, -77, 'hamar')", DENIED),
     ("INSERT INTO payments (id, user_id, home_site) VALUES (-80, -77, DEFAULT)", DENIED),
     ("UPDATE payments SET home_site = 'hamar' WHERE id = -78", DENIED),
-    ("UPDATE payments SET status = 'x' WHERE id = {theirs}", DENIED),
-    ("UPDATE payments SET status = 'x'", DENIED),
+    ("UPDATE payments SET status = 'x' WHERE id = {theirs}", ELSEWHERE),
+    ("UPDATE payments SET status = 'x'", ELSEWHERE),
     ("ALTER VIEW payments ALTER COLUMN home_site SET DEFAULT 'hamar'", DENIED),
     ("INSERT INTO payments (id, user_id) SELECT -80, user_id FROM payments WHERE id = {theirs}", NO_SUBJECT),
     ("INSERT INTO payments (id, user_id) VALUES (-80, -4711)", NO_SUBJECT),
@@ -263,7 +265,7 @@ const BILLING: &[(&str, Ends)] = &[
 const FEED: &[(&str, Ends)] = &[
     ("DELETE FROM posts WHERE author_id = -77 RETURNING *", Harmless),
     ("UPDATE posts SET body = 'x', likes = 0 WHERE author_id = -77", Harmless),
-    ("DELETE FROM posts", DENIED),
+    ("DELETE FROM posts", ELSEWHERE),
     ("UPDATE posts SET author_id = (SELECT author_id FROM posts WHERE home_site = 'hamar' LIMIT 1)", DENIED),
     (
         "INSERT INTO posts (id, author_id) SELECT -80, author_id FROM posts WHERE home_site = 'hamar' LIMIT 1",

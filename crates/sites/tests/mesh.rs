@@ -119,7 +119,8 @@ async fn siblings_rows_are_refused(enclave: &Enclave) {
         "TRUNCATE data.messages",
     ] {
         let refused = client.batch_execute(statement).await.expect_err(statement);
-        assert_eq!(refused.code().unwrap().code(), "42501", "{statement}: {refused}");
+        assert_eq!(refused.code().unwrap().code(), "0A000", "{statement}: {refused}");
+        assert_eq!(refused.as_db_error().unwrap().message(), wall::triggers::ELSEWHERE, "{statement}");
     }
 }
 

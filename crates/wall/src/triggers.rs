@@ -55,7 +55,7 @@ impl TriggerFunction {
 /// Every trigger function of a bundle.
 pub(crate) fn functions(catalog: &Catalog) -> Vec<TriggerFunction> {
     let refuse = format!(
-        "BEGIN RAISE EXCEPTION '{ELSEWHERE}' USING ERRCODE = '42501', HINT = 'Connect to the home site.'; END"
+        "BEGIN RAISE EXCEPTION '{ELSEWHERE}' USING ERRCODE = '0A000', HINT = 'Connect to the home site.'; END"
     );
     let mut functions = vec![
         TriggerFunction { name: ORIGIN_ONLY.to_owned(), definer: false, source: refuse },
