@@ -6,11 +6,15 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde::Serialize;
 
 use super::cpu::{self, Watched};
 use super::report::quantile;
 use crate::clock::now;
+
+/// Longer than connecting and measuring take.
+const SECONDS_MAX: u32 = 3_600;
 
 /// What is asked.
 pub(crate) struct Load<'a> {
@@ -41,8 +45,8 @@ pub(crate) struct Run {
 pub(crate) fn run(load: &Load<'_>, watched: &[Watched]) -> Result<Run, String> {
     clear_logs(load.scratch);
     let mut command = Command::new(load.program);
-    // One second to settle comes first.
-    let seconds = (load.seconds + 1).to_string();
+    // It is ended when enough was seen: its own time also runs while it connects, which with many clients takes long.
+    let seconds = SECONDS_MAX.to_string();
     let (clients, threads) = (load.clients.to_string(), load.clients.min(2).to_string());
     command.args(["-n", "-l", "-P", "1", "-M", load.mode, "-c", &clients, "-j", &threads, "-T", &seconds]);
     command.arg("-f").arg(load.script).arg("--log-prefix").arg(load.scratch.join("latency"));
@@ -51,11 +55,11 @@ pub(crate) fn run(load: &Load<'_>, watched: &[Watched]) -> Result<Run, String> {
     let mut child = command.spawn().map_err(|e| format!("pgbench: {e}"))?;
     let said = child.stderr.take().ok_or("pgbench has no standard error")?;
     let steady = follow(said, load.seconds, watched);
-    let ended = child.wait().map_err(|e| format!("pgbench: {e}"))?;
-    let steady = steady?;
-    if !ended.success() {
-        return Err(format!("pgbench failed: {}", steady.errors));
+    if let Some(pid) = Pid::from_raw(i32::try_from(child.id()).unwrap_or_default()) {
+        let _ = kill_process(pid, Signal::INT);
     }
+    child.wait().map_err(|e| format!("pgbench: {e}"))?;
+    let steady = steady?;
     let latencies = latencies(load.scratch);
     clear_logs(load.scratch);
     let transactions = steady.rate * steady.seconds;
@@ -73,35 +77,35 @@ struct Steady {
     rate: f64,
     seconds: f64,
     cpu: cpu::Cpu,
-    errors: String,
 }
 
 /// Reads pgbench's progress: the first line ends settling, the last ends the measurement.
 fn follow(said: impl Read, seconds: u32, watched: &[Watched]) -> Result<Steady, String> {
     let mut begun = None;
     let mut ended = None;
-    let (mut rates, mut errors) = (Vec::new(), String::new());
+    let (mut rates, mut others) = (Vec::new(), Vec::new());
     for line in BufReader::new(said).lines().map_while(Result::ok) {
         let Some(rate) = progress(&line) else {
-            if line.contains("error") || line.contains("FATAL") {
-                errors.push_str(&line);
-                errors.push('\n');
-            }
+            others.push(line);
             continue;
         };
         if begun.is_none() {
             begun = Some((now(), cpu::read(watched)));
-        } else if rates.len() < usize::try_from(seconds).unwrap_or(usize::MAX) {
-            rates.push(rate);
-            ended = Some((now(), cpu::read(watched)));
+            continue;
+        }
+        rates.push(rate);
+        ended = Some((now(), cpu::read(watched)));
+        if rates.len() >= usize::try_from(seconds).unwrap_or(usize::MAX) {
+            break;
         }
     }
     let (Some((from, before)), Some((to, after))) = (begun, ended) else {
-        return Err(format!("pgbench said nothing of progress: {errors}"));
+        let last: Vec<&str> = others.iter().rev().take(3).map(String::as_str).collect();
+        return Err(format!("pgbench made no progress: {}", last.join(" | ")));
     };
     let rate = rates.iter().sum::<f64>() / rates.len() as f64;
     let seconds = to.duration_since(from).as_secs_f64();
-    Ok(Steady { rate, seconds, cpu: cpu::between(&before, &after), errors })
+    Ok(Steady { rate, seconds, cpu: cpu::between(&before, &after) })
 }
 
 /// The rate in `progress: 2.0 s, 1699.3 tps, lat 4.691 ms …`.
