@@ -1,5 +1,6 @@
 //! What a client sees of a site's error. PostgreSQL quotes values in messages ("invalid input syntax for type
-//! integer: …"), so under a profile that hides anything, an error is reduced to its SQLSTATE and a fixed text.
+//! integer: …"), and what an error quotes no meter counts. So an error is reduced to its SQLSTATE and a fixed text,
+//! but where the profile hides nothing of what it shows and the error is about a place in the client's own text.
 //! Not here: our own refusals.
 
 use wall::triggers::ELSEWHERE;
@@ -85,10 +86,10 @@ pub fn in_own_words(out: &mut Vec<u8>, fields: Fields<'_>) {
     out.extend_from_slice(&body);
 }
 
-/// Writes the error that the client sees under a profile that hides something.
+/// Writes the error that the client sees where values could be quoted.
 ///
 /// The position in the client's own text is kept, as it says nothing about data.
-pub fn reduced(out: &mut Vec<u8>, fields: Fields<'_>, profile: &str) {
+pub fn reduced(out: &mut Vec<u8>, fields: Fields<'_>) {
     let sqlstate = fields.sqlstate().unwrap_or("XX000");
     let position = fields.get(b'P').and_then(|p| std::str::from_utf8(p).ok());
     let at = position.map(|p| format!(" at character {p}")).unwrap_or_default();
@@ -96,11 +97,9 @@ pub fn reduced(out: &mut Vec<u8>, fields: Fields<'_>, profile: &str) {
     let elsewhere = fields.get(b'M').is_some_and(|said| said == ELSEWHERE.as_bytes());
     let text = if elsewhere { ELSEWHERE } else { fixed_text(sqlstate) };
     let message = format!("{text}{at}");
-    let detail = format!(
-        "The site's own words are withheld: profile \"{profile}\" hides values, and errors quote them."
-    );
+    let detail = "The site's own words are withheld: they may quote values, and values are shown in rows alone.";
     error_response(
         out,
-        &Report { severity: Severity::Error, sqlstate, message: &message, detail: Some(&detail), hint: None },
+        &Report { severity: Severity::Error, sqlstate, message: &message, detail: Some(detail), hint: None },
     );
 }

@@ -330,13 +330,14 @@ impl Relay {
             let mut out = Vec::new();
             say_error(&mut out, Severity::Error, &Shown { sqlstate: "57014", message, hint });
             self.outlet.hold(&out, now);
-        } else if profile.all_clear() {
+        } else if profile.all_clear() && fields.get(b'P').is_some() {
+            // About the client's own text, before anything ran.
             let mut message = Vec::new();
             shown::in_own_words(&mut message, fields);
             self.outlet.hold(&message, now);
         } else {
             let mut message = Vec::new();
-            shown::reduced(&mut message, fields, &profile.name);
+            shown::reduced(&mut message, fields);
             self.outlet.hold(&message, now);
         }
         if let Some(statement) = statement {
