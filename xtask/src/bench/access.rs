@@ -273,6 +273,8 @@ fn as_text(report: &Report) -> String {
         "CPU µs/tx",
         "record",
         "monitor",
+        "witness p50 / p99 µs",
+        "in fsyncs",
         "CPU ×",
         "rate ×",
     ];
