@@ -42,6 +42,7 @@ impl Examiner<'_, '_> {
         let permit = decided.as_ref().as_ref().map_err(|denial| decision(denial.sentence.clone()))?;
         let mut counted = Amount::default();
         for statement in &released.statements {
+            let mut says_so = false;
             for text in [Some(&statement.text), statement.cursor.as_ref()].into_iter().flatten() {
                 let writes = match self.judge.verdict(permit, text) {
                     Ok(cleared) => cleared.statements().iter().any(|one| one.kind().writes()),
@@ -49,11 +50,15 @@ impl Examiner<'_, '_> {
                         return Err(verdict(format!("a statement was released that is refused by {rule}")));
                     }
                 };
+                says_so |= writes;
                 if writes && session.writes() == 0 && has_run(statement) {
                     return Err(verdict(
                         "a write was released that was not recorded before it ran".to_owned(),
                     ));
                 }
+            }
+            if has_written(statement) && !says_so {
+                return Err(verdict("a statement wrote whose text does not say so".to_owned()));
             }
             check_subjects(statement)?;
             counted.rows = counted.rows.saturating_add(statement.rows);
@@ -105,8 +110,16 @@ pub(super) fn verdict(reason: String) -> Fault {
 
 /// Whether the statement was executed, as the site said: one that is described or prepared has another tag.
 fn has_run(statement: &Statement) -> bool {
-    let tag = statement.tag.as_deref().unwrap_or_default();
-    ["INSERT ", "UPDATE ", "DELETE ", "COPY "].iter().any(|word| tag.starts_with(word))
+    has_written(statement) || tag(statement).starts_with("COPY ")
+}
+
+/// Whether the site said that it wrote: EXECUTE says what it has run.
+fn has_written(statement: &Statement) -> bool {
+    ["INSERT ", "UPDATE ", "DELETE "].iter().any(|word| tag(statement).starts_with(word))
+}
+
+fn tag(statement: &Statement) -> &str {
+    statement.tag.as_deref().unwrap_or_default()
 }
 
 /// Rows are about somebody, nobody or nobody knows whom; which of them must be said.

@@ -70,6 +70,17 @@ pub const CASES: &[Case] = &[
         "not recorded before it ran",
     ),
     (
+        "a write by a name that does not say so",
+        |s| {
+            let writing = s.writing.clone();
+            let mut piece = s.lab.gate.release(&writing, "EXECUTE w", CountState::Exact, 0, 0);
+            piece.detail.as_mut().unwrap()["statements"][0]["tag"] = json!("UPDATE 1");
+            s.seal(piece)
+        },
+        "verdict",
+        "whose text does not say so",
+    ),
+    (
         "a commit of more than was recorded",
         |s| commit(s, 2, "COMMIT"),
         "count",
