@@ -7,6 +7,7 @@
 //! Casts between numbers and names of objects, which no privilege covers, are judged in `named`.
 
 mod named;
+mod origin;
 
 use std::sync::Arc;
 
@@ -53,6 +54,7 @@ const FUNCTIONS: &[&str] = &[
     "pg_indexes_size",
     "pg_relation_is_publishable",
     "pg_relation_size",
+    "pg_stat_get_numscans",
     "pg_table_size",
     "pg_tablespace_location",
     "pg_total_relation_size",
@@ -217,7 +219,7 @@ impl<'r> Places<'r> {
     fn relation(&mut self, relation: &Node) {
         let (schema, name) = (relation.text("schemaname"), relation.text("relname"));
         let is_with = schema.is_empty() && self.with_names.iter().flatten().any(|known| known == name);
-        if !is_with && allow::catalog(schema, name).is_some() {
+        if !is_with && allow::is_catalog(schema, name) {
             self.add(relation, schema, name);
         }
     }

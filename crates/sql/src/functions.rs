@@ -340,8 +340,6 @@ const OTHER: &[&str] = &[
 /// Helpers with which tools show a schema. They name and describe objects; what the sites answer to those that print
 /// names, definitions or sizes is limited to what the profile shows (crate `wall`, schema `tf_catalog`).
 const CATALOG: &[&str] = &[
-    "acldefault",
-    "aclexplode",
     "col_description",
     "current_catalog",
     "current_database",
@@ -400,6 +398,7 @@ const CATALOG: &[&str] = &[
     "pg_relation_is_publishable",
     "pg_relation_size",
     "pg_size_pretty",
+    "pg_stat_get_numscans",
     "pg_statistics_obj_is_visible",
     "pg_table_is_visible",
     "pg_table_size",

@@ -4,7 +4,7 @@
 //! thought of. Names are resolved as PostgreSQL does where it matters (common table expressions), and more strictly
 //! where it does not. What kind of statement may hold a read is judged in `verdict`.
 
-use crate::allow::{self, Catalog};
+use crate::allow;
 use crate::attributes;
 use crate::columns;
 use crate::functions;
@@ -15,36 +15,24 @@ use crate::tree::{Node, Tree};
 
 /// Judges an expression tree: a SELECT, or the arguments of EXECUTE.
 pub(crate) fn read(rules: &Rules<'_>, tree: &Tree) -> Result<(), Refusal> {
-    let mut walk = Walk { rules, frames: Vec::new(), hidden: Vec::new(), writing: false };
+    let mut walk = Walk { rules, with_names: Vec::new(), writing: false };
     walk.tree(tree)?;
     walk.rest(tree)
 }
 
 /// Judges what an INSERT, UPDATE or DELETE is made of; whether it may write is judged in `writes`.
 pub(crate) fn write(rules: &Rules<'_>, tree: &Tree) -> Result<(), Refusal> {
-    let mut walk = Walk { rules, frames: Vec::new(), hidden: Vec::new(), writing: true };
+    let mut walk = Walk { rules, with_names: Vec::new(), writing: true };
     if let Tree::Node(node) = tree {
         walk.scope(node)?;
     }
     walk.rest(tree)
 }
 
-/// What is in scope inside one SELECT.
-#[derive(Default)]
-struct Frame {
-    /// Names that its WITH clause has defined so far.
-    with_names: Vec<String>,
-    /// Names under which its FROM clause shows a catalog relation that has hidden columns.
-    guarded: Vec<String>,
-    /// Names of the other relations in it.
-    plain: Vec<String>,
-}
-
 struct Walk<'a> {
     rules: &'a Rules<'a>,
-    frames: Vec<Frame>,
-    /// Hidden columns of the catalog relations met anywhere in the statement.
-    hidden: Vec<&'static str>,
+    /// Names that the WITH clauses around have defined so far, from the outside in.
+    with_names: Vec<Vec<String>>,
     /// Whether the statement is a write, whose own parts may stand in it as well.
     writing: bool,
 }
@@ -52,7 +40,6 @@ struct Walk<'a> {
 impl Walk<'_> {
     /// What can be judged only after the walk.
     fn rest(&self, tree: &Tree) -> Result<(), Refusal> {
-        self.hidden_columns(tree)?;
         attributes::judge(self.rules, tree)?;
         columns::judge(self.rules, tree)
     }
@@ -78,8 +65,6 @@ impl Walk<'_> {
             "SubLink" => operator(node, "oper_name")?,
             "SortBy" => operator(node, "use_op")?,
             "CollateClause" => operator(node, "collname")?,
-            "ColumnRef" => self.column(node)?,
-            "JoinExpr" => self.join(node)?,
             _ => {}
         }
         self.fields(node)
@@ -91,12 +76,7 @@ impl Walk<'_> {
 
     /// A statement is a scope: its WITH names hold inside it and nowhere else.
     fn scope(&mut self, statement: &Node) -> Result<(), Refusal> {
-        let mut frame = Frame::default();
-        let Frame { guarded, plain, .. } = &mut frame;
-        for sources in ["from_clause", "using_clause"] {
-            statement.list(sources).iter().for_each(|item| source_names(item, guarded, plain));
-        }
-        self.frames.push(frame);
+        self.with_names.push(Vec::new());
         let with = statement.node("with_clause");
         if let Some(with) = with {
             self.with(with)?;
@@ -106,7 +86,7 @@ impl Walk<'_> {
                 self.tree(value)?;
             }
         }
-        self.frames.pop();
+        self.with_names.pop();
         Ok(())
     }
 
@@ -126,8 +106,8 @@ impl Walk<'_> {
     }
 
     fn define(&mut self, query: &Tree) {
-        if let (Some(query), Some(frame)) = (query.node(), self.frames.last_mut()) {
-            frame.with_names.push(query.text("ctename").to_owned());
+        if let (Some(query), Some(names)) = (query.node(), self.with_names.last_mut()) {
+            names.push(query.text("ctename").to_owned());
         }
     }
 
@@ -140,15 +120,10 @@ impl Walk<'_> {
                 "name it with its schema alone, or with none",
             ));
         }
-        let with_name =
-            schema.is_empty() && self.frames.iter().any(|f| f.with_names.iter().any(|n| n == name));
-        if with_name {
+        if schema.is_empty() && self.with_names.iter().flatten().any(|known| known == name) {
             return Ok(());
         }
-        if let Some(catalog) = allow::catalog(schema, name) {
-            return self.catalog(catalog, relation);
-        }
-        if self.rules.shows(schema, name) {
+        if allow::is_catalog(schema, name) || self.rules.shows(schema, name) {
             return Ok(());
         }
         let full = if schema.is_empty() { name.to_owned() } else { format!("{schema}.{name}") };
@@ -158,104 +133,6 @@ impl Walk<'_> {
             format!("a decision whose profile shows it; this one shows {}", self.rules.shown()),
         ))
     }
-
-    fn catalog(&mut self, catalog: &'static Catalog, relation: &Node) -> Result<(), Refusal> {
-        if catalog.hidden.is_empty() {
-            return Ok(());
-        }
-        for hidden in catalog.hidden {
-            if !self.hidden.contains(hidden) {
-                self.hidden.push(hidden);
-            }
-        }
-        // Renaming columns by position would hide which of them is meant.
-        match relation.node("alias") {
-            Some(alias) if !alias.list("colnames").is_empty() => Err(guarded(catalog.name)),
-            _ => Ok(()),
-        }
-    }
-
-    fn join(&self, join: &Node) -> Result<(), Refusal> {
-        let (mut names, mut others) = (Vec::new(), Vec::new());
-        source_names(join.get("larg"), &mut names, &mut others);
-        source_names(join.get("rarg"), &mut names, &mut others);
-        let renamed = join.node("alias").is_some_and(|alias| !alias.list("colnames").is_empty());
-        match names.first() {
-            Some(name) if renamed || join.flag("is_natural") => Err(guarded(name)),
-            _ => Ok(()),
-        }
-    }
-
-    /// Refuses `*`, `c.*`, the whole row `c` and a function of it, `c.f`, of a catalog relation that has hidden columns.
-    fn column(&self, column: &Node) -> Result<(), Refusal> {
-        let fields = column.list("fields");
-        let star = fields.last().and_then(Tree::node).is_some_and(|last| last.name == "AStar");
-        let names: Vec<&str> = fields.iter().filter_map(Tree::node).map(|field| field.text("sval")).collect();
-        let hiding = |relation: &str| {
-            self.frames.iter().flat_map(|frame| &frame.guarded).find(|name| *name == relation)
-        };
-        let found = match (star, names.as_slice()) {
-            (true, [_]) => self.frames.last().and_then(|frame| frame.guarded.first()),
-            (true, [.., relation, _]) | (false, [relation]) => hiding(relation),
-            (false, [.., relation, name]) if !allow::shown_column(name) => {
-                hiding(relation).filter(|_| !self.is_plain(relation) || allow::takes_any_row(name))
-            }
-            _ => None,
-        };
-        found.map_or(Ok(()), |name| Err(guarded(name)))
-    }
-
-    /// Whether the name is also that of another relation, whose columns are not known here.
-    fn is_plain(&self, relation: &str) -> bool {
-        self.frames.iter().flat_map(|frame| &frame.plain).any(|name| name == relation)
-    }
-
-    /// After the walk: no identifier anywhere may be that of a hidden column of a catalog the statement reads.
-    fn hidden_columns(&self, tree: &Tree) -> Result<(), Refusal> {
-        if self.hidden.is_empty() {
-            return Ok(());
-        }
-        match tree {
-            Tree::Node(node) if node.name == "AConst" => Ok(()),
-            Tree::Node(node) => node.fields().try_for_each(|(_, value)| self.hidden_columns(value)),
-            Tree::List(items) => items.iter().try_for_each(|item| self.hidden_columns(item)),
-            Tree::Text(text) if self.hidden.contains(&text.as_str()) => Err(guarded(text)),
-            Tree::Text(_) | Tree::Int(_) | Tree::Bool(_) | Tree::Absent => Ok(()),
-        }
-    }
-}
-
-/// Collects the names under which a FROM item shows relations: in `guarded` those of catalogs that have hidden columns.
-/// Sub-selects are scopes of their own and are judged there.
-fn source_names(item: &Tree, guarded: &mut Vec<String>, plain: &mut Vec<String>) {
-    let Some(node) = item.node() else { return };
-    let alias = node.node("alias").map(|alias| alias.text("aliasname").to_owned());
-    match node.name {
-        "RangeVar" => {
-            let relation = node.text("relname");
-            let known = allow::catalog(node.text("schemaname"), relation);
-            let hides = known.is_some_and(|catalog| !catalog.hidden.is_empty());
-            let names = if hides { guarded } else { plain };
-            names.push(alias.unwrap_or_else(|| relation.to_owned()));
-        }
-        "JoinExpr" => {
-            let before = guarded.len();
-            source_names(node.get("larg"), guarded, plain);
-            source_names(node.get("rarg"), guarded, plain);
-            if guarded.len() > before {
-                guarded.extend(alias);
-            }
-        }
-        _ => {}
-    }
-}
-
-fn guarded(name: &str) -> Refusal {
-    Refusal::new(
-        "catalog-column",
-        format!("\"{name}\" would show catalog columns that count rows or hold definitions"),
-        "name the catalog columns you need one by one, without those",
-    )
 }
 
 fn expression(name: &str) -> Refusal {

@@ -65,18 +65,22 @@ const SYSTEM: &[(&str, &str)] = &[
     ("pg_ts_template", "oid"),
 ];
 
+/// Schemas that statements are moved to on their way, these and those for COPY, and that nobody names: they are not
+/// shown. Written out in the conditions below as well.
+const INTERNAL: &str = "'^(tf_catalog|tf_information_sch|tw_[0-9a-f]{16})$'::text";
+
 /// Relations of which the reader's own are shown as well: the condition on a row `t`, as PostgreSQL prints it.
 const OWN: &[(&str, &str)] = &[
     (
         "pg_class",
         "((t.oid < (16384)::oid) OR (has_any_column_privilege(t.oid, 'SELECT'::text) AND \
          (NOT (t.relnamespace IN ( SELECT n.oid FROM pg_namespace n \
-         WHERE (n.nspname = ANY (ARRAY['tf_catalog'::name, 'tf_information_sch'::name])))))))",
+         WHERE (n.nspname ~ '^(tf_catalog|tf_information_sch|tw_[0-9a-f]{16})$'::text))))))",
     ),
     (
         "pg_namespace",
         "((t.oid < (16384)::oid) OR (has_schema_privilege(t.oid, 'USAGE'::text) AND \
-         (t.nspname <> ALL (ARRAY['tf_catalog'::name, 'tf_information_sch'::name]))))",
+         (t.nspname !~ '^(tf_catalog|tf_information_sch|tw_[0-9a-f]{16})$'::text)))",
     ),
     (
         "pg_attribute",
@@ -179,6 +183,13 @@ const MADE: &[(&str, &str)] = &[
     ),
 ];
 
+/// Functions by which views of `information_schema` read catalogs with the reader's rights: they tell the length of a
+/// character and the place of a column in an index, and no name.
+const OF_THE_OWNER: &[&str] = &[
+    "information_schema._pg_char_octet_length(oid, integer)",
+    "information_schema._pg_index_position(oid, smallint)",
+];
+
 /// The statements, at the end of the baseline: the roles that read catalogs are there by then.
 pub(crate) fn lay(bundle: &Bundle, site: &str) -> Vec<String> {
     let mut ddl = vec![format!("CREATE ROLE {READERS} NOLOGIN")];
@@ -198,6 +209,7 @@ pub(crate) fn lay(bundle: &Bundle, site: &str) -> Vec<String> {
     }
     ddl.push(format!("GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA {CATALOG} TO {POOL}"));
     ddl.extend([TAKE_BACK_RELATIONS.to_owned(), functions::take_back()]);
+    ddl.extend(OF_THE_OWNER.iter().map(|function| format!("ALTER FUNCTION {function} SECURITY DEFINER")));
     ddl
 }
 
@@ -221,8 +233,7 @@ fn sources() -> impl Iterator<Item = (&'static str, &'static str, String)> {
     });
     let own = OWN.iter().map(|(name, rows)| ("pg_catalog", *name, (*rows).to_owned()));
     let information = OF_INFORMATION.iter().map(|(name, column)| {
-        let rows =
-            format!("((t.{column})::name <> ALL (ARRAY['tf_catalog'::name, 'tf_information_sch'::name]))");
+        let rows = format!("((t.{column})::name !~ {INTERNAL})");
         ("information_schema", *name, if column.is_empty() { String::new() } else { rows })
     });
     own.chain(system).chain(information)

@@ -6,7 +6,7 @@
 use pg_query::protobuf::{AExprKind, SetOperation};
 
 use super::made_anew;
-use crate::allow;
+use super::origin::{Columns, NAMES, NUMBERS, Origins, Scope};
 use crate::refusal::Refusal;
 use crate::rules::Rules;
 use crate::tree::{Node, Tree};
@@ -47,53 +47,6 @@ const ONWARD: &[&str] = &["bpchar", "int4", "int8", "name", "oid", "text", "varc
 /// Operators that compare, and give true or false.
 const COMPARING: &[&str] = &["<", "<=", "<>", "=", ">", ">="];
 
-/// Relations of catalogs and their columns that hold numbers of objects. What a session can set, as in `pg_settings`,
-/// is not among them.
-const NUMBERS: &[(&str, &str)] = &[
-    ("pg_am", "oid amhandler"),
-    ("pg_amop", "oid amopfamily amoplefttype amoprighttype amopopr"),
-    ("pg_amproc", "oid amprocfamily amproclefttype amprocrighttype amproc"),
-    ("pg_attrdef", "oid adrelid"),
-    ("pg_attribute", "attrelid atttypid attcollation"),
-    ("pg_auth_members", "roleid member"),
-    ("pg_cast", "oid castsource casttarget castfunc"),
-    ("pg_class", "oid relam relnamespace reloftype relowner reltoastrelid reltype"),
-    ("pg_collation", "oid collnamespace"),
-    ("pg_constraint", "oid conrelid confrelid conindid contypid connamespace"),
-    ("pg_conversion", "oid conproc connamespace"),
-    ("pg_depend", "classid objid refclassid refobjid"),
-    ("pg_description", "classoid objoid"),
-    ("pg_enum", "oid enumtypid"),
-    ("pg_index", "indexrelid indrelid"),
-    ("pg_inherits", "inhrelid inhparent"),
-    ("pg_namespace", "oid nspowner"),
-    ("pg_opclass", "oid opcintype opckeytype opcnamespace"),
-    ("pg_operator", "oid oprcode oprjoin oprleft oprrest oprresult oprright oprnamespace"),
-    ("pg_policy", "oid polrelid"),
-    ("pg_proc", "oid pronamespace proowner prorettype"),
-    ("pg_range", "rngtypid rngsubtype"),
-    ("pg_rewrite", "oid ev_class"),
-    ("pg_roles", "oid"),
-    ("pg_sequence", "seqrelid seqtypid"),
-    ("pg_statistic_ext", "oid stxrelid stxnamespace"),
-    ("pg_trigger", "oid tgrelid tgfoid"),
-    (
-        "pg_type",
-        "oid typarray typbasetype typelem typinput typnamespace typoutput typowner typreceive typrelid typsend",
-    ),
-];
-
-/// Relations and their columns that hold a schema's or a relation's name, as `format('%I.%I', …)` puts them together.
-const NAMES: &[(&str, &str)] = &[
-    ("columns", "table_schema table_name"),
-    ("pg_class", "relname"),
-    ("pg_matviews", "schemaname matviewname"),
-    ("pg_namespace", "nspname"),
-    ("pg_tables", "schemaname tablename"),
-    ("pg_views", "schemaname viewname"),
-    ("tables", "table_schema table_name"),
-];
-
 /// Numbers of the types that print as names, of arrays of them, and of those that hold roles' names: a parameter of
 /// such a type would print, or look for, a name.
 const TYPE_NUMBERS: &[u32] = &[
@@ -122,7 +75,8 @@ pub(super) fn judge(rules: &Rules<'_>, root: &Tree) -> Result<(), Refusal> {
     if !met {
         return Ok(());
     }
-    Walk { rules, scopes: Vec::new(), with_names: Vec::new() }.tree(root, Stands { named: false, top: true })
+    let origins = Origins::of(rules, root);
+    Walk { rules, origins: &origins, scopes: Vec::new() }.tree(root, Stands { named: false, top: true })
 }
 
 fn prints(type_name: &str) -> bool {
@@ -141,33 +95,15 @@ struct Stands {
 const INSIDE: Stands = Stands { named: false, top: false };
 const NAMED: Stands = Stands { named: true, top: false };
 
-/// What the FROM clause of a SELECT shows.
-type Scope = Vec<Source>;
-
-struct Source {
-    name: String,
-    /// The relation of the catalogs that it certainly is, under its own columns' names.
-    catalog: Option<String>,
+struct Walk<'w, 't> {
+    rules: &'w Rules<'w>,
+    origins: &'w Origins<'t>,
+    /// From the outside in.
+    scopes: Vec<Scope<'t>>,
 }
 
-impl Source {
-    fn has(&self, columns: Columns, column: &str) -> bool {
-        let held = columns.iter().find(|(relation, _)| Some(*relation) == self.catalog.as_deref());
-        held.is_some_and(|(_, held)| held.split(' ').any(|one| one == column))
-    }
-}
-
-/// Relations, and columns of each.
-type Columns = &'static [(&'static str, &'static str)];
-
-struct Walk<'a> {
-    rules: &'a Rules<'a>,
-    scopes: Vec<Scope>,
-    with_names: Vec<Vec<String>>,
-}
-
-impl Walk<'_> {
-    fn tree(&mut self, tree: &Tree, stands: Stands) -> Result<(), Refusal> {
+impl<'t> Walk<'_, 't> {
+    fn tree(&mut self, tree: &'t Tree, stands: Stands) -> Result<(), Refusal> {
         match tree {
             Tree::Node(node) => self.node(node, stands),
             Tree::List(items) => items.iter().try_for_each(|item| self.tree(item, stands)),
@@ -175,11 +111,11 @@ impl Walk<'_> {
         }
     }
 
-    fn fields(&mut self, node: &Node, stands: Stands) -> Result<(), Refusal> {
+    fn fields(&mut self, node: &'t Node, stands: Stands) -> Result<(), Refusal> {
         node.fields().try_for_each(|(_, value)| self.tree(value, stands))
     }
 
-    fn node(&mut self, node: &Node, stands: Stands) -> Result<(), Refusal> {
+    fn node(&mut self, node: &'t Node, stands: Stands) -> Result<(), Refusal> {
         match node.name {
             "ParseResult" | "RawStmt" | "PrepareStmt" | "DeclareCursorStmt" | "ExplainStmt" | "CopyStmt" => {
                 self.fields(node, stands)
@@ -196,23 +132,12 @@ impl Walk<'_> {
     }
 
     /// Only the columns of the whole statement's answer may print names: those of a part of it could meet constants.
-    fn statement(&mut self, statement: &Node, top: bool) -> Result<(), Refusal> {
+    fn statement(&mut self, statement: &'t Node, top: bool) -> Result<(), Refusal> {
         let alone = [SetOperation::SetopNone as i64, SetOperation::Undefined as i64];
         let top = top
             && statement.name == "SelectStmt"
             && matches!(statement.get("op"), Tree::Int(op) if alone.contains(op));
-        self.with_names.push(Vec::new());
-        if let Some(with) = statement.node("with_clause") {
-            // Names that are defined later only make this stricter.
-            let names =
-                with.list("ctes").iter().filter_map(Tree::node).map(|query| query.text("ctename").to_owned());
-            self.with_names.push(names.collect());
-        }
-        let mut scope = Scope::new();
-        for sources in ["from_clause", "using_clause"] {
-            statement.list(sources).iter().for_each(|item| self.sources(item, true, &mut scope));
-        }
-        self.scopes.push(scope);
+        self.scopes.push(self.origins.scope(statement));
         for (key, value) in statement.fields() {
             match key {
                 "target_list" if top => self.targets(value)?,
@@ -220,44 +145,15 @@ impl Walk<'_> {
             }
         }
         self.scopes.pop();
-        if statement.node("with_clause").is_some() {
-            self.with_names.pop();
-        }
-        self.with_names.pop();
         Ok(())
     }
 
-    fn targets(&mut self, targets: &Tree) -> Result<(), Refusal> {
+    fn targets(&mut self, targets: &'t Tree) -> Result<(), Refusal> {
         let Tree::List(items) = targets else { return Ok(()) };
         items.iter().filter_map(Tree::node).try_for_each(|target| self.tree(target.get("val"), NAMED))
     }
 
-    /// The names that a FROM item shows. An alias of a join hides those in it.
-    fn sources(&self, item: &Tree, open: bool, scope: &mut Scope) {
-        let Some(node) = item.node() else { return };
-        let alias = node.node("alias");
-        let name = alias.map(|alias| alias.text("aliasname").to_owned());
-        match node.name {
-            "RangeVar" => {
-                let (schema, relation) = (node.text("schemaname"), node.text("relname"));
-                let with =
-                    schema.is_empty() && self.with_names.iter().flatten().any(|known| known == relation);
-                let renamed = alias.is_some_and(|alias| !alias.list("colnames").is_empty());
-                let is_catalog = open && !with && !renamed && allow::catalog(schema, relation).is_some();
-                let catalog = is_catalog.then(|| relation.to_owned());
-                scope.push(Source { name: name.unwrap_or_else(|| relation.to_owned()), catalog });
-            }
-            "JoinExpr" => {
-                let open = open && alias.is_none();
-                self.sources(node.get("larg"), open, scope);
-                self.sources(node.get("rarg"), open, scope);
-                scope.extend(name.map(unknown));
-            }
-            _ => scope.push(unknown(name.unwrap_or_default())),
-        }
-    }
-
-    fn cast(&mut self, cast: &Node, stands: Stands) -> Result<(), Refusal> {
+    fn cast(&mut self, cast: &'t Node, stands: Stands) -> Result<(), Refusal> {
         let Some(to) = cast.node("type_name") else { return Err(refused("a cast without a type")) };
         if !prints_names(to) {
             let onward = to
@@ -286,7 +182,7 @@ impl Walk<'_> {
     }
 
     /// Whether what is cast can only mean what the session sees.
-    fn may_be_cast(&self, type_name: &str, argument: &Tree) -> bool {
+    fn may_be_cast(&self, type_name: &str, argument: &'t Tree) -> bool {
         let Some(node) = argument.node() else { return false };
         match node.name {
             "AConst" if node.flag("isnull") => true,
@@ -294,7 +190,7 @@ impl Walk<'_> {
                 .node("val")
                 .filter(|value| value.name == "String")
                 .is_some_and(|value| self.is_seen(type_name, value.text("sval"))),
-            "ColumnRef" => self.is_of_a_catalog(node, NUMBERS),
+            "ColumnRef" => self.is_from(node, NUMBERS),
             "TypeCast" => {
                 let parts = node.node("type_name").and_then(|to| to.name_parts("names")).unwrap_or_default();
                 let plain =
@@ -307,7 +203,7 @@ impl Walk<'_> {
     }
 
     /// `format('%I.%I', c.table_schema, c.table_name)`, with which tools get from a name to a number.
-    fn is_put_together(&self, call: &Node) -> bool {
+    fn is_put_together(&self, call: &'t Node) -> bool {
         let name = call.name_parts("funcname").unwrap_or_default();
         let pattern = call.list("args").first().and_then(Tree::node).and_then(|first| first.node("val"));
         let rest = call.list("args").get(1..).unwrap_or_default();
@@ -315,29 +211,14 @@ impl Walk<'_> {
             && pattern.is_some_and(|pattern| pattern.text("sval") == "%I.%I")
             && rest.len() == 2
             && rest.iter().filter_map(Tree::node).all(|part| match part.name {
-                "TypeCast" => part.node("arg").is_some_and(|arg| self.is_of_a_catalog(arg, NAMES)),
-                _ => self.is_of_a_catalog(part, NAMES),
+                "TypeCast" => part.node("arg").is_some_and(|arg| self.is_from(arg, NAMES)),
+                _ => self.is_from(part, NAMES),
             })
     }
 
-    /// Whether a reference is certainly to one of these columns of a catalog. A column without a relation is looked
-    /// for from the inside out, in relations of catalogs alone.
-    fn is_of_a_catalog(&self, column: &Node, columns: Columns) -> bool {
-        if column.name != "ColumnRef" {
-            return false;
-        }
-        let mut scopes = self.scopes.iter().rev();
-        match column.name_parts("fields").as_deref() {
-            Some([name]) => {
-                let found = scopes
-                    .find(|scope| scope.iter().any(|one| one.catalog.is_none() || one.has(columns, name)));
-                found.is_some_and(|scope| scope.iter().all(|one| one.catalog.is_some()))
-            }
-            Some([relation, name]) => {
-                scopes.flatten().find(|one| one.name == *relation).is_some_and(|one| one.has(columns, name))
-            }
-            _ => false,
-        }
+    fn is_from(&self, column: &'t Node, columns: Columns) -> bool {
+        let scopes: Vec<&Scope<'t>> = self.scopes.iter().collect();
+        column.name == "ColumnRef" && self.origins.is_from(&scopes, column, columns)
     }
 
     /// Whether a name can only mean something that PostgreSQL brought or the profile shows. Without a schema it is
@@ -365,7 +246,7 @@ impl Walk<'_> {
         }
     }
 
-    fn call(&mut self, call: &Node, stands: Stands) -> Result<(), Refusal> {
+    fn call(&mut self, call: &'t Node, stands: Stands) -> Result<(), Refusal> {
         let parts = call.name_parts("funcname").unwrap_or_default();
         let name = parts.last().copied().unwrap_or_default();
         if GIVING.contains(&name) && !stands.named {
@@ -383,7 +264,7 @@ impl Walk<'_> {
     }
 
     /// A parameter that is compared takes the type of what it is compared with, wherever else it stands.
-    fn operator(&mut self, expression: &Node) -> Result<(), Refusal> {
+    fn operator(&mut self, expression: &'t Node) -> Result<(), Refusal> {
         let kinds = [AExprKind::AexprOp, AExprKind::AexprIn, AExprKind::AexprOpAny].map(|kind| kind as i64);
         let compares = expression
             .name_parts("name")
@@ -403,7 +284,7 @@ impl Walk<'_> {
     }
 
     /// `(x).f` and `t.f` may be calls of `f`.
-    fn after_a_dot(&mut self, node: &Node) -> Result<(), Refusal> {
+    fn after_a_dot(&mut self, node: &'t Node) -> Result<(), Refusal> {
         let key = if node.name == "ColumnRef" { "fields" } else { "indirection" };
         let names = node.list(key).iter().filter_map(Tree::node).map(|field| field.text("sval"));
         if names.into_iter().any(|name| GIVING.contains(&name)) {
@@ -411,10 +292,6 @@ impl Walk<'_> {
         }
         self.fields(node, INSIDE)
     }
-}
-
-fn unknown(name: String) -> Source {
-    Source { name, catalog: None }
 }
 
 /// Whether a parameter is in it whose type PostgreSQL takes from what is around. One that is cast, or given to a

@@ -17,8 +17,16 @@ pub(super) struct Function {
 
 /// Who sees what: the number of an object → whether.
 const SEES: &[(&str, &str)] = &[
-    ("sees_relation", "pg_catalog.has_any_column_privilege(session_user, $1, 'SELECT')"),
-    ("sees_schema", "pg_catalog.has_schema_privilege(session_user, $1, 'USAGE')"),
+    (
+        "sees_relation",
+        "pg_catalog.has_any_column_privilege(session_user, $1, 'SELECT') AND \
+         tf_catalog.sees_schema((SELECT c.relnamespace FROM pg_catalog.pg_class c WHERE c.oid = $1))",
+    ),
+    (
+        "sees_schema",
+        "pg_catalog.has_schema_privilege(session_user, $1, 'USAGE') AND EXISTS (SELECT FROM pg_catalog.pg_namespace n \
+         WHERE n.oid = $1 AND n.nspname !~ '^(tf_catalog|tf_information_sch|tw_[0-9a-f]{16})$')",
+    ),
     // Oneself, the groups one is in, and who owns what one sees.
     (
         "sees_role",
@@ -107,6 +115,7 @@ const ANSWERS: &[[&str; 4]] = &[
     ["pg_relation_size", "oid", "bigint", "NULL"],
     ["pg_relation_size", "oid, text", "bigint", "NULL"],
     ["pg_table_size", "oid", "bigint", "NULL"],
+    ["pg_stat_get_numscans", "oid", "bigint", "NULL"],
     ["pg_total_relation_size", "oid", "bigint", "NULL"],
     // Nothing of the kind is shown.
     ["pg_get_serial_sequence", "text, text", "text", "NULL"],
@@ -244,12 +253,12 @@ const REVOKED: &[&str] = &[
     "^to_reg",
 ];
 
-/// Which functions are revoked, as a condition on a row `p` of `pg_proc`. The forms of `has_…_privilege` that take an
-/// object's number stay: views of `information_schema` call them with the reader's rights, and so do ours.
+/// Which functions are revoked, as a condition on a row `p` of `pg_proc`. The forms of `has_…_privilege` that take
+/// numbers alone stay: views of `information_schema` call them with the reader's rights, and so do ours.
 pub(super) fn revoked() -> String {
     format!(
         "p.pronamespace = 'pg_catalog'::regnamespace AND (p.proname ~ {} OR p.proname ~ '^(has_.*_privilege|pg_has_role)$' \
-         AND NOT (p.proargtypes[0] = 'oid'::regtype AND (p.pronargs = 2 OR p.proargtypes[1] = 'int2'::regtype)))",
+         AND NOT (p.proargtypes[0] = 'oid'::regtype AND (p.pronargs = 2 OR p.proargtypes[1] IN ('int2'::regtype, 'oid'::regtype))))",
         literal(&REVOKED.join("|"))
     )
 }
