@@ -23,6 +23,7 @@ fn transcripts_come_back_as_they_must() {
     a_cancel_ends_the_statement_it_means(&enclave);
     many_executes_without_a_sync_do_not_stall(&enclave);
     a_name_is_recorded_as_what_the_site_runs(&enclave);
+    a_write_is_recorded_as_what_the_site_runs(&enclave);
     clients_that_vanish_give_their_roles_back(&enclave);
     random_pipelines_leave_gate_and_monitor_of_one_mind(&enclave);
     let check = enclave.trefoil(&["record", "verify"]);
@@ -162,6 +163,54 @@ fn a_name_is_recorded_as_what_the_site_runs(enclave: &Enclave) {
     };
     assert_eq!([ran("'first'", "SELECT 1"), ran("'first'", "PREPARE")], [2, 1]);
     assert_eq!([ran("'second'", "SELECT 1"), ran("'third'", "SELECT 1")], [0, 0]);
+}
+
+/// An error keeps the rest of a stretch from being done, and the client has long named what comes after it.
+fn a_write_is_recorded_as_what_the_site_runs(enclave: &Enclave) {
+    const FIRST: &str = "UPDATE payments SET status = 'before' WHERE id = -1";
+    const SECOND: &str = "UPDATE payments SET status = 'after it' WHERE id = -1";
+    let mut raw = Raw::connect(enclave, BILLING);
+    for (script, expected) in [
+        (&[Parse("s", FIRST), Sync][..], "1 Z:I"),
+        // What the gate hopes for is that the name is free; the site has the second statement under it.
+        (
+            &[
+                Close("s"),
+                Parse("s", SECOND),
+                Parse("", "LISTEN x"),
+                Close("s"),
+                Sync,
+                Bind("", "s", &[]),
+                Execute("", 0),
+                Sync,
+            ],
+            "3 1 E:42501 Z:I 2 C:UPDATE_0 Z:I",
+        ),
+        (&[Close("s"), Parse("s", FIRST), Sync], "3 1 Z:I"),
+        // Here, that it is the first again.
+        (
+            &[
+                Close("s"),
+                Parse("s", SECOND),
+                Parse("", "LISTEN x"),
+                Close("s"),
+                Parse("s", FIRST),
+                Sync,
+                Bind("", "s", &[]),
+                Execute("", 0),
+                Sync,
+            ],
+            "3 1 E:42501 Z:I 2 C:UPDATE_0 Z:I",
+        ),
+    ] {
+        assert_eq!(raw.talk(script, expected), expected);
+    }
+    std::thread::sleep(Duration::from_millis(500));
+    let shown = enclave.trefoil(&["record", "show", "--json"]);
+    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+    let written =
+        |text| shown.lines().filter(|line| line.contains("access.write") && line.contains(text)).count();
+    assert_eq!([written("'before'"), written("'after it'")], [0, 2]);
 }
 
 fn clients_that_vanish_give_their_roles_back(enclave: &Enclave) {

@@ -440,6 +440,64 @@ pub const WRITES: &[Script] = &[
         ],
         "1 2 E:22012 Z:I T D*1 C:SELECT_1 Z:I",
     ),
+    // SQL runs by name what Parse and Bind made, and its own text does not say that it writes.
+    (
+        "a write by SQL's EXECUTE",
+        &[Parse("w", "UPDATE payments SET status = 'a' WHERE id = -1"), Query("EXECUTE w"), Sync],
+        "1 E:42501 Z:I Z:I",
+    ),
+    (
+        "a commit by SQL's EXECUTE",
+        &[Parse("c", "COMMIT"), Sync, Query("BEGIN; EXECUTE c")],
+        "1 Z:I E:42501 Z:I",
+    ),
+    (
+        "an EXECUTE of a write, executed",
+        &[
+            Parse("w", "UPDATE payments SET status = 'a' WHERE id = -1"),
+            Parse("", "EXECUTE w"),
+            Bind("", "", &[]),
+            Execute("", 0),
+            Sync,
+        ],
+        "1 1 2 E:42501 Z:I",
+    ),
+    (
+        "a write by FETCH",
+        &[
+            Query("BEGIN"),
+            Parse("w", "UPDATE payments SET status = 'a' WHERE id = -1 RETURNING id"),
+            Bind("p", "w", &[]),
+            Sync,
+            Query("FETCH ALL FROM p"),
+            Query("ROLLBACK"),
+        ],
+        "C:BEGIN Z:T 1 2 Z:T E:42501 Z:E C:ROLLBACK Z:I",
+    ),
+    (
+        "a write by MOVE in a portal of EXECUTE",
+        &[
+            Parse("w", "UPDATE payments SET status = 'a' WHERE id = -1 RETURNING id"),
+            Parse("e", "EXECUTE w"),
+            Query("BEGIN"),
+            Bind("p", "e", &[]),
+            Sync,
+            Query("MOVE ALL IN p"),
+            Query("ROLLBACK"),
+        ],
+        "1 1 C:BEGIN Z:T 2 Z:T E:42501 Z:E C:ROLLBACK Z:I",
+    ),
+    (
+        "reads by name",
+        &[
+            Parse("r", "SELECT 1"),
+            Query("PREPARE q AS SELECT 2; EXECUTE q"),
+            Query("EXECUTE r"),
+            Query("BEGIN; DECLARE c CURSOR FOR SELECT 3; FETCH 1 FROM c; COMMIT"),
+            Sync,
+        ],
+        "1 C:PREPARE T D*1 C:SELECT_1 Z:I T D*1 C:SELECT_1 Z:I C:BEGIN C:DECLARE_CURSOR T D*1 C:FETCH_1 C:COMMIT Z:I Z:I",
+    ),
     ("a prepared write by SQL", &[Query("PREPARE w AS DELETE FROM payments")], "E:42501 Z:I"),
     (
         "a write inside a read",
