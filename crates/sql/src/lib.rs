@@ -1,8 +1,8 @@
 //! Statement verdicts: may this text be sent to a site under this Permit?
 //!
 //! The text is parsed by libpg_query, which is PostgreSQL's own parser, and every node of the tree is judged against
-//! allowlists. It is never rewritten and never deparsed: what is cleared is sent as it came. A text that does not
-//! parse, nests too deep or holds a construct that is on no list is refused.
+//! allowlists. It is never deparsed, and sent as it came but for the names of a few schemas ([`Cleared::sent`]). A text
+//! that does not parse, nests too deep or holds a construct that is on no list is refused.
 //!
 //! Not in this room: what a person may see. PostgreSQL's privileges enforce that, and a statement that slipped
 //! through here would meet them. The verdict closes what privileges cannot, and says in words why.
