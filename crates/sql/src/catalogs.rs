@@ -266,3 +266,6 @@ impl<'r> Places<'r> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
