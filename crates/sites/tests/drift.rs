@@ -187,6 +187,46 @@ const CHANGES: &[(&str, &str, Option<&str>)] = &[
         "grant of USAGE on language plpgsql to PUBLIC",
         Some("REVOKE USAGE ON LANGUAGE plpgsql FROM PUBLIC"),
     ),
+    // Catalogs that are shown in part.
+    (
+        "GRANT SELECT ON pg_class TO PUBLIC",
+        "everybody may read pg_class",
+        Some("REVOKE SELECT ON pg_class FROM PUBLIC"),
+    ),
+    (
+        "GRANT SELECT (relname) ON pg_class TO trefoil_pool",
+        "grant of SELECT on column pg_class.relname to trefoil_pool",
+        Some("REVOKE SELECT (relname) ON pg_class FROM trefoil_pool"),
+    ),
+    (
+        "GRANT EXECUTE ON FUNCTION pg_get_viewdef(oid) TO PUBLIC",
+        "everybody may call pg_get_viewdef(oid)",
+        Some("REVOKE EXECUTE ON FUNCTION pg_get_viewdef(oid) FROM PUBLIC"),
+    ),
+    (
+        "GRANT trefoil_catalog TO trefoil_pool",
+        "member trefoil_pool of trefoil_catalog",
+        Some("REVOKE trefoil_catalog FROM trefoil_pool"),
+    ),
+    (
+        "CREATE OR REPLACE VIEW tf_catalog.pg_policy WITH (security_barrier=true) AS SELECT t.*, t.tableoid \
+         FROM pg_catalog.pg_policy t",
+        "definition of view tf_catalog.pg_policy",
+        Some(
+            "CREATE OR REPLACE VIEW tf_catalog.pg_policy WITH (security_barrier=true) AS SELECT t.*, t.tableoid \
+             FROM pg_catalog.pg_policy t WHERE t.oid < 16384::oid",
+        ),
+    ),
+    (
+        "ALTER VIEW tf_catalog.pg_policy RESET (security_barrier)",
+        "view tf_catalog.pg_policy",
+        Some("ALTER VIEW tf_catalog.pg_policy SET (security_barrier = true)"),
+    ),
+    (
+        "ALTER FUNCTION tf_catalog.sees_role(oid) COST 1; ALTER FUNCTION tf_catalog.sees_role(oid) LEAKPROOF",
+        "function tf_catalog.sees_role(oid)",
+        Some("ALTER FUNCTION tf_catalog.sees_role(oid) NOT LEAKPROOF"),
+    ),
     (
         "GRANT SET ON PARAMETER session_replication_role TO trefoil_pool",
         "grant of SET on parameter session_replication_role to trefoil_pool",

@@ -23,7 +23,14 @@ pub(crate) fn masked() -> Rules<'static> {
         ("users", words("id home_site handle full_name email country created_at followers")),
         ("payments", words("id home_site user_id amount_cents status paid_at")),
     ]);
-    Rules { schema: "support", copies: "tw_0".to_owned(), relations, writable: BTreeMap::new(), all_clear: false, capped: false }
+    Rules {
+        schema: "support",
+        copies: "tw_0".to_owned(),
+        relations,
+        writable: BTreeMap::new(),
+        all_clear: false,
+        capped: false,
+    }
 }
 
 /// The same, hiding nothing.
@@ -251,9 +258,7 @@ fn what_is_allowed_is_allowed_wherever_it_stands() {
     // An object's name may be printed by the whole statement alone.
     let prints_names = |text: &str| text.contains("regclass,") || text.contains("regclass AS");
     let cases = lines(ALLOWED)
-        .filter(|(kind, text)| {
-            *kind == "read" && is_read(text) && !text.contains(';') && !prints_names(text)
-        })
+        .filter(|(kind, text)| *kind == "read" && is_read(text) && !text.contains(';') && !prints_names(text))
         .flat_map(|(_, text)| {
             in_places(&text).map(|text| {
                 let kind = text

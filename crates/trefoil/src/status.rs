@@ -83,7 +83,10 @@ fn print_gate(gate: &GateStatus, paint: Paint) {
         terminal::say(&format!("{} site {}: {why}", paint.bad("closed"), site.name));
     }
     let lag = gate.lag.entries;
-    terminal::say(&format!("{lag} {} for the monitor", if lag == 1 { "entry waits" } else { "entries wait" }));
+    terminal::say(&format!(
+        "{lag} {} for the monitor",
+        if lag == 1 { "entry waits" } else { "entries wait" }
+    ));
     terminal::say(&format!("{} sessions", gate.sessions.count));
     for of in &gate.sessions.by_profile_and_site {
         terminal::say(&format!("  {:>5} of {} at {}", of.count, of.profile, of.site));

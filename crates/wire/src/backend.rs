@@ -10,8 +10,8 @@ pub use read::{
 };
 pub use write::{
     REPORT_FIELD_BYTES_MAX, Report, Severity, authentication_ok, authentication_sasl,
-    authentication_sasl_continue, authentication_sasl_final, backend_key_data, command_complete, data_row, error_response,
-    negotiate_protocol_version, notice_response, parameter_status, ready,
+    authentication_sasl_continue, authentication_sasl_final, backend_key_data, command_complete, data_row,
+    error_response, negotiate_protocol_version, notice_response, parameter_status, ready,
 };
 
 use crate::codec;

@@ -6,7 +6,8 @@ mod write;
 
 pub use read::{Bind, Formats, Message, Oids, Parse, SaslInitial, Target, Values};
 pub use write::{
-    cancel, close, describe, flush, parse, query, sasl_initial, sasl_response, ssl_request, startup, sync, terminate,
+    cancel, close, describe, flush, parse, query, sasl_initial, sasl_response, ssl_request, startup, sync,
+    terminate,
 };
 
 use crate::codec;

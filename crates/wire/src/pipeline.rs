@@ -277,8 +277,9 @@ fn advance(of: Expect, front: Progress, tag: Tag) -> Option<Advance> {
         // A Sync can fail as well: it commits.
         (Expect::Query | Expect::Sync, _, Tag::ErrorResponse) => Advance::Part(Failed),
         (_, _, Tag::ErrorResponse) => Advance::Abort,
-        (Expect::Execute | Expect::Query, Begun, Tag::CopyOutResponse)
-        | (_, CopyOut, Tag::CopyData) => Advance::Part(CopyOut),
+        (Expect::Execute | Expect::Query, Begun, Tag::CopyOutResponse) | (_, CopyOut, Tag::CopyData) => {
+            Advance::Part(CopyOut)
+        }
         (_, CopyOut, Tag::CopyDone) => Advance::Part(Begun),
         (Expect::Execute | Expect::Query, Begun, Tag::CopyInResponse) => Advance::Part(CopyIn),
         (_, CopyOut, _) => return None,

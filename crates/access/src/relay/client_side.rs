@@ -243,8 +243,7 @@ impl Relay {
             return Found::Known(false);
         }
         let quiet = self.owed.is_empty();
-        let mut found =
-            statements.into_iter().map(|judged| self.names.hides_more_than_a_read(judged, quiet));
+        let mut found = statements.into_iter().map(|judged| self.names.hides_more_than_a_read(judged, quiet));
         found.find(|found| !matches!(found, Found::Known(false))).unwrap_or(Found::Known(false))
     }
 

@@ -59,7 +59,8 @@ impl Refused {
 
     /// EXECUTE, FETCH or MOVE of what Parse prepared or Bind bound, and more than a read.
     pub fn more_than_a_read(text: &str) -> Self {
-        let sentence = "EXECUTE, FETCH and MOVE run reads; what writes or commits has an entry before it runs";
+        let sentence =
+            "EXECUTE, FETCH and MOVE run reads; what writes or commits has an entry before it runs";
         let needs = "Bind and Execute it by the name under which it was parsed.";
         Self { text: Some(recorded(text).to_owned()), ..Self::wall("unrecorded", sentence.into(), needs) }
     }

@@ -97,7 +97,8 @@ pub fn reduced(out: &mut Vec<u8>, fields: Fields<'_>) {
     let elsewhere = fields.get(b'M').is_some_and(|said| said == ELSEWHERE.as_bytes());
     let text = if elsewhere { ELSEWHERE } else { fixed_text(sqlstate) };
     let message = format!("{text}{at}");
-    let detail = "The site's own words are withheld: they may quote values, and values are shown in rows alone.";
+    let detail =
+        "The site's own words are withheld: they may quote values, and values are shown in rows alone.";
     error_response(
         out,
         &Report { severity: Severity::Error, sqlstate, message: &message, detail: Some(detail), hint: None },

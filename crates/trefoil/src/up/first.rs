@@ -213,9 +213,8 @@ fn move_listeners(table: &mut toml::Table, ports: &Ports) -> Result<(), Ended> {
     let kept = table.get_mut("listeners").and_then(toml::Value::as_array_mut);
     let kept = kept.ok_or_else(|| Ended::cannot_tell("gate.toml has no listeners"))?;
     for GateListener { place, address } in listeners(ports) {
-        let of_place = |kept: &&mut toml::Value| {
-            kept.get("place").and_then(toml::Value::as_str) == Some(place.as_str())
-        };
+        let of_place =
+            |kept: &&mut toml::Value| kept.get("place").and_then(toml::Value::as_str) == Some(place.as_str());
         match kept.iter_mut().find(of_place).and_then(toml::Value::as_table_mut) {
             Some(kept) => drop(kept.insert("address".to_owned(), address.into())),
             None => {
