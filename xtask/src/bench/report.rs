@@ -15,7 +15,10 @@ impl Spread {
         let mut sorted: Vec<f64> = figures.collect();
         sorted.sort_by(f64::total_cmp);
         let (min, max) = (*sorted.first()?, *sorted.last()?);
-        Some(Self { min, median: quantile(&sorted, 0.5), max })
+        let middle = sorted.len() / 2;
+        let upper = sorted.get(middle)?;
+        let lower = if sorted.len().is_multiple_of(2) { sorted.get(middle.checked_sub(1)?)? } else { upper };
+        Some(Self { min, median: (lower + upper) / 2.0, max })
     }
 }
 
