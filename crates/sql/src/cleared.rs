@@ -137,8 +137,6 @@ pub enum StatementKind {
     Discard,
     /// UNLISTEN, which changes nothing, since nobody may LISTEN.
     Unlisten,
-    /// EXPLAIN of a read, under a profile that is wholly clear.
-    Explain,
     /// COPY (a read) TO STDOUT.
     CopyOut(CopyFormat),
     /// COPY relation (columns) FROM STDIN.

@@ -1,7 +1,7 @@
 //! What the walk needs to know of a Permit: which relations its profile shows and writes, whether all of it is clear,
 //! and whether subjects are counted against a limit.
 
-use policy::{Permit, RowRule, Writes};
+use policy::{Permit, Writes};
 use std::collections::BTreeMap;
 
 /// The part of a profile that bears on statements.
@@ -15,9 +15,6 @@ pub(crate) struct Rules<'a> {
     pub(crate) relations: BTreeMap<&'a str, Vec<&'a str>>,
     /// Relations of those that may be written.
     pub(crate) writable: BTreeMap<&'a str, Writable<'a>>,
-    /// Whether nothing of what the profile shows is masked, pseudonymised or filtered by row: a plan counts the rows
-    /// that a filter removed.
-    pub(crate) all_clear: bool,
     /// Whether a limit counts the subjects that are shown.
     pub(crate) capped: bool,
 }
@@ -50,14 +47,12 @@ impl<'a> Rules<'a> {
                 (table.table.as_str(), table.columns.iter().map(|column| column.name.as_str()).collect())
             })
             .collect();
-        let all_rows = profile.tables.iter().all(|table| table.rows == RowRule::All);
         let writable = profile.tables.iter().filter(|table| !table.writes.is_none());
         Rules {
             schema: &profile.name,
             copies: profile.hash.copy_schema(),
             relations,
             writable: writable.map(|table| (table.table.as_str(), Writable::of(&table.writes))).collect(),
-            all_clear: all_rows && profile.all_clear(),
             capped: permit.is_capped(),
         }
     }

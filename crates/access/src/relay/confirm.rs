@@ -116,7 +116,6 @@ impl Relay {
             | StatementKind::ShowOwn(_)
             | StatementKind::Execute
             | StatementKind::Unlisten
-            | StatementKind::Explain
             | StatementKind::CopyOut(_)
             | StatementKind::Fetch
             | StatementKind::Move

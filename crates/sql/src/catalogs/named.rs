@@ -117,7 +117,7 @@ impl<'t> Walk<'_, 't> {
 
     fn node(&mut self, node: &'t Node, stands: Stands) -> Result<(), Refusal> {
         match node.name {
-            "ParseResult" | "RawStmt" | "PrepareStmt" | "DeclareCursorStmt" | "ExplainStmt" | "CopyStmt" => {
+            "ParseResult" | "RawStmt" | "PrepareStmt" | "DeclareCursorStmt" | "CopyStmt" => {
                 self.fields(node, stands)
             }
             "SelectStmt" | "InsertStmt" | "UpdateStmt" | "DeleteStmt" => self.statement(node, stands.top),
