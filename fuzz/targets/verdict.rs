@@ -16,6 +16,15 @@ fuzz_target!(|bytes: &[u8]| {
         assert_eq!(first, sql::judge(permit, text), "judged twice, two verdicts");
         let Ok(cleared) = first else { continue };
         assert_eq!(cleared.text(), text);
+        for statement in cleared.statements() {
+            let alone = sql::judge_one(permit, statement.text());
+            assert!(alone.is_ok(), "{:?} is cleared among others and not alone: {alone:?}", statement.text());
+        }
+        let stands_in = cleared
+            .sent()
+            .replace("tf_catalog", "pg_catalog")
+            .replace("tf_information_sch", "information_schema");
+        assert!(stands_in.len() >= text.len(), "what is sent is shorter than what came");
     }
 });
 
