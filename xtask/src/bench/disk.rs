@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::report::{Spread, quantile, spread_of};
 use crate::clock::now;
 
 /// About what a batch of few entries takes.
@@ -53,5 +54,14 @@ fn appends(dir: &Path, goes_on: impl Fn(usize) -> bool, between: Duration) -> Re
         std::thread::sleep(between);
     }
     took.sort_by(f64::total_cmp);
-    Ok(Fsync { p50_us: super::report::quantile(&took, 0.5), p99_us: super::report::quantile(&took, 0.99) })
+    Ok(Fsync { p50_us: quantile(&took, 0.5), p99_us: quantile(&took, 0.99) })
+}
+
+/// A line; nothing of nothing.
+pub(crate) fn as_text(measured: &[Fsync]) -> String {
+    let (p50, p99) = (spread_of(measured, |f| f.p50_us), spread_of(measured, |f| f.p99_us));
+    let line = |(p50, p99): (Spread, Spread)| {
+        format!("fdatasync of an appended batch: p50 {p50} µs, p99 {p99} µs\n")
+    };
+    p50.zip(p99).map(line).unwrap_or_default()
 }

@@ -1,24 +1,39 @@
-//! What is measured: an enclave started by the release `trefoil up`, and its peers. PostgreSQL itself is a copy of one
-//! site's cluster with the wall's door open, because the enclave's own sites admit nobody but the gate and a gate
-//! closes on drift; pgbouncer stands before that copy, once with TLS on both legs and once without.
+//! What is measured: an enclave started by the release `trefoil up`, as which of its principals, and the ways to the
+//! data that are compared. How the peers beside it are made is in `peers`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
 use serde_json::Value;
 
 use super::Access;
 use super::cpu::{self, Watched};
+use super::peers::Peers;
 use super::shell::{self, Server};
 
-const SITE: &str = "dublin-1";
-const WHO: &str = "aoife";
-const PASSWORD: &str = "bench";
-const READY_SECS_MAX: u32 = 60;
+/// Whose cluster is copied, and where the gate is asked to write.
+pub(super) const SITE: &str = "dublin-1";
 /// Sessions beside those of the largest run: earlier ones that are still ending.
 const SPARE_SESSIONS: u32 = 64;
+
+/// Somebody to measure as: a principal of the gate, and at the peers a role with the rights of that profile's roles.
+pub(super) struct Who {
+    pub(super) profile: &'static str,
+    principal: &'static str,
+    options: &'static str,
+}
+
+const READER: Who = Who {
+    profile: "support",
+    principal: "aoife",
+    options: "-c trefoil.purpose=support -c trefoil.ticket=SUP-1000",
+};
+const WRITER: Who = Who {
+    profile: "billing",
+    principal: "billing",
+    options: "-c trefoil.purpose=billing -c trefoil.site=dublin-1",
+};
 
 /// A way to the data.
 pub(crate) struct Target {
@@ -32,9 +47,11 @@ pub(crate) struct Lab {
     pub(crate) dir: PathBuf,
     pub(crate) pgbench: PathBuf,
     pub(crate) psql: PathBuf,
-    pub(crate) script: PathBuf,
     pub(crate) scratch: PathBuf,
-    pub(crate) targets: Vec<Target>,
+    /// The ways by which people read.
+    pub(crate) readers: Vec<Target>,
+    /// The ways by which a service writes.
+    pub(crate) writers: Vec<Target>,
     pub(crate) versions: String,
     trefoil: PathBuf,
     keep: bool,
@@ -89,47 +106,33 @@ impl Lab {
         let first = ["--subjects".to_owned(), asked.subjects.to_string(), "--enclave".to_owned()];
         up(&program, &dir, |command| command.args(first).arg(&bundle))?;
         shell::run(&mut trefoil(&program, "down", &dir))?;
-        let mut peers = Peers { dir: dir.clone(), psql: psql.clone(), servers: Vec::new() };
+        let mut peers = Peers::new(&dir, &psql);
         peers.postgres(&postgres)?;
+        let whose = [&READER, &WRITER];
+        whose.iter().try_for_each(|who| peers.role(who))?;
         let ready = up(&program, &dir, |command| command)?;
-        let mut targets = vec![
-            Target {
-                name: "direct",
-                tls: true,
-                connection: peers.connection(PEER_PORT, true),
-                watched: vec![],
-            },
-            Target {
-                name: "direct",
-                tls: false,
-                connection: peers.connection(PEER_PORT, false),
-                watched: vec![],
-            },
-            peers.pgbouncer(&pgbouncer, true)?,
-            peers.pgbouncer(&pgbouncer, false)?,
-        ];
-        targets.insert(0, gate(&dir, &ready)?);
-        let script = dir.join("look-up.sql");
-        let text = format!(
-            "\\set id random(1, {})\nSELECT full_name, country FROM users WHERE id = :id\n",
-            asked.subjects
-        );
-        fs::write(&script, text).map_err(|e| e.to_string())?;
+        for tls in [true, false] {
+            peers.pgbouncer(&pgbouncer, tls, &whose)?;
+        }
+        let [readers, writers] = whose.map(|who| {
+            let mut targets = peers.targets(who);
+            targets.insert(0, gate(&dir, &ready, who)?);
+            Ok::<_, String>(targets)
+        });
         let scratch = dir.join("scratch");
         fs::create_dir_all(&scratch).map_err(|e| e.to_string())?;
         let versions = [postgres.as_path(), pgbouncer.as_path()].map(version).join(", ");
-        let Peers { servers, .. } = peers;
         Ok(Self {
             dir,
             pgbench,
             psql,
-            script,
             scratch,
-            targets,
+            readers: readers?,
+            writers: writers?,
             versions,
             trefoil: program,
             keep: asked.keep,
-            _servers: servers,
+            _servers: peers.servers,
         })
     }
 }
@@ -186,12 +189,13 @@ fn bundle(dir: &Path, files: Option<&Path>, sessions: u32) -> Result<PathBuf, St
     Ok(to)
 }
 
-fn gate(dir: &Path, ready: &Value) -> Result<Target, String> {
+fn gate(dir: &Path, ready: &Value, who: &Who) -> Result<Target, String> {
     let named = |list: &str, key: &str, name: &str| {
         let list = ready.get(list).and_then(Value::as_array).into_iter().flatten();
         list.clone().find(|item| item.get(key).and_then(Value::as_str) == Some(name)).cloned()
     };
-    let principal = named("principals", "name", WHO).ok_or("no principal to measure with")?;
+    let principal = named("principals", "name", who.principal)
+        .ok_or_else(|| format!("the enclave has no principal {}, as which this measures", who.principal))?;
     let text = |key: &str| principal.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     let listener = named("listeners", "place", &text("place")).ok_or("no listener to measure with")?;
     let port = listener.get("port").and_then(Value::as_u64).ok_or("no port to measure with")?;
@@ -204,128 +208,14 @@ fn gate(dir: &Path, ready: &Value) -> Result<Target, String> {
         pid.ok_or_else(|| format!("{name} does not run"))
     };
     let connection = format!(
-        "host=127.0.0.1 port={port} dbname=trefoil user={WHO} password={} sslmode=require \
-         options='-c trefoil.purpose=support -c trefoil.ticket=SUP-1000'",
-        text("password")
+        "host=127.0.0.1 port={port} dbname=trefoil user={} password={} sslmode=require options='{}'",
+        who.principal,
+        text("password"),
+        who.options
     );
     let watched = vec![
         Watched { pid: pid("gate")?, group: cpu::gate },
         Watched { pid: pid("monitor")?, group: cpu::monitor },
     ];
     Ok(Target { name: "trefoil", tls: true, connection, watched })
-}
-
-const PEER_PORT: u16 = 19_432;
-const POOL_PORT: u16 = 19_433;
-const POOL_TLS_PORT: u16 = 19_434;
-
-struct Peers {
-    dir: PathBuf,
-    psql: PathBuf,
-    servers: Vec<Server>,
-}
-
-impl Peers {
-    fn folder(&self) -> PathBuf {
-        self.dir.join("peer")
-    }
-
-    fn connection(&self, port: u16, tls: bool) -> String {
-        let mode = if tls { "require" } else { "disable" };
-        format!(
-            "host=127.0.0.1 port={port} dbname=trefoil user=bench password={PASSWORD} sslmode={mode} connect_timeout=5"
-        )
-    }
-
-    /// Copies the cluster, opens its door, and makes a role that is like a pool role but not bound to a certificate.
-    fn postgres(&mut self, program: &Path) -> Result<(), String> {
-        let folder = self.folder();
-        let data = folder.join("data");
-        fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
-        let from = self.dir.join("enclave/sites").join(SITE).join("data");
-        shell::run(Command::new("cp").arg("-a").arg(from).arg(&data))?;
-        let conf = data.join("postgresql.conf");
-        let mut text = fs::read_to_string(&conf).map_err(|e| e.to_string())?;
-        text.push_str(&format!(
-            "port = {PEER_PORT}\nunix_socket_directories = '{}'\nmax_logical_replication_workers = 0\n",
-            folder.display()
-        ));
-        fs::write(&conf, text).map_err(|e| e.to_string())?;
-        let door = "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n";
-        fs::write(data.join("pg_hba.conf"), door).map_err(|e| e.to_string())?;
-        shell::give_to_server(&folder)?;
-        let mut command = shell::as_server(program);
-        self.servers.push(Server::start(command.arg("-D").arg(&data), &self.dir.join("peer.log"))?);
-        self.wait(&format!("host={} port={PEER_PORT} dbname=trefoil user=trefoil_admin", folder.display()))?;
-        self.role()
-    }
-
-    fn role(&self) -> Result<(), String> {
-        let sql = format!(
-            "DO $$ DECLARE setting text; model oid; roles text; BEGIN
-               SELECT m.member INTO model FROM pg_auth_members m JOIN pg_roles p ON p.oid = m.member
-                 JOIN pg_db_role_setting s ON s.setrole = p.oid
-                 WHERE p.rolname LIKE 'tp\\_%\\_001' AND s.setconfig::text LIKE '%search_path=support%' LIMIT 1;
-               SELECT string_agg(quote_ident(r.rolname), ', ') INTO roles
-                 FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.roleid WHERE m.member = model;
-               EXECUTE format('CREATE ROLE bench LOGIN PASSWORD %L IN ROLE %s', '{PASSWORD}', roles);
-               FOR setting IN SELECT unnest(setconfig) FROM pg_db_role_setting WHERE setrole = model LOOP
-                 IF setting LIKE 'search_path=%' THEN
-                   EXECUTE 'ALTER ROLE bench SET ' || setting;
-                 ELSE
-                   EXECUTE format('ALTER ROLE bench SET %I = %L',
-                     split_part(setting, '=', 1), split_part(setting, '=', 2));
-                 END IF;
-               END LOOP;
-             END $$"
-        );
-        let admin =
-            format!("host={} port={PEER_PORT} dbname=trefoil user=trefoil_admin", self.folder().display());
-        shell::run(Command::new(&self.psql).args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-c", &sql, &admin]))
-            .map(drop)
-    }
-
-    fn pgbouncer(&mut self, program: &Path, tls: bool) -> Result<Target, String> {
-        let folder = self.folder();
-        let (name, port) = if tls { ("tls", POOL_TLS_PORT) } else { ("plain", POOL_PORT) };
-        let users = folder.join("users.txt");
-        fs::write(&users, format!("\"bench\" \"{PASSWORD}\"\n")).map_err(|e| e.to_string())?;
-        let mut text = format!(
-            "[databases]\ntrefoil = host=127.0.0.1 port={PEER_PORT}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n\
-             listen_port = {port}\nunix_socket_dir =\nauth_type = scram-sha-256\nauth_file = {}\n\
-             pool_mode = session\nmax_client_conn = 2000\ndefault_pool_size = 1000\nlog_connections = 0\n\
-             log_disconnections = 0\n",
-            users.display()
-        );
-        if tls {
-            let data = folder.join("data");
-            text.push_str(&format!(
-                "client_tls_sslmode = require\nclient_tls_cert_file = {0}/server.pem\nclient_tls_key_file = \
-                 {0}/server.key\nserver_tls_sslmode = require\n",
-                data.display()
-            ));
-        }
-        let ini = folder.join(format!("pgbouncer-{name}.ini"));
-        fs::write(&ini, text).map_err(|e| e.to_string())?;
-        shell::give_to_server(&folder)?;
-        let log = self.dir.join(format!("pgbouncer-{name}.log"));
-        let server = Server::start(shell::as_server(program).arg(&ini), &log)?;
-        let connection = self.connection(port, tls);
-        let watched = vec![Watched { pid: server.pid(), group: cpu::pgbouncer }];
-        self.servers.push(server);
-        self.wait(&connection)?;
-        Ok(Target { name: "pgbouncer", tls, connection, watched })
-    }
-
-    fn wait(&self, connection: &str) -> Result<(), String> {
-        let mut last = String::new();
-        for _ in 0..READY_SECS_MAX * 5 {
-            match shell::run(Command::new(&self.psql).args(["-X", "-q", "-c", "SELECT 1", connection])) {
-                Ok(_) => return Ok(()),
-                Err(problem) => last = problem,
-            }
-            std::thread::sleep(Duration::from_millis(200));
-        }
-        Err(last)
-    }
 }

@@ -1,14 +1,17 @@
-//! Benchmarks: each compares the product with a peer in one run and prints ratios, because absolute figures belong to
-//! a machine and an hour. What is measured is in the file of its name; nothing here passes or fails.
+//! Benchmarks: each compares the product with a peer or with the disk in one run and prints ratios, because absolute
+//! figures belong to a machine and an hour. What is measured is in the file of its name; nothing here passes or fails.
 
 mod access;
 mod bulk;
 mod cpu;
 mod disk;
 mod lab;
+mod peers;
 mod pgbench;
 mod report;
 mod shell;
+mod trips;
+mod writes;
 
 use std::path::PathBuf;
 
@@ -17,8 +20,15 @@ use clap::{Args, Subcommand};
 #[derive(Subcommand)]
 pub(crate) enum Bench {
     /// The access gate with everything on, against pgbouncer and against PostgreSQL itself
+    #[command(after_help = ACCESS_EXAMPLES)]
     Access(Access),
 }
+
+const ACCESS_EXAMPLES: &str = "\
+Examples:
+  cargo xtask bench access                                  everything; takes half an hour
+  cargo xtask bench access --quick --clients 8,32           for a look
+  cargo xtask bench access --skip pgbench,bulk --json       service writes alone, for tools";
 
 #[derive(Args)]
 pub(crate) struct Access {
@@ -28,14 +38,14 @@ pub(crate) struct Access {
     /// Short runs: for a look, not for a statement
     #[arg(long)]
     quick: bool,
-    /// How many clients at a time
-    #[arg(long, value_delimiter = ',', default_values_t = [1, 8, 32, 512])]
+    /// How many clients at a time; service writes with at most 32
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 8, 32, 512], value_parser = clap::value_parser!(u32).range(1..))]
     clients: Vec<u32>,
     /// Rounds; in each, every target is measured once
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
     /// Seconds measured of each target in a round
-    #[arg(long, default_value_t = 8)]
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..))]
     seconds: u32,
     /// Subjects in the enclave
     #[arg(long, default_value_t = 100_000)]
@@ -47,7 +57,7 @@ pub(crate) struct Access {
     #[arg(long, value_delimiter = ',', default_values_t = ["simple".to_owned(), "prepared".to_owned()])]
     modes: Vec<String>,
     /// Leave out these parts
-    #[arg(long, value_delimiter = ',', value_parser = ["pgbench", "bulk"])]
+    #[arg(long, value_delimiter = ',', value_parser = ["pgbench", "bulk", "writes"])]
     skip: Vec<String>,
     /// The enclave's files, instead of the example of Europe
     #[arg(long = "enclave", value_name = "DIR")]
@@ -64,4 +74,8 @@ pub(crate) fn run(bench: &Bench) -> Result<(), String> {
     match bench {
         Bench::Access(asked) => access::run(asked),
     }
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(0, usize::from)
 }

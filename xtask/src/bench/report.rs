@@ -1,5 +1,7 @@
 //! Figures: least, middle and most over the rounds, as tables for people and as JSON for tools.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 /// Of several rounds.
@@ -33,6 +35,42 @@ impl std::fmt::Display for Spread {
         };
         write!(f, "{:.digits$} ({:.digits$}–{:.digits$})", self.median, self.min, self.max)
     }
+}
+
+/// One figure of all these.
+pub(crate) fn spread_of<T>(runs: &[T], figure: fn(&T) -> f64) -> Option<Spread> {
+    Spread::of(runs.iter().map(figure))
+}
+
+/// By group of threads.
+pub(crate) fn by_group<'a>(
+    runs: impl Iterator<Item = &'a BTreeMap<&'static str, f64>> + Clone,
+) -> BTreeMap<&'static str, Spread> {
+    let groups = runs.clone().flat_map(BTreeMap::keys).copied();
+    let spread = |group| Spread::of(runs.clone().filter_map(|cpu| cpu.get(group).copied()));
+    groups.filter_map(|group| Some((group, spread(group)?))).collect()
+}
+
+pub(crate) fn ratio(ratio: Option<f64>) -> String {
+    ratio.map(|r| format!("{r:.2}")).unwrap_or_default()
+}
+
+pub(crate) fn tls(tls: bool) -> &'static str {
+    if tls { ", TLS" } else { "" }
+}
+
+/// The report as it was asked for.
+pub(crate) fn print<T: Serialize>(
+    report: &T,
+    json: bool,
+    as_text: impl FnOnce(&T) -> String,
+) -> Result<(), String> {
+    if json {
+        println!("{}", serde_json::to_string_pretty(report).map_err(|e| e.to_string())?);
+    } else {
+        print!("{}", as_text(report));
+    }
+    Ok(())
 }
 
 /// The figure that this share of sorted ones do not exceed; 0 of none.
