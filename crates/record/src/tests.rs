@@ -7,4 +7,3 @@ mod faults;
 mod fixture;
 mod monitor;
 mod simulation;
-mod speed;

@@ -6,8 +6,11 @@ mod bulk;
 mod cpu;
 mod disk;
 mod lab;
+mod part;
 mod peers;
 mod pgbench;
+mod record;
+mod redecide;
 mod report;
 mod shell;
 mod trips;
@@ -22,6 +25,12 @@ pub(crate) enum Bench {
     /// The access gate with everything on, against pgbouncer and against PostgreSQL itself
     #[command(after_help = ACCESS_EXAMPLES)]
     Access(Access),
+    /// The record alone, beside the disk's own fdatasync
+    #[command(after_help = RECORD_EXAMPLES)]
+    Record(Record),
+    /// The monitor's second decision of an entry, remembered and fresh
+    #[command(after_help = REDECIDE_EXAMPLES)]
+    Redecide(Redecide),
 }
 
 const ACCESS_EXAMPLES: &str = "\
@@ -29,6 +38,17 @@ Examples:
   cargo xtask bench access                                  everything; takes half an hour
   cargo xtask bench access --quick --clients 8,32           for a look
   cargo xtask bench access --skip pgbench,bulk --json       service writes alone, for tools";
+
+const RECORD_EXAMPLES: &str = "\
+Examples:
+  cargo xtask bench record                                  1, 32 and 512 that wait, three rounds
+  cargo xtask bench record --waiting 512 --rounds 1         for a look
+  cargo xtask bench record --dir /srv/bench --json          on another disk, for tools";
+
+const REDECIDE_EXAMPLES: &str = "\
+Examples:
+  cargo xtask bench redecide                                three rounds
+  cargo xtask bench redecide --rounds 9 --json              for tools";
 
 #[derive(Args)]
 pub(crate) struct Access {
@@ -70,9 +90,43 @@ pub(crate) struct Access {
     keep: bool,
 }
 
+#[derive(Args)]
+pub(crate) struct Record {
+    /// Print one JSON object instead of a table
+    #[arg(long)]
+    json: bool,
+    /// How many wait for their entries at a time
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 32, 512], value_parser = clap::value_parser!(u32).range(1..))]
+    waiting: Vec<u32>,
+    /// Rounds; in each, fdatasync and every number of those who wait are measured once
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
+    /// Seconds measured of each number of those who wait in a round
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    seconds: u32,
+    /// On which disk: where the record is made; removed afterwards
+    #[arg(long, default_value = "/var/tmp")]
+    dir: PathBuf,
+}
+
+#[derive(Args)]
+pub(crate) struct Redecide {
+    /// Print one JSON object instead of a table
+    #[arg(long)]
+    json: bool,
+    /// Rounds; in each, both are measured once
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
+    /// On which disk: where the monitor's copy is made; removed afterwards
+    #[arg(long, default_value = "/var/tmp")]
+    dir: PathBuf,
+}
+
 pub(crate) fn run(bench: &Bench) -> Result<(), String> {
     match bench {
         Bench::Access(asked) => access::run(asked),
+        Bench::Record(asked) => record::run(asked),
+        Bench::Redecide(asked) => redecide::run(asked),
     }
 }
 

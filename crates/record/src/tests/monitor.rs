@@ -19,8 +19,6 @@ use tlog::tree::{Levels, consistency_proof, root_at};
 use tlog::witness::{self, Held, Rejection};
 use tokio::net::TcpListener;
 
-use crate::batch::split_part;
-
 /// How the monitor treats batches.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) enum Mood {
@@ -105,6 +103,12 @@ impl TestMonitor {
     }
 }
 
+/// What stands behind its length, and the rest.
+fn part(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = bytes.split_first_chunk()?;
+    rest.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)
+}
+
 async fn serve(listener: TcpListener, state: Arc<Mutex<State>>) {
     while let Ok((stream, _)) = listener.accept().await {
         stream.set_nodelay(true).unwrap();
@@ -140,13 +144,13 @@ impl State {
         if self.mood == Mood::Busy {
             return (503, "busy".to_owned());
         }
-        let (note, rest) = split_part(body).unwrap();
+        let (note, rest) = part(body).unwrap();
         let note = SignedNote::parse(note).unwrap();
         let (first, mut rest) = rest.split_first_chunk::<8>().unwrap();
         let mut entries = Vec::new();
         while !rest.is_empty() {
-            let (entry, after) = split_part(rest).unwrap();
-            let (blob, after) = split_part(after).unwrap();
+            let (entry, after) = part(rest).unwrap();
+            let (blob, after) = part(after).unwrap();
             entries.push((entry.to_vec(), blob.to_vec()));
             rest = after;
         }

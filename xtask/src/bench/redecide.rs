@@ -1,0 +1,59 @@
+//! The monitor's second decision: entries of one session in large batches, whose statements are remembered or are new
+//! each time. Checking the log, storing and cosigning are in it; HTTP is not.
+
+use serde::{Deserialize, Serialize};
+
+use super::Redecide;
+use super::part::Part;
+use super::report::{Spread, print, spread_of, table};
+
+/// What the example `redecide` says of one run.
+#[derive(Deserialize)]
+struct Run {
+    remembered: Cost,
+    fresh: Cost,
+}
+
+/// Microseconds an entry.
+#[derive(Deserialize)]
+struct Cost {
+    wall_us: f64,
+    cpu_us: f64,
+}
+
+#[derive(Serialize)]
+struct Report {
+    cores: usize,
+    remembered: Line,
+    fresh: Line,
+}
+
+#[derive(Serialize)]
+struct Line {
+    wall_us: Spread,
+    cpu_us: Spread,
+}
+
+pub(crate) fn run(asked: &Redecide) -> Result<(), String> {
+    let part = Part::build("monitor", "redecide", &asked.dir)?;
+    let mut runs: Vec<Run> = Vec::new();
+    for round in 1..=asked.rounds {
+        eprintln!("the second decision, round {round}");
+        runs.push(part.run(&[])?);
+    }
+    let remembered = line(&runs, |run| run.remembered.wall_us, |run| run.remembered.cpu_us);
+    let fresh = line(&runs, |run| run.fresh.wall_us, |run| run.fresh.cpu_us);
+    let (remembered, fresh) = remembered.zip(fresh).ok_or("nothing to measure: ask for one round or more")?;
+    print(&Report { cores: super::cores(), remembered, fresh }, asked.json, as_text)
+}
+
+fn line(runs: &[Run], wall_us: fn(&Run) -> f64, cpu_us: fn(&Run) -> f64) -> Option<Line> {
+    Some(Line { wall_us: spread_of(runs, wall_us)?, cpu_us: spread_of(runs, cpu_us)? })
+}
+
+fn as_text(report: &Report) -> String {
+    let row =
+        |what: &str, line: &Line| vec![what.to_owned(), line.wall_us.to_string(), line.cpu_us.to_string()];
+    let rows = [row("remembered", &report.remembered), row("fresh", &report.fresh)];
+    format!("{} cores\n\n{}", report.cores, table(&["statements", "µs an entry", "CPU µs an entry"], &rows))
+}
