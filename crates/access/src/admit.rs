@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use tokio::time::{Duration, timeout};
 
 use crate::config::Site;
-use crate::entries::to_value;
+use crate::entries::detail_of;
 use crate::fault::{Fault, Whose};
 use crate::gate::Gate;
 use crate::pool::Lease;
@@ -169,7 +169,7 @@ async fn record_opening(
     draft.request = Some(permit.request());
     draft.profile = Some(permit.profile().hash.to_string());
     draft.classes = permit.profile().classes().iter().map(ToString::to_string).collect();
-    draft.detail = Some(to_value(&detail)?);
+    draft.detail = Some(detail_of(&detail)?);
     gate.record.append(draft).await.map_err(|not| {
         let fault = Fault::not_witnessed(&not.why, not.index);
         if not.index.is_some() {
@@ -213,7 +213,7 @@ pub async fn close(gate: &Gate, asker: &Asker, id: &str, closed: SessionClose) {
 fn ending(gate: &Gate, asker: &Asker, id: &str, closed: SessionClose) -> Draft {
     let mut draft = gate.draft(Kind::SessionClose, &asker.principal, &asker.listener);
     draft.session = Some(id.to_owned());
-    draft.detail = to_value(&closed).ok();
+    draft.detail = detail_of(&closed).ok();
     draft
 }
 

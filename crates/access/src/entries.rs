@@ -10,7 +10,7 @@ use crate::fault::Fault;
 use crate::gate::Gate;
 
 /// A detail as the record takes it.
-pub fn to_value(detail: &impl serde::Serialize) -> Result<Detail, Fault> {
+pub fn detail_of(detail: &impl serde::Serialize) -> Result<Detail, Fault> {
     Detail::of(detail).map_err(|e| Fault::ours(format!("a detail cannot be written: {e}")))
 }
 
@@ -19,7 +19,7 @@ impl Gate {
     pub(crate) async fn note(&self, kind: Kind, detail: &impl serde::Serialize) {
         let mut draft = Draft::new(kind);
         draft.policy = Some(self.config.bundle.hash().to_string());
-        draft.detail = to_value(detail).ok();
+        draft.detail = detail_of(detail).ok();
         if let Err(error) = self.record.append(draft).await {
             tracing::warn!(kind = kind.as_str(), %error, "entry not witnessed yet");
         }
@@ -50,7 +50,7 @@ impl Gate {
             purpose: refused.purpose.as_deref(),
             ticket: refused.ticket.as_deref(),
         }));
-        draft.detail = match to_value(refused) {
+        draft.detail = match detail_of(refused) {
             Ok(detail) => Some(detail),
             Err(fault) => return fault.internal,
         };

@@ -13,7 +13,7 @@ use super::outlet::Due;
 use super::refused::Refused;
 use super::running::{Token, statement_bytes};
 use super::{Relay, SessionFacts};
-use crate::entries::to_value;
+use crate::entries::detail_of;
 use crate::fault::Fault;
 use crate::figures::Totals;
 use crate::gate::Gate;
@@ -147,20 +147,20 @@ impl Asking {
                 let mut drafts = Vec::with_capacity(refusals.len() + 1);
                 for refused in refusals {
                     let mut draft = self.constant.draft(gate, Kind::AccessDecision, Decision::Deny);
-                    draft.detail = Some(to_value(&self.constant.refused(refused))?);
+                    draft.detail = Some(detail_of(&self.constant.refused(refused))?);
                     drafts.push(draft);
                 }
                 if let Some(count) = count {
                     let mut draft = self.constant.draft(gate, Kind::AccessRelease, Decision::Permit);
                     draft.count = Some(count);
-                    draft.detail = Some(to_value(&Released { statements })?);
+                    draft.detail = Some(detail_of(&Released { statements })?);
                     drafts.push(draft);
                 }
                 Ok(drafts)
             }
             What::Cut(cut) => {
                 let mut draft = self.constant.draft(gate, Kind::AccessCut, Decision::Deny);
-                draft.detail = Some(to_value(&cut)?);
+                draft.detail = Some(detail_of(&cut)?);
                 Ok(vec![draft])
             }
             What::Write(before) => {
@@ -191,9 +191,9 @@ impl Constant {
         let (kind, detail) = match before {
             Before::Writes(statements) => {
                 let site = self.facts.site.clone();
-                (Kind::AccessWrite, to_value(&Written { site, statements })?)
+                (Kind::AccessWrite, detail_of(&Written { site, statements })?)
             }
-            Before::Commit(committed) => (Kind::AccessCommit, to_value(&committed)?),
+            Before::Commit(committed) => (Kind::AccessCommit, detail_of(&committed)?),
         };
         let mut draft = self.draft(gate, kind, Decision::Permit);
         draft.detail = Some(detail);
