@@ -5,13 +5,20 @@ use std::io::Write;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
 
 use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, Issuer, KeyPair};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
 /// Subjects of a test's enclave: enough for results larger than a window, few enough to start quickly.
 pub const SUBJECTS: u32 = 3_000;
+/// How often an enclave is asked whether a part that was ended is back.
+const BACK_TRIES_MAX: u32 = 300;
+/// Between two such questions.
+const BACK_POLL_MS: u64 = 200;
 
 /// A running enclave; it ends with the test.
 pub struct Enclave {
@@ -48,6 +55,66 @@ impl Enclave {
     /// Runs `trefoil` on this enclave.
     pub fn trefoil(&self, arguments: &[&str]) -> Output {
         trefoil().args(arguments).arg("--dir").arg(&self.dir).output().unwrap()
+    }
+
+    /// What `trefoil status` says.
+    pub fn status(&self) -> Value {
+        serde_json::from_slice(&self.trefoil(&["status", "--json"]).stdout).unwrap()
+    }
+
+    /// The entries of the record, of one kind.
+    pub fn shown(&self, kind: &str) -> Vec<Value> {
+        let shown = self.trefoil(&["record", "show", "--json"]);
+        assert!(shown.status.success(), "{}", String::from_utf8_lossy(&shown.stderr));
+        let lines = String::from_utf8(shown.stdout).unwrap();
+        let entries = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        entries.filter(|entry| entry["entry"]["kind"] == kind).collect()
+    }
+
+    /// Every check of the record passes, and the monitor has nothing to complain of.
+    pub fn is_of_one_mind(&self) {
+        let verified = self.trefoil(&["record", "verify"]);
+        assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
+        let incidents = fs::read_to_string(self.dir.join("monitor/incidents.ndjson")).unwrap_or_default();
+        assert_eq!(incidents, "");
+    }
+
+    /// The monitor takes over the bundle, as the third party does it, with its own program.
+    pub fn accept(&self) {
+        let program = Path::new(env!("CARGO_BIN_EXE_trefoil")).with_file_name("trefoil-monitor");
+        let mut command = Command::new(program);
+        command.args(["accept", "--dir"]).arg(self.dir.join("monitor"));
+        let output = command.arg("--bundle").arg(self.dir.join("bundle")).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// The process of a part, if it runs.
+    pub fn process(&self, part: &str) -> Option<Pid> {
+        let status = self.status();
+        let part = status["parts"].as_array().unwrap().iter().find(|found| found["name"] == part).unwrap();
+        Pid::from_raw(i32::try_from(part["pid"].as_i64()?).unwrap())
+    }
+
+    /// Ends parts as a power cut would.
+    pub fn kill(&self, parts: &[&str]) {
+        let processes: Vec<_> = parts.iter().filter_map(|part| self.process(part)).collect();
+        for process in processes {
+            let _ = kill_process(process, Signal::KILL);
+        }
+    }
+
+    /// `trefoil up`, and a query that is answered.
+    pub fn bring_back(&self) {
+        let mut said = String::new();
+        for _ in 0..BACK_TRIES_MAX {
+            // A supervisor that is dying, or has not heard of a death yet, may have been asked.
+            said = try_up(&self.dir).map_or_else(|said| said, |_| self.gate(AOIFE, &["SELECT 'here'"]));
+            if said.trim() == "here" {
+                return;
+            }
+            sleep(Duration::from_millis(BACK_POLL_MS));
+        }
+        panic!("not back: {said}\n{}\n{}", self.log("gate"), self.log("monitor"));
     }
 
     /// The end of a part's log, for a test that fails.
@@ -112,7 +179,7 @@ impl Enclave {
             if !said.contains("too many connections for role") {
                 return said;
             }
-            std::thread::sleep(std::time::Duration::from_millis(50));
+            sleep(Duration::from_millis(50));
         }
         panic!("the last session of {role} does not end");
     }

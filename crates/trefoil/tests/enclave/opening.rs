@@ -153,13 +153,9 @@ fn is_cancelled(raw: &mut Raw, statement: &str) -> bool {
     }
 }
 
-fn status(enclave: &Enclave) -> Value {
-    serde_json::from_slice(&enclave.trefoil(&["status", "--json"]).stdout).unwrap()
-}
-
 fn a_site_is_chosen_and_a_full_one_passed_over(enclave: &Enclave) {
     let sessions = || -> Vec<(String, u64)> {
-        let status = status(enclave);
+        let status = enclave.status();
         let by = status["sessions"]["by_profile_and_site"].as_array().unwrap().clone();
         let of = |of: &Value| (of["site"].as_str().unwrap().to_owned(), of["count"].as_u64().unwrap());
         by.iter().filter(|of| of["profile"] == "support").map(of).collect()
@@ -193,7 +189,7 @@ fn a_site_is_chosen_and_a_full_one_passed_over(enclave: &Enclave) {
 
     assert_eq!(enclave.gate(AOIFE, &["SELECT count(*) FROM users LIMIT 1"]).lines().count(), 1);
     sleep(Duration::from_secs(2));
-    let status = status(enclave);
+    let status = enclave.status();
     assert_eq!(status["sites"].as_array().unwrap().iter().filter(|site| site["used"] == true).count(), 3);
     for (part, fields) in [
         ("rates", &["statements_per_second", "rows_per_second", "bytes_per_second", "over_seconds"][..]),

@@ -1,9 +1,6 @@
 //! A principal who is added gets in, and one who is removed does not, once the monitor has accepted it and the gate was
 //! started again; not before. Not here: what the commands change in the files (`operator`).
 
-use std::path::Path;
-use std::process::Command;
-
 use super::lab::{Enclave, psql, trefoil};
 
 #[test]
@@ -22,14 +19,14 @@ fn a_principal_gets_in_when_operator_and_monitor_agree() {
     let refused = trefoil().args(["up", "--detach", "--dir"]).arg(&enclave.dir).output().unwrap();
     assert!(!refused.status.success());
     assert!(enclave.trefoil(&["down"]).status.success());
-    accept(&enclave.dir);
+    enclave.accept();
     enclave.info = super::lab::up(&enclave.dir);
     assert_eq!(ask(&enclave, &password).trim(), super::lab::SUBJECTS.to_string());
 
     let removed = enclave.trefoil(&["principal", "remove", "niamh"]);
     assert!(removed.status.success(), "{}", String::from_utf8_lossy(&removed.stderr));
     assert!(enclave.trefoil(&["down"]).status.success());
-    accept(&enclave.dir);
+    enclave.accept();
     enclave.info = super::lab::up(&enclave.dir);
     let said = ask(&enclave, &password);
     assert!(said.contains("authentication failed for \"niamh\""), "{said}");
@@ -43,13 +40,4 @@ fn ask(enclave: &Enclave, password: &str) -> String {
         enclave.info["ca"].as_str().unwrap()
     );
     psql(&target, &[("PGPASSWORD", password)], &["SELECT count(*) FROM users"])
-}
-
-/// As the third party does it, with its own program.
-fn accept(dir: &Path) {
-    let program = Path::new(env!("CARGO_BIN_EXE_trefoil")).with_file_name("trefoil-monitor");
-    let mut command = Command::new(program);
-    command.args(["accept", "--dir"]).arg(dir.join("monitor")).arg("--bundle").arg(dir.join("bundle"));
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::thread::sleep;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Signal, kill_process};
 use serde_json::Value;
 
 use super::lab::{AOIFE, Enclave, Who, up};
@@ -25,24 +25,17 @@ fn proxies_say_who_comes_and_drift_closes_a_site() {
     });
     a_trusted_proxy_says_where_a_client_is(&enclave, port);
     drift_closes_a_site_until_it_is_gone(&enclave);
-    let verified = enclave.trefoil(&["record", "verify"]);
-    assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
-    let incidents = fs::read_to_string(enclave.dir.join("monitor/incidents.ndjson")).unwrap_or_default();
-    assert_eq!(incidents, "");
+    enclave.is_of_one_mind();
 }
 
 /// Ends the gate, changes its configuration, and starts it again.
 fn reconfigure(enclave: &Enclave, change: impl FnOnce(String) -> String) {
-    let status: Value = serde_json::from_slice(&enclave.trefoil(&["status", "--json"]).stdout).unwrap();
-    let parts = status["parts"].as_array().unwrap();
-    let pid = parts.iter().find(|part| part["name"] == "gate").unwrap()["pid"].as_i64().unwrap();
-    kill_process(Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(), Signal::TERM).unwrap();
+    kill_process(enclave.process("gate").unwrap(), Signal::TERM).unwrap();
     let file = enclave.dir.join("gate/gate.toml");
     let text = fs::read_to_string(&file).unwrap();
     fs::write(&file, change(text)).unwrap();
     for _ in 0..100 {
-        let status: Value = serde_json::from_slice(&enclave.trefoil(&["status", "--json"]).stdout).unwrap();
-        if status["ready"] == false {
+        if enclave.status()["ready"] == false {
             break;
         }
         sleep(Duration::from_millis(100));
@@ -76,21 +69,14 @@ fn a_trusted_proxy_says_where_a_client_is(enclave: &Enclave, port: u16) {
     let header = proxy_header([10, 1, 2, 3]);
     let direct = Opening { before: &header, ..direct };
     assert!(Raw::open(enclave, ("127.0.0.1".into(), port), AOIFE, direct).is_ok(), "direct TLS behind it");
-    let opened: Vec<Value> = shown(enclave, "session.open");
+    let opened: Vec<Value> = enclave.shown("session.open");
     let places: Vec<_> = opened.iter().map(|entry| entry["entry"]["place"].as_str().unwrap()).collect();
     assert_eq!(places, ["IE", "CN", "IE"]);
     assert_eq!(opened[1]["detail"]["listener"], "china");
     assert_eq!(opened[1]["detail"]["profile"], "abroad");
-    let refused = shown(enclave, "access.decision");
+    let refused = enclave.shown("access.decision");
     assert_eq!(refused[0]["entry"]["place"], "unknown");
     assert_eq!(refused[0]["detail"]["listener"], "192.0.2.1");
-}
-
-fn shown(enclave: &Enclave, kind: &str) -> Vec<Value> {
-    let shown = enclave.trefoil(&["record", "show", "--json"]);
-    let lines = String::from_utf8(shown.stdout).unwrap();
-    let entries = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    entries.filter(|entry| entry["entry"]["kind"] == kind).collect()
 }
 
 fn drift_closes_a_site_until_it_is_gone(enclave: &Enclave) {
@@ -106,7 +92,7 @@ fn drift_closes_a_site_until_it_is_gone(enclave: &Enclave) {
     let refused = enclave.gate(there, &["SELECT 1"]);
     assert!(refused.contains("site dublin-1 is closed"), "{refused}");
     assert_eq!(enclave.gate(AOIFE, &["SELECT 1"]), "1\n", "elsewhere there is room");
-    let status: Value = serde_json::from_slice(&enclave.trefoil(&["status", "--json"]).stdout).unwrap();
+    let status = enclave.status();
     let site = status["sites"].as_array().unwrap().iter().find(|site| site["name"] == "dublin-1").unwrap();
     assert_eq!(site["used"], false);
     assert!(site["reason"].as_str().unwrap().contains("differs from policy"), "{site}");
@@ -118,7 +104,7 @@ fn drift_closes_a_site_until_it_is_gone(enclave: &Enclave) {
     });
     assert!(reopened, "{}", enclave.log("gate"));
     let said = |kind| {
-        let entries = shown(enclave, kind);
+        let entries = enclave.shown(kind);
         assert_eq!(entries.len(), 1, "{kind}: {entries:?}");
         entries[0]["detail"].clone()
     };

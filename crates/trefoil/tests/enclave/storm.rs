@@ -12,14 +12,11 @@ use std::time::{Duration, Instant};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::Value;
 
-use super::lab::{AOIFE, Enclave, try_up};
+use super::lab::{AOIFE, Enclave};
 use super::received::{Got, ask};
 
 const CLIENTS: u64 = 3;
-/// How long a part may take to be back and answer.
-const BACK_SECONDS_MAX: u64 = 60;
 /// The disk of the write-ahead file: enough for a storm, little enough to fill.
 const DISK: &str = "size=64m";
 
@@ -28,16 +25,16 @@ type Trouble = (&'static str, fn(&Enclave, &Disk));
 
 /// A row more is a kind of trouble more.
 const TROUBLES: &[Trouble] = &[
-    ("the gate is killed", |enclave, _| kill(enclave, &["gate"])),
-    ("the monitor is killed", |enclave, _| kill(enclave, &["monitor"])),
-    ("a site is killed", |enclave, _| kill(enclave, &["site dublin-1"])),
-    ("gate and monitor are killed", |enclave, _| kill(enclave, &["gate", "monitor"])),
+    ("the gate is killed", |enclave, _| enclave.kill(&["gate"])),
+    ("the monitor is killed", |enclave, _| enclave.kill(&["monitor"])),
+    ("a site is killed", |enclave, _| enclave.kill(&["site dublin-1"])),
+    ("gate and monitor are killed", |enclave, _| enclave.kill(&["gate", "monitor"])),
     ("the supervisor is killed, and all with it", |enclave, _| kill_supervisor(enclave)),
     ("the record's disk is full", |enclave, disk| {
         disk.fill();
         sleep(Duration::from_millis(1_500));
         disk.make_room();
-        kill(enclave, &["gate"]);
+        enclave.kill(&["gate"]);
     }),
 ];
 
@@ -47,9 +44,9 @@ fn nothing_is_lost_or_leaked_in_a_storm() {
     let (seconds, seed) = (number("TREFOIL_STORM_SECONDS", 25), number("TREFOIL_STORM_SEED", 1));
     let mut chance = StdRng::seed_from_u64(seed);
     let enclave = Enclave::start();
-    kill(&enclave, &["gate"]);
+    enclave.kill(&["gate"]);
     let disk = Disk::mount(&enclave.dir.join("gate/wal"));
-    bring_back(&enclave);
+    enclave.bring_back();
     let over = AtomicBool::new(false);
     let next = AtomicU64::new(0);
     let until = now() + Duration::from_secs(seconds);
@@ -67,7 +64,7 @@ fn nothing_is_lost_or_leaked_in_a_storm() {
             sleep(Duration::from_millis(chance.random_range(300..2_500)));
             let (name, strike) = TROUBLES[chance.random_range(0..TROUBLES.len())];
             strike(&enclave, &disk);
-            bring_back(&enclave);
+            enclave.bring_back();
             *rounds.entry(name).or_insert(0) += 1;
         }
         drop(ending);
@@ -94,7 +91,7 @@ fn the_authorised_total_bounds_a_broken_result() {
         // With the runtime the client's connection is gone, in the middle of what it was sent.
         drop(runtime);
         assert!(got.rows >= 20_000 && got.rows < 9_000_000, "{name}: not in the middle: {got:?}");
-        bring_back(&enclave);
+        enclave.bring_back();
         super::received::reconcile(&enclave, &[got]);
         assert!(enclave.trefoil(&["record", "verify"]).status.success(), "{name}");
     }
@@ -102,7 +99,7 @@ fn the_authorised_total_bounds_a_broken_result() {
 
 fn strike(enclave: &Enclave, kills: bool) {
     if kills {
-        kill(enclave, &["gate"]);
+        enclave.kill(&["gate"]);
     }
 }
 
@@ -145,39 +142,9 @@ fn now() -> Instant {
     Instant::now()
 }
 
-fn kill(enclave: &Enclave, parts: &[&str]) {
-    let status = status(enclave);
-    for part in status["parts"].as_array().unwrap() {
-        if parts.contains(&part["name"].as_str().unwrap())
-            && let Some(pid) = part["pid"].as_i64()
-        {
-            let _ = kill_process(Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(), Signal::KILL);
-        }
-    }
-}
-
 fn kill_supervisor(enclave: &Enclave) {
     let pid = fs::read_to_string(enclave.dir.join("run/up.pid")).unwrap();
     let _ = kill_process(Pid::from_raw(pid.trim().parse().unwrap()).unwrap(), Signal::KILL);
-}
-
-/// `trefoil up`, and a query that is answered.
-fn bring_back(enclave: &Enclave) {
-    let until = now() + Duration::from_secs(BACK_SECONDS_MAX);
-    loop {
-        // A supervisor that is dying may have been asked.
-        let said = try_up(&enclave.dir).map(|_| enclave.gate(AOIFE, &["SELECT 'here'"]));
-        let said = said.unwrap_or_else(|said| said);
-        if said.trim() == "here" {
-            return;
-        }
-        assert!(now() < until, "not back: {said}\n{}\n{}", enclave.log("gate"), enclave.log("monitor"));
-        sleep(Duration::from_millis(200));
-    }
-}
-
-fn status(enclave: &Enclave) -> Value {
-    serde_json::from_slice(&enclave.trefoil(&["status", "--json"]).stdout).unwrap()
 }
 
 /// A small disk under the write-ahead file; goes with the test.
