@@ -123,8 +123,9 @@ type Moved = bool;
 impl<'a> Link<'a> {
     /// Relays until somebody ends the session; `None` when the client did, in good order.
     fn poll(&mut self, relay: &mut Relay, context: &mut Context<'_>) -> Poll<Option<Fault>> {
+        // One look at the clock: what is polled again at once is not older.
+        let now = clock::instant();
         for _ in 0..TURNS_MAX {
-            let now = clock::instant();
             match self.turn(relay, context, now) {
                 Err(fault) => return Poll::Ready(Some(fault)),
                 Ok(_) if relay.is_over() && relay.to_client().is_empty() && self.client.is_flushed() => {

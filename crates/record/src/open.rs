@@ -86,7 +86,7 @@ pub(crate) fn open(config: Config, steps: Steps) -> Result<Record, OpenError> {
         next_at: now(),
         backoff: Duration::ZERO,
     };
-    start(publisher, to_publish, Writer { jobs: queue, stager, exchange, stop: None })
+    start(publisher, to_publish, Writer { jobs: queue, stager, exchange, stop: None, waiters: 0 })
         .map_err(OpenError::Thread)?;
     Ok(Record { jobs, shared, cosign_wait: config.cosign_wait })
 }
