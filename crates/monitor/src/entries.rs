@@ -75,7 +75,13 @@ impl Examiner<'_, '_> {
             | Kind::BrakeLifted
             | Kind::SitesFailover
             | Kind::SitesFailback
-            | Kind::ResidencyEvidence => {
+            | Kind::ResidencyEvidence
+            | Kind::ProbeCommitted
+            | Kind::ProbeRevealed
+            | Kind::MonitorStart
+            | Kind::MonitorStop
+            | Kind::IncidentOpened
+            | Kind::IncidentChanged => {
                 let reason = format!("{} is not expected from an access gate", entry.kind.as_str());
                 Err(Fault::new(Breach::Unexpected, reason))
             }

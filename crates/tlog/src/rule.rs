@@ -12,7 +12,8 @@ pub use text::RuleTextError;
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::note::{NoteError, Signature, SignedNote, SigningKey, VerifierKey};
 
-/// Logs, cosigners and the quorum of cosigners. Displays as a tlog-policy file.
+/// Logs, cosigners and the quorum of cosigners. Displays as a tlog-policy file; names that are not UTF-8, which such a
+/// file may have, are shown as well as can be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReleaseRule {
     logs: Vec<Log>,

@@ -27,11 +27,18 @@ pub enum Kind {
     SitesClosed,
     SitesReopened,
     ResidencyEvidence,
+    ProbeCommitted,
+    ProbeRevealed,
+    /// This and what follows is written by a monitor, into a record of its own.
+    MonitorStart,
+    MonitorStop,
+    IncidentOpened,
+    IncidentChanged,
 }
 
 impl Kind {
     /// Every kind, in the order of the list.
-    pub const ALL: [Kind; 22] = [
+    pub const ALL: [Kind; 28] = [
         Kind::GateStart,
         Kind::GateStop,
         Kind::SessionOpen,
@@ -54,6 +61,12 @@ impl Kind {
         Kind::SitesClosed,
         Kind::SitesReopened,
         Kind::ResidencyEvidence,
+        Kind::ProbeCommitted,
+        Kind::ProbeRevealed,
+        Kind::MonitorStart,
+        Kind::MonitorStop,
+        Kind::IncidentOpened,
+        Kind::IncidentChanged,
     ];
 
     /// The name in the entry.
@@ -81,6 +94,12 @@ impl Kind {
             Kind::SitesClosed => "sites.closed",
             Kind::SitesReopened => "sites.reopened",
             Kind::ResidencyEvidence => "residency.evidence",
+            Kind::ProbeCommitted => "probe.committed",
+            Kind::ProbeRevealed => "probe.revealed",
+            Kind::MonitorStart => "monitor.start",
+            Kind::MonitorStop => "monitor.stop",
+            Kind::IncidentOpened => "incident.opened",
+            Kind::IncidentChanged => "incident.changed",
         }
     }
 

@@ -154,7 +154,8 @@ fn malformed_files() {
         ("witness X $L1\n", RuleTextError::KeyType { line: 1 }),
         ("log $L1\nlog $L1\n", RuleTextError::RepeatedKey { line: 2 }),
         ("witness X $W1\nwitness Y $W1\n", RuleTextError::RepeatedKey { line: 2 }),
-        ("log $L1\nwitness X $W1\n", RuleTextError::RepeatedKey { line: 2 }),
+        // Logs and witnesses are listed apart: this one lacks its quorum only.
+        ("log $L1\nwitness X $W1\n", RuleTextError::NoQuorum),
         ("witness X $W1\nwitness X $W2\n", repeated(named(2, "X"))),
         ("witness none $W1\n", repeated(named(1, "none"))),
         ("witness X $W1\ngroup X any X\n", repeated(named(2, "X"))),
@@ -178,7 +179,19 @@ fn malformed_files() {
     ] {
         assert_eq!(rule(text), Err(error), "{text}");
     }
-    assert_eq!(ReleaseRule::parse(b"quorum \xff\n"), Err(RuleTextError::NotUtf8 { line: 1 }));
+    // Names are bytes: these two differ, though they are shown alike.
+    let key = |seed| witness(seed).verifier().to_string();
+    for (second, third) in [(0xff, 0xff), (0xff, 0xfe)] {
+        let mut file = format!("log {}\nwitness \u{e9} {}\nwitness ", log(1).verifier(), key(2)).into_bytes();
+        file.push(second);
+        file.extend_from_slice(format!(" {}\nquorum ", key(3)).as_bytes());
+        file.push(third);
+        let read = ReleaseRule::parse(&file);
+        assert_eq!(read.is_ok(), second == third, "{read:?}");
+        let Ok(read) = read else { continue };
+        assert!(read.satisfied_by(&note(ORIGIN, &[1], &[3])).is_ok());
+        assert!(read.satisfied_by(&note(ORIGIN, &[1], &[2])).is_err());
+    }
     assert!(ReleaseRule::parse(b"# \xff\n \t\nquorum none").is_ok());
     assert_eq!(ReleaseRule::parse(vec![b' '; text::RULE_BYTES_MAX + 1]), Err(RuleTextError::TooLong));
 }

@@ -20,8 +20,6 @@ pub enum RuleTextError {
     TooLong,
     #[error("line {line}: control characters other than tab and newline are not allowed")]
     Control { line: usize },
-    #[error("line {line}: names and URLs must be UTF-8 here")]
-    NotUtf8 { line: usize },
     #[error(
         "line {line}: expected `log <vkey> [<url>]`, `witness <name> <vkey> [<url>]`, \
          `group <name> <all|any|k> <name>…` or `quorum <name|none>`"
@@ -31,7 +29,7 @@ pub enum RuleTextError {
     Key { line: usize, problem: KeyError },
     #[error("line {line}: a log needs a key of type 01, a witness one of type 04")]
     KeyType { line: usize },
-    #[error("line {line}: this public key is used on an earlier line; every signer needs its own")]
+    #[error("line {line}: an earlier log or witness has this public key; every one needs its own")]
     RepeatedKey { line: usize },
     #[error("line {line}: the name {name} is taken")]
     RepeatedName { line: usize, name: String },
@@ -52,6 +50,8 @@ pub enum RuleTextError {
 struct Draft {
     logs: Vec<Log>,
     nodes: Vec<Node>,
+    /// The names of `nodes` as they are written: any bytes, compared as such.
+    names: Vec<Vec<u8>>,
     members: BTreeSet<usize>,
     /// Outer `None`: no quorum line yet.
     quorum: Option<Option<usize>>,
@@ -69,19 +69,17 @@ pub(super) fn parse(text: &[u8]) -> Result<ReleaseRule, RuleTextError> {
         }
         let start = bytes.iter().position(|byte| !b" \t".contains(byte));
         let Some(content) = start.and_then(|start| bytes.get(start..)) else { continue };
-        // Comments may hold any bytes; what carries meaning must be UTF-8, so that it can be printed as it was.
         if content.starts_with(b"#") {
             continue;
         }
-        let content = std::str::from_utf8(content).map_err(|_| RuleTextError::NotUtf8 { line })?;
-        let words: Vec<_> = content.split([' ', '\t']).filter(|word| !word.is_empty()).collect();
-        match words.as_slice() {
-            ["log", key] => draft.log(line, key, None)?,
-            ["log", key, url] => draft.log(line, key, Some(url))?,
-            ["witness", name, key] => draft.witness(line, name, key, None)?,
-            ["witness", name, key, url] => draft.witness(line, name, key, Some(url))?,
-            ["group", name, threshold, members @ ..] => draft.group(line, name, threshold, members)?,
-            ["quorum", name] => draft.quorum(line, name)?,
+        let words = content.split(|byte| b" \t".contains(byte)).filter(|word| !word.is_empty());
+        match words.collect::<Vec<_>>().as_slice() {
+            [b"log", key] => draft.log(line, key, None)?,
+            [b"log", key, url] => draft.log(line, key, Some(url))?,
+            [b"witness", name, key] => draft.witness(line, name, key, None)?,
+            [b"witness", name, key, url] => draft.witness(line, name, key, Some(url))?,
+            [b"group", name, threshold, members @ ..] => draft.group(line, name, threshold, members)?,
+            [b"quorum", name] => draft.quorum(line, name)?,
             _ => return Err(RuleTextError::Form { line }),
         }
     }
@@ -89,43 +87,52 @@ pub(super) fn parse(text: &[u8]) -> Result<ReleaseRule, RuleTextError> {
 }
 
 impl Draft {
-    fn log(&mut self, line: usize, key: &str, url: Option<&str>) -> Result<(), RuleTextError> {
-        let key = self.key(line, key, KeyType::Ed25519)?;
-        self.logs.push(Log { key, url: url.map(str::to_owned) });
+    fn log(&mut self, line: usize, key: &[u8], url: Option<&[u8]>) -> Result<(), RuleTextError> {
+        let key = read_key(line, key, KeyType::Ed25519)?;
+        if self.logs.iter().any(|earlier| earlier.key.public() == key.public()) {
+            return Err(RuleTextError::RepeatedKey { line });
+        }
+        self.logs.push(Log { key, url: url.map(text) });
         Ok(())
     }
 
     fn witness(
         &mut self,
         line: usize,
-        name: &str,
-        key: &str,
-        url: Option<&str>,
+        name: &[u8],
+        key: &[u8],
+        url: Option<&[u8]>,
     ) -> Result<(), RuleTextError> {
-        let key = Box::new(self.key(line, key, KeyType::CosignatureV1)?);
-        self.define(line, name, Part::Witness { key, url: url.map(str::to_owned) })
+        let key = Box::new(read_key(line, key, KeyType::CosignatureV1)?);
+        if self.witnesses().any(|earlier| earlier.public() == key.public()) {
+            return Err(RuleTextError::RepeatedKey { line });
+        }
+        self.define(line, name, Part::Witness { key, url: url.map(text) })
     }
 
     fn group(
         &mut self,
         line: usize,
-        name: &str,
-        threshold: &str,
-        names: &[&str],
+        name: &[u8],
+        threshold: &[u8],
+        names: &[&[u8]],
     ) -> Result<(), RuleTextError> {
         let mut members = Vec::with_capacity(names.len());
         for name in names {
             let member = self.defined(line, name)?;
             // A witness that counted twice would make a quorum of one.
             if !self.members.insert(member) {
-                return Err(RuleTextError::RepeatedMember { line, name: (*name).to_owned() });
+                return Err(RuleTextError::RepeatedMember { line, name: text(name) });
             }
             members.push(member);
         }
         let threshold = match threshold {
-            "all" => Some(members.len()),
-            "any" => Some(1),
-            number => parse_decimal(number).and_then(|number| usize::try_from(number).ok()),
+            b"all" => Some(members.len()),
+            b"any" => Some(1),
+            number => std::str::from_utf8(number)
+                .ok()
+                .and_then(parse_decimal)
+                .and_then(|number| usize::try_from(number).ok()),
         };
         let threshold = threshold
             .filter(|threshold| (1..=members.len()).contains(threshold))
@@ -133,51 +140,51 @@ impl Draft {
         self.define(line, name, Part::Group { threshold, members })
     }
 
-    fn quorum(&mut self, line: usize, name: &str) -> Result<(), RuleTextError> {
+    fn quorum(&mut self, line: usize, name: &[u8]) -> Result<(), RuleTextError> {
         if self.quorum.is_some() {
             return Err(RuleTextError::RepeatedQuorum { line });
         }
-        self.quorum = Some(if name == NONE { None } else { Some(self.defined(line, name)?) });
+        self.quorum = Some(if name == NONE.as_bytes() { None } else { Some(self.defined(line, name)?) });
         Ok(())
     }
 
-    /// Reads a key that no earlier line has. tlog-policy forbids repeats among logs and among witnesses; a log that
-    /// witnesses itself under one key is refused as well, since no cosigner may share a key.
-    fn key(&self, line: usize, text: &str, kind: KeyType) -> Result<VerifierKey, RuleTextError> {
-        let key: VerifierKey = text.parse().map_err(|problem| RuleTextError::Key { line, problem })?;
-        if key.key_type() != kind {
-            return Err(RuleTextError::KeyType { line });
-        }
-        let repeated = self.keys().any(|earlier| earlier.public() == key.public());
-        if repeated { Err(RuleTextError::RepeatedKey { line }) } else { Ok(key) }
-    }
-
-    fn keys(&self) -> impl Iterator<Item = &VerifierKey> {
-        let witnesses = self.nodes.iter().filter_map(|node| match &node.part {
+    fn witnesses(&self) -> impl Iterator<Item = &VerifierKey> {
+        self.nodes.iter().filter_map(|node| match &node.part {
             Part::Witness { key, .. } => Some(key.as_ref()),
             Part::Group { .. } => None,
-        });
-        self.logs.iter().map(|log| &log.key).chain(witnesses)
+        })
     }
 
-    fn define(&mut self, line: usize, name: &str, part: Part) -> Result<(), RuleTextError> {
-        if name == NONE || self.nodes.iter().any(|node| node.name == name) {
-            return Err(RuleTextError::RepeatedName { line, name: name.to_owned() });
+    fn define(&mut self, line: usize, name: &[u8], part: Part) -> Result<(), RuleTextError> {
+        if name == NONE.as_bytes() || self.names.iter().any(|earlier| earlier == name) {
+            return Err(RuleTextError::RepeatedName { line, name: text(name) });
         }
-        self.nodes.push(Node { name: name.to_owned(), part });
+        self.nodes.push(Node { name: text(name), part });
+        self.names.push(name.to_vec());
         Ok(())
     }
 
-    fn defined(&self, line: usize, name: &str) -> Result<usize, RuleTextError> {
-        self.nodes
-            .iter()
-            .position(|node| node.name == name)
-            .ok_or_else(|| RuleTextError::UnknownName { line, name: name.to_owned() })
+    fn defined(&self, line: usize, name: &[u8]) -> Result<usize, RuleTextError> {
+        let found = self.names.iter().position(|earlier| earlier == name);
+        found.ok_or_else(|| RuleTextError::UnknownName { line, name: text(name) })
     }
 
     fn finish(self) -> Result<ReleaseRule, RuleTextError> {
-        let known = self.keys().cloned().collect();
+        let known = self.logs.iter().map(|log| &log.key).chain(self.witnesses()).cloned().collect();
         let quorum = self.quorum.ok_or(RuleTextError::NoQuorum)?;
         Ok(ReleaseRule { logs: self.logs, nodes: self.nodes, quorum, known })
     }
+}
+
+fn read_key(line: usize, key: &[u8], kind: KeyType) -> Result<VerifierKey, RuleTextError> {
+    // A key's name is part of signed notes, which are UTF-8.
+    let key = std::str::from_utf8(key).map_err(|_| KeyError::Form);
+    let key = key.and_then(str::parse::<VerifierKey>);
+    let key = key.map_err(|problem| RuleTextError::Key { line, problem })?;
+    if key.key_type() == kind { Ok(key) } else { Err(RuleTextError::KeyType { line }) }
+}
+
+/// How a name or URL is shown; one that is not UTF-8 cannot be shown as it is.
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }
