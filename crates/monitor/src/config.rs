@@ -97,8 +97,16 @@ pub struct Keys {
     pub identity: String,
 }
 
-impl Keys {
-    pub fn read(folder: &Folder, now: Micros) -> Result<Keys, ConfigError> {
+/// The two keys that cosign.
+pub struct Cosigners {
+    /// Says: append-only, and the largest seen.
+    pub witness: SigningKey,
+    /// Says: I hold every entry and would have decided the same.
+    pub redecided: SigningKey,
+}
+
+impl Cosigners {
+    pub fn read(folder: &Folder) -> Result<Cosigners, ConfigError> {
         let witness = cosigner("witness.key", &folder::read_secret(&folder.witness_key())?)?;
         let redecided = cosigner("redecided.key", &folder::read_secret(&folder.redecided_key())?)?;
         let (one, other) = (witness.verifier(), redecided.verifier());
@@ -107,6 +115,13 @@ impl Keys {
             let problem = "the same name or key as witness.key".to_owned();
             return Err(ConfigError::Key { file: "redecided.key", problem });
         }
+        Ok(Cosigners { witness, redecided })
+    }
+}
+
+impl Keys {
+    pub fn read(folder: &Folder, now: Micros) -> Result<Keys, ConfigError> {
+        let Cosigners { witness, redecided } = Cosigners::read(folder)?;
         let cert = folder::read_text(&folder.ca_cert())?;
         let ca = Ca::read(&cert, &folder::read_secret(&folder.ca_key())?, now)?;
         let identity = folder::read_secret(&folder.identity())?.trim().to_owned();

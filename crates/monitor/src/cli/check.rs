@@ -1,0 +1,40 @@
+//! `trefoil-monitor check`: the folder and the whole copy, offline.
+
+use monitor::{
+    clock,
+    copy::CopyError,
+    monitor::{Monitor, StartError},
+};
+use serde_json::json;
+
+use super::{Dir, Outcome, either};
+
+/// Check the folder and the whole copy of the record, offline: every entry, detail and signature.
+#[derive(clap::Args)]
+#[command(after_help = "Example:\n  trefoil-monitor check --dir monitor --json")]
+pub struct Arguments {
+    #[command(flatten)]
+    dir: Dir,
+}
+
+pub fn check(arguments: Arguments) -> Outcome {
+    either(try_check(&arguments))
+}
+
+fn try_check(arguments: &Arguments) -> Result<Outcome, Outcome> {
+    let folder = arguments.dir.folder()?;
+    Ok(match Monitor::check(&folder, clock::now()) {
+        Ok(checked) => Outcome::done(
+            format!(
+                "the copy of {} is whole: {} entries, root {}, policy {}",
+                checked.origin, checked.size, checked.root, checked.policy
+            ),
+            json!(checked),
+        ),
+        Err(StartError::Bundle(e)) => Outcome::from(&e),
+        Err(StartError::Copy(e @ (CopyError::Damaged { .. } | CopyError::Lost { .. }))) => {
+            Outcome::Not(e.to_string())
+        }
+        Err(e) => Outcome::unknown(e),
+    })
+}
