@@ -1,6 +1,10 @@
 //! Details: the sealed part of an entry, the commitment by which the entry names it, and the day keys that seal it.
 //! What the typed details hold is in `detail::typed`. Salts, nonces and keys are drawn by the caller.
 
+mod brake;
+mod forgotten;
+mod incident;
+mod probe;
 mod typed;
 
 use std::fmt;
@@ -16,6 +20,12 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
+pub use brake::{BrakeApplied, BrakeLifted, Ended};
+pub use forgotten::{Forgotten, RETENTION_CLASSES, key_id_parts, retention_class};
+pub use incident::{
+    About, Change, Exhibit, IncidentChanged, IncidentOpened, MonitorStart, MonitorStop, Reason, Severity,
+};
+pub use probe::{PROBES_MAX, Probe, ProbeRevealed, ProbesCommitted, ProbesRevealed};
 pub use typed::{
     Committed, Counted, Cut, GateStart, GateStop, Refused, Released, SUBJECTS_EXACT_MAX, SessionClose,
     SessionOpen, SiteStanding, Stage, Statement, Subjects, WriteStatement, Written,
