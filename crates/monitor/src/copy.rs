@@ -11,9 +11,11 @@
 //! The mark says how far this monitor has ever cosigned. It tells a torn tail, never cosigned, from a copy that lost
 //! something it had: the first is cut, the second refuses the start.
 
+mod skim;
+
 use std::{
     fs::{self, File, OpenOptions},
-    io::{self, BufReader, Read, Write},
+    io::{self, BufReader, Read, Seek, SeekFrom, Write},
     os::unix::fs::{FileExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
@@ -22,11 +24,15 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 use tlog::entry::Micros;
 
+pub use skim::{Skimmed, skim};
+
 use crate::{batch::BATCH_BYTES_MAX, folder};
 
 /// A segment that has grown past this is followed by a new one.
 pub const SEGMENT_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
+/// What is read of a segment at a time.
+const READ_BYTES: usize = 1 << 20;
 const MAGIC: [u8; 4] = *b"TMC1";
 const HEADER_BYTES: usize = 4 + 4 + 8 + 32;
 const TIME_BYTES: usize = 8;
@@ -60,6 +66,15 @@ pub struct Frame<'a> {
     pub batch: &'a [u8],
 }
 
+/// A place between two frames.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Position {
+    /// The index of the segment's first entry, which is its name.
+    pub segment: u64,
+    /// The byte of the segment.
+    pub offset: u64,
+}
+
 /// The copy, open for appending.
 pub struct Copy {
     dir: PathBuf,
@@ -71,6 +86,7 @@ pub struct Copy {
 struct Segment {
     file: File,
     path: PathBuf,
+    first: u64,
     bytes: u64,
 }
 
@@ -79,6 +95,12 @@ pub trait Replay {
     fn frame(&mut self, frame: Frame<'_>) -> Result<(), String>;
     /// The number of entries replayed so far.
     fn size(&self) -> u64;
+    /// Where the frames begin that are to be replayed: those before it are known already.
+    fn from(&self) -> Position {
+        Position::default()
+    }
+    /// So many of the segments' bytes are read, of so many.
+    fn progress(&mut self, _done: u64, _of: u64) {}
 }
 
 impl Copy {
@@ -95,9 +117,9 @@ impl Copy {
             .mode(0o600)
             .open(&path)
             .map_err(at(&path))?;
-        let segment = last.map(|(path, bytes)| {
+        let segment = last.map(|Last { path, first, bytes }| {
             let file = OpenOptions::new().append(true).open(&path).map_err(at(&path))?;
-            Ok(Segment { file, path, bytes })
+            Ok(Segment { file, path, first, bytes })
         });
         let copy = Copy { dir: dir.to_owned(), segment: segment.transpose()?, mark, poisoned: false };
         copy.write_mark(replay.size())?;
@@ -127,17 +149,25 @@ impl Copy {
         Ok(())
     }
 
+    /// Behind the last frame.
+    pub fn position(&self) -> Position {
+        self.segment.as_ref().map_or_else(Position::default, |segment| Position {
+            segment: segment.first,
+            offset: segment.bytes,
+        })
+    }
+
     /// Makes the mark durable; for a clean stop.
     pub fn sync_mark(&self) -> Result<(), CopyError> {
         self.mark.sync_all().map_err(at(&self.dir.join(MARK)))
     }
 
     fn next_segment(&self, first: u64) -> Result<Segment, CopyError> {
-        let path = self.dir.join(format!("{first:020}.seg"));
+        let path = self.dir.join(segment_name(first));
         let mut options = OpenOptions::new();
         let file = options.append(true).create_new(true).mode(0o600).open(&path).map_err(at(&path))?;
         folder::sync_parent(&path).map_err(at(&path))?;
-        Ok(Segment { file, path, bytes: 0 })
+        Ok(Segment { file, path, first, bytes: 0 })
     }
 
     fn write_mark(&self, size: u64) -> Result<(), CopyError> {
@@ -157,30 +187,35 @@ enum Tail {
     Keep,
 }
 
-/// Reads all segments in order; answers the last one and its length.
-fn scan(dir: &Path, replay: &mut impl Replay, tail: Tail) -> Result<Option<(PathBuf, u64)>, CopyError> {
+/// The segment that is appended to.
+struct Last {
+    path: PathBuf,
+    first: u64,
+    bytes: u64,
+}
+
+/// Reads the segments in order, from where the reader wants them; answers the last one.
+fn scan(dir: &Path, replay: &mut impl Replay, tail: Tail) -> Result<Option<Last>, CopyError> {
     // The mark first: a monitor that runs while its copy is read moves the copy on before the mark.
     let marked = read_mark(dir)?;
     let lost =
         |found: u64| marked.filter(|marked| found < *marked).map(|marked| CopyError::Lost { found, marked });
-    let mut segments: Vec<PathBuf> = Vec::new();
-    for item in fs::read_dir(dir).map_err(at(dir))? {
-        let path = item.map_err(at(dir))?.path();
-        if path.extension().is_some_and(|ext| ext == "seg") {
-            segments.push(path);
-        }
-    }
-    segments.sort();
+    let from = replay.from();
+    let mut segments = segments(dir)?;
+    segments.retain(|path| *path >= dir.join(segment_name(from.segment)));
     let count = segments.len();
-    let mut last = None;
+    let of = segments.iter().filter_map(|path| fs::metadata(path).ok()).map(|file| file.len()).sum();
+    let (mut last, mut done) = (None, 0);
     for (n, path) in segments.into_iter().enumerate() {
-        let expected = format!("{:020}.seg", replay.size());
+        let (first, start) = if n == 0 { (from.segment, from.offset) } else { (replay.size(), 0) };
+        let expected = segment_name(first);
         if path.file_name().is_none_or(|name| name != expected.as_str()) {
             let what = format!("the segment {expected} is missing before it");
             return Err(CopyError::Damaged { path, offset: 0, what });
         }
-        let end = read_segment(&path, replay)?;
+        let end = read_segment(&path, start, replay, (done, of))?;
         let bytes = fs::metadata(&path).map_err(at(&path))?.len();
+        done += bytes;
         if let End::Torn(offset) = end {
             if n + 1 < count {
                 let what = "a torn frame, but a later segment follows".to_owned();
@@ -193,9 +228,9 @@ fn scan(dir: &Path, replay: &mut impl Replay, tail: Tail) -> Result<Option<(Path
                 let file = OpenOptions::new().write(true).open(&path).map_err(at(&path))?;
                 file.set_len(offset).and_then(|()| file.sync_all()).map_err(at(&path))?;
             }
-            last = Some((path, offset));
+            last = Some(Last { path, first, bytes: offset });
         } else {
-            last = Some((path, bytes));
+            last = Some(Last { path, first, bytes });
         }
     }
     match lost(replay.size()) {
@@ -203,6 +238,23 @@ fn scan(dir: &Path, replay: &mut impl Replay, tail: Tail) -> Result<Option<(Path
         None if marked.is_none() && replay.size() > 0 => Err(CopyError::Mark(dir.join(MARK))),
         None => Ok(last),
     }
+}
+
+/// The segments' files, in order.
+fn segments(dir: &Path) -> Result<Vec<PathBuf>, CopyError> {
+    let mut segments: Vec<PathBuf> = Vec::new();
+    for item in fs::read_dir(dir).map_err(at(dir))? {
+        let path = item.map_err(at(dir))?.path();
+        if path.extension().is_some_and(|ext| ext == "seg") {
+            segments.push(path);
+        }
+    }
+    segments.sort();
+    Ok(segments)
+}
+
+fn segment_name(first: u64) -> String {
+    format!("{first:020}.seg")
 }
 
 /// The size that was cosigned; none when there is no mark, because nothing ever was.
@@ -220,11 +272,18 @@ enum End {
     Torn(u64),
 }
 
-fn read_segment(path: &Path, replay: &mut impl Replay) -> Result<End, CopyError> {
-    let file = File::open(path).map_err(at(path))?;
+/// Reads a segment from a byte of it; `done` of all bytes lie before it.
+fn read_segment(
+    path: &Path,
+    start: u64,
+    replay: &mut impl Replay,
+    (done, of): (u64, u64),
+) -> Result<End, CopyError> {
+    let mut file = File::open(path).map_err(at(path))?;
     let bytes = file.metadata().map_err(at(path))?.len();
-    let mut reader = BufReader::with_capacity(1 << 20, file);
-    let mut offset = 0;
+    file.seek(SeekFrom::Start(start)).map_err(at(path))?;
+    let mut reader = BufReader::with_capacity(READ_BYTES, file);
+    let mut offset = start;
     let mut payload = Vec::new();
     while offset < bytes {
         let left = bytes - offset;
@@ -255,6 +314,7 @@ fn read_segment(path: &Path, replay: &mut impl Replay) -> Result<End, CopyError>
         let received = Micros(i64::from_be_bytes(*time));
         replay.frame(Frame { received, batch }).map_err(|what| damaged(&what))?;
         offset += frame;
+        replay.progress(done + offset, of);
     }
     Ok(End::Whole)
 }

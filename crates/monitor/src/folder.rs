@@ -80,6 +80,10 @@ impl Folder {
     pub fn copy(&self) -> PathBuf {
         self.0.join("copy")
     }
+    /// What was folded of the copy, to start from.
+    pub fn snapshot(&self) -> PathBuf {
+        self.0.join("snapshot")
+    }
     pub fn incidents(&self) -> PathBuf {
         self.0.join("incidents.ndjson")
     }

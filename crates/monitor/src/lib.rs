@@ -21,5 +21,7 @@ pub mod init;
 mod memo;
 pub mod monitor;
 pub mod replay;
+pub mod resume;
 pub mod serve;
+pub mod snapshot;
 pub mod state;

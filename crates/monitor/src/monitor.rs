@@ -16,7 +16,7 @@ use tlog::{
 use crate::{
     batch::Batch,
     bundle::{BundleError, Shelf},
-    ca::CERTIFICATE_S_MAX,
+    ca::{CERTIFICATE_S_MAX, Request},
     config::{Config, ConfigError, Keys},
     copy::{self, Copy, CopyError},
     decide::Judge,
@@ -24,6 +24,8 @@ use crate::{
     folder::{Folder, FolderError},
     incident::{Breach, Evidence, Fault, Incident, Incidents},
     replay::{Depth, Replayer},
+    resume::{self, Resumed},
+    snapshot::{Sections, Writer},
     state::{Changes, Opening, State},
 };
 
@@ -84,6 +86,9 @@ pub struct Monitor {
     judge: Judge,
     state: State,
     copy: Copy,
+    snapshots: Writer,
+    /// What others keep in the snapshot.
+    sections: Sections,
     incidents: Incidents,
     _lock: File,
 }
@@ -95,11 +100,12 @@ impl Monitor {
         let lock = folder.lock()?;
         let keys = Keys::read(folder, now)?;
         let shelf = Shelf::open(&folder.bundles(), config.bundle.clone())?;
-        let mut replayer = Replayer::new(&config.log, &keys.identity, Depth::Start);
-        let copy = Copy::open(&folder.copy(), &mut replayer)?;
-        let state = replayer.state;
+        let resumed = resume::resume(folder, &config.origin, &config.log, &keys.identity)?;
+        let Resumed { state, copy, sections, snapshot } = resumed;
+        let snapshots = Writer::new(folder.snapshot(), &keys.identity, snapshot);
         let incidents = Incidents::new(folder.incidents());
-        Ok(Monitor { config, keys, judge: Judge::new(shelf), state, copy, incidents, _lock: lock })
+        let judge = Judge::new(shelf);
+        Ok(Monitor { config, keys, judge, state, copy, snapshots, sections, incidents, _lock: lock })
     }
 
     /// Reads everything and changes nothing.
@@ -133,9 +139,20 @@ impl Monitor {
         self.judge.shelf.current().hash().to_string()
     }
 
+    /// What others keep in the snapshot: at the start what the last one held, none when the whole copy was read; from
+    /// then on what they put there, which the next one takes over.
+    pub fn sections(&mut self) -> &mut Sections {
+        &mut self.sections
+    }
+
     /// For a clean stop.
-    pub fn stop(&self) -> Result<(), CopyError> {
-        self.copy.sync_mark()
+    pub fn stop(&mut self) -> Result<(), CopyError> {
+        self.copy.sync_mark()?;
+        if self.state.size() > 0 {
+            self.snapshots.begin(resume::snapshot(&self.state, self.copy.position(), &self.sections));
+            self.snapshots.finish();
+        }
+        Ok(())
     }
 
     /// One posted batch. Unless the answer is `Cosigned`, nothing has changed.
@@ -228,6 +245,9 @@ impl Monitor {
             Answer::Storage(e.to_string())
         })?;
         self.state.absorb(changes, tree, batch.note.to_owned(), now);
+        if self.snapshots.is_due(self.state.size()) {
+            self.snapshots.begin(resume::snapshot(&self.state, self.copy.position(), &self.sections));
+        }
         Ok(())
     }
 
@@ -253,11 +273,15 @@ impl Monitor {
         let oldest = received.0.saturating_sub(CLOCK_SKEW_US_MAX);
         let policy = self.policy();
         let issue = |opening: &Opening| {
-            let Opening { index, session, role, request, .. } = opening;
+            let Opening { index, session, role, csr, request, .. } = opening;
             if opening.time.0 < oldest || opening.policy != policy {
                 return None;
             }
-            match self.keys.ca.issue(request, role, *session, received) {
+            let request = match request {
+                Some(request) => Ok(request.clone()),
+                None => Request::read(csr, role),
+            };
+            match request.and_then(|request| self.keys.ca.issue(&request, role, *session, received)) {
                 Ok(pem) => Some((*index, pem)),
                 Err(e) => {
                     eprintln!("entry {index}: no certificate: {e}");

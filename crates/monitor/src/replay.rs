@@ -10,7 +10,7 @@ use tlog::{
 
 use crate::{
     batch::Batch,
-    copy::{Frame, Replay},
+    copy::{Frame, Position, Replay},
     entries,
     incident::Fault,
     state::State,
@@ -31,11 +31,22 @@ pub struct Replayer<'a> {
     pub log: &'a VerifierKey,
     pub identity: &'a str,
     pub depth: Depth,
+    from: Position,
+    /// Bytes read when it was last said how far the reading is.
+    told: u64,
 }
+
+/// How much is read between two lines that say how far the reading is. Whoever waits for the start goes by them.
+const PROGRESS_BYTES: u64 = 16 * 1024 * 1024;
 
 impl<'a> Replayer<'a> {
     pub fn new(log: &'a VerifierKey, identity: &'a str, depth: Depth) -> Replayer<'a> {
-        Replayer { state: State::default(), log, identity, depth }
+        Replayer { state: State::default(), log, identity, depth, from: Position::default(), told: 0 }
+    }
+
+    /// Goes on from a state that the frames before a place of the copy made.
+    pub fn resumed(log: &'a VerifierKey, identity: &'a str, state: State, from: Position) -> Replayer<'a> {
+        Replayer { state, log, identity, depth: Depth::Start, from, told: 0 }
     }
 
     /// Folds one frame; answers what is wrong with it.
@@ -89,5 +100,16 @@ impl Replay for Replayer<'_> {
 
     fn size(&self) -> u64 {
         self.state.size()
+    }
+
+    fn from(&self) -> Position {
+        self.from
+    }
+
+    fn progress(&mut self, done: u64, of: u64) {
+        if done.saturating_sub(self.told) >= PROGRESS_BYTES {
+            self.told = done;
+            eprintln!("reading the copy: {} of {} MiB", done >> 20, of >> 20);
+        }
     }
 }

@@ -2,6 +2,8 @@
 //! folded into a `Draft` first and absorbed whole, so that a refused batch leaves nothing behind. Whether an entry may
 //! be folded is decided in `entries`; here each transition only keeps the state consistent.
 
+mod saved;
+
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
@@ -19,6 +21,8 @@ use crate::{
     entries::CLOCK_SKEW_US_MAX,
     incident::{Breach, Fault},
 };
+
+pub use saved::Saved;
 
 /// A session id: 16 bytes, 32 lower-case hexadecimal digits in entries.
 pub type SessionId = [u8; 16];
@@ -40,10 +44,17 @@ pub struct State {
     sessions: HashMap<SessionId, Session>,
     /// Every id ever used: 16 bytes a session, for as long as the log lives.
     used: HashSet<SessionId>,
-    keys: BTreeMap<String, Arc<DayKey>>,
+    keys: BTreeMap<String, Held>,
     /// Sessions opened by the last batch, and when it was received.
     pub openings: Vec<Opening>,
     pub received: Option<Micros>,
+}
+
+/// A day key, and the index of the entry that made it.
+#[derive(Clone)]
+struct Held {
+    key: Arc<DayKey>,
+    made: u64,
 }
 
 /// A session between its open and its close. Cheap to clone: every entry of it does.
@@ -155,7 +166,10 @@ pub struct Opening {
     pub session: SessionId,
     /// The pool role that the certificate names.
     pub role: String,
-    pub request: ca::Request,
+    /// Certificate request, PEM.
+    pub csr: String,
+    /// The request as it was read when it was decided; after another start, not yet.
+    pub request: Option<ca::Request>,
     /// When the gate asked, and under which policy.
     pub time: Micros,
     pub policy: String,
@@ -289,7 +303,7 @@ pub struct Draft<'a> {
     all_ended: bool,
     /// Sessions opened or changed, and `None` for those closed.
     sessions: HashMap<SessionId, Option<Session>>,
-    keys: BTreeMap<String, Arc<DayKey>>,
+    keys: BTreeMap<String, Held>,
     openings: Vec<Opening>,
 }
 
@@ -300,7 +314,7 @@ pub struct Changes {
     running: bool,
     all_ended: bool,
     sessions: HashMap<SessionId, Option<Session>>,
-    keys: BTreeMap<String, Arc<DayKey>>,
+    keys: BTreeMap<String, Held>,
     openings: Vec<Opening>,
 }
 
@@ -316,14 +330,15 @@ impl Draft<'_> {
     }
 
     pub fn key(&self, id: &str) -> Option<Arc<DayKey>> {
-        self.keys.get(id).or_else(|| self.base.keys.get(id)).cloned()
+        self.keys.get(id).or_else(|| self.base.keys.get(id)).map(|held| held.key.clone())
     }
 
-    pub fn add_key(&mut self, key: DayKey) -> Result<(), Fault> {
+    /// Adds a day key that the entry of this index made.
+    pub fn add_key(&mut self, made: u64, key: DayKey) -> Result<(), Fault> {
         if self.key(&key.id).is_some() {
             return Err(Fault::new(Breach::Key, format!("a second key with the id {}", key.id)));
         }
-        self.keys.insert(key.id.clone(), Arc::new(key));
+        self.keys.insert(key.id.clone(), Held { key: Arc::new(key), made });
         Ok(())
     }
 

@@ -98,5 +98,5 @@ pub(super) fn make_key(draft: &mut Draft<'_>, identity: &str, subject: &Subject<
     if !today {
         return Err(wrong(&format!("{:?} is not a key of that day: YYYY-MM-DD.access", key.id)));
     }
-    draft.add_key(key)
+    draft.add_key(subject.index, key)
 }

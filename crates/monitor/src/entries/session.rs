@@ -39,7 +39,8 @@ impl Examiner<'_, '_> {
         let (profile, place) = (permit.profile().hash.to_string(), permit.place().to_string());
         let session = Session::new(question, profile, place, detail.site.clone());
         self.draft.open_session(id, session)?;
-        self.draft.certify(Opening { index, session: id, role: detail.role, request, time, policy });
+        let SessionOpen { role, csr, .. } = detail;
+        self.draft.certify(Opening { index, session: id, role, csr, request: Some(request), time, policy });
         Ok(())
     }
 
@@ -129,7 +130,7 @@ fn check_role(bundle: &policy::Bundle, permit: &Permit, detail: &SessionOpen) ->
     Ok(())
 }
 
-/// Folds a session.open that was checked and stored before.
+/// Folds a session.open that was checked and stored before. Its certificate request was checked then.
 pub(super) fn recall_open(draft: &mut Draft<'_>, subject: &Subject<'_>) -> Result<(), Fault> {
     let id: SessionId = session_id(subject.entry)?;
     let detail: SessionOpen = open_some(draft, subject)?;
@@ -138,12 +139,17 @@ pub(super) fn recall_open(draft: &mut Draft<'_>, subject: &Subject<'_>) -> Resul
     let (Some(policy), Some(profile), Some(place)) = (policy, profile, place) else {
         return Err(decision("session.open without policy, profile or place"));
     };
-    let request = Request::read(&detail.csr, &detail.role).map_err(|e| fault_detail(e.to_string()))?;
-    draft.open_session(
-        id,
-        Session::new(question(policy.clone(), &detail), profile, place, detail.site.clone()),
-    )?;
-    let (index, time) = (subject.index, entry.time);
-    draft.certify(Opening { index, session: id, role: detail.role, request, time, policy });
+    let question = question(policy.clone(), &detail);
+    let SessionOpen { site, role, csr, .. } = detail;
+    draft.open_session(id, Session::new(question, profile, place, site))?;
+    draft.certify(Opening {
+        index: subject.index,
+        session: id,
+        role,
+        csr,
+        request: None,
+        time: entry.time,
+        policy,
+    });
     Ok(())
 }
