@@ -38,7 +38,7 @@ pub use refusal::Refusal;
 
 use policy::Permit;
 use rules::Rules;
-use tree::{Node, Tree};
+use tree::{Node, TREE_NODES_MAX, Tree, TreeError};
 
 /// Longest text judged; a longer one is refused unread.
 pub const STATEMENT_BYTES_MAX: usize = 262_144;
@@ -124,11 +124,26 @@ fn parse(text: &str) -> Result<Tree, Refusal> {
         ));
     }
     few_operators(text)?;
+    // Parsing is most of the work: where there are so many commas there are as many parts, unless they are in a literal.
+    if text.bytes().filter(|byte| *byte == b',').count() > TREE_NODES_MAX {
+        return Err(too_many_parts());
+    }
     let parsed =
         pg_query::parse(text, pg_query::ParserOptions::DEFAULT).map_err(|error| unparsable(&error))?;
-    let tree = Tree::of(&parsed.protobuf).map_err(|error| unparsable(&error))?;
+    let tree = Tree::of(&parsed.protobuf).map_err(|error| match error {
+        TreeError::TooMany => too_many_parts(),
+        TreeError::TooDeep | TreeError::Unknown(_) => unparsable(&error),
+    })?;
     few_sources(&tree)?;
     Ok(tree)
+}
+
+fn too_many_parts() -> Refusal {
+    Refusal::new(
+        "too-complex",
+        format!("the text has more than {TREE_NODES_MAX} parts"),
+        "a shorter text: pass long lists as an array parameter, and send many rows in several statements",
+    )
 }
 
 fn few_operators(text: &str) -> Result<(), Refusal> {

@@ -11,8 +11,9 @@ use serde::ser::{self, Impossible, Serialize};
 /// Nesting accepted, in levels of the uniform tree. libpg_query's decoder stops near 100 messages; this is the second
 /// bound, which protects the recursion of `walk`.
 const TREE_LEVELS_MAX: usize = 512;
-/// Nodes accepted. Each is looked at several times, on a thread that serves other sessions as well.
-const TREE_NODES_MAX: usize = 100_000;
+/// Nodes accepted. Each is looked at several times, on a thread that serves other sessions as well, and once more by the
+/// monitor, whom all of a gate's sessions wait for.
+pub(crate) const TREE_NODES_MAX: usize = 20_000;
 
 /// libpg_query's struct around "one of these structs".
 const WRAPPER: &str = "Node";
