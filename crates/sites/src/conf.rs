@@ -37,6 +37,8 @@ pub(crate) fn postgresql(bundle: &Bundle, port: u16, socket: &Path) -> String {
         ("max_sync_workers_per_subscription", COPIES_PER_SIBLING.to_string()),
         ("wal_retrieve_retry_interval", "500ms".to_owned()),
         ("authentication_timeout", "10s".to_owned()),
+        // Only a superuser sees it in pg_settings; the library's own settings are drift when it is not loaded.
+        ("shared_preload_libraries", wall::stats::EXTENSION.to_owned()),
         ("log_line_prefix", "%m [%p] %q%u@%d %h ".to_owned()),
         ("timezone", "UTC".to_owned()),
         ("log_timezone", "UTC".to_owned()),

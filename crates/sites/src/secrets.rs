@@ -1,5 +1,5 @@
 //! Passwords of the roles that log in over the network. A site keeps only their SCRAM verifiers; the gate holds the
-//! pool's and the watch's, and none of a direct service's. Not here: principals' passwords, keys of certificates.
+//! pool's and the watch's, and none of a direct service's; the monitor holds its own. Not here: principals' passwords, keys of certificates.
 
 use std::collections::BTreeMap;
 
@@ -15,6 +15,8 @@ pub struct Secrets {
     pub pool: BTreeMap<String, String>,
     /// Site → the password of `trefoil_watch` there.
     pub watch: BTreeMap<String, String>,
+    /// Site → the password of `trefoil_stats` there.
+    pub stats: BTreeMap<String, String>,
     /// Direct service → its password at every site that admits it.
     pub services: BTreeMap<String, String>,
 }
@@ -38,6 +40,8 @@ impl Secrets {
         self.pool = pool;
         self.watch =
             sites().map(|site| (site.to_owned(), self.watch.remove(site).unwrap_or_else(password))).collect();
+        self.stats =
+            sites().map(|site| (site.to_owned(), self.stats.remove(site).unwrap_or_else(password))).collect();
         let services = bundle.enclave().services.iter().map(|service| service.name.clone());
         self.services = services
             .map(|name| {
@@ -53,7 +57,8 @@ impl Secrets {
 impl std::fmt::Debug for Secrets {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (pool, watch, services) = (self.pool.len(), self.watch.len(), self.services.len());
-        write!(f, "Secrets({pool} of the pool, {watch} of the watch, {services} of services)")
+        let stats = self.stats.len();
+        write!(f, "Secrets({pool} of the pool, {watch} of the watch, {stats} of the monitor, {services} of services)")
     }
 }
 

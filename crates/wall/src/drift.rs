@@ -166,13 +166,14 @@ const TURNED_OFF: &str = "SELECT format('key of %s is turned off', replace(tgrel
 const TRIGGERS: &str = "SELECT format('trigger %s on %s', tgname, replace(tgrelid::regclass::text, '\"', '')), \
     format('%s enabled=%s', replace(pg_get_triggerdef(oid), '\"', ''), tgenabled) FROM pg_trigger WHERE NOT tgisinternal";
 
-/// Every function that did not come with PostgreSQL, wherever it is: objects that did have numbers below 16384.
+/// Every function that did not come with PostgreSQL, wherever it is: objects that did have numbers below 16384. Those
+/// of the library that counts statements differ between its versions.
 const FUNCTIONS: &str = "SELECT 'function ' || replace(p.oid::regprocedure::text, '\"', ''), \
     format('owner=%s language=%s definer=%s volatile=%s leakproof=%s returns=%s settings=%s source=%s', \
     pg_get_userbyid(proowner), lanname, prosecdef, provolatile, proleakproof, format_type(prorettype, NULL), \
     coalesce(array_to_string(proconfig, ';'), ''), coalesce(pg_get_function_sqlbody(p.oid), prosrc)) \
     FROM pg_proc p JOIN pg_language l ON l.oid = prolang \
-    WHERE p.oid >= 16384";
+    WHERE p.oid >= 16384 AND NOT (lanname = 'c' AND probin = '$libdir/pg_stat_statements')";
 
 /// Everything granted on what is ours, and on whole databases, languages, parameters and so on; an owner's own
 /// rights left out.

@@ -9,10 +9,11 @@ use policy::{Bundle, Table, Within};
 use crate::baseline::{WATCH_CONNECTIONS_MAX, WATCH_FUNCTIONS};
 use crate::drift::{COLUMN, Facts, normal};
 use crate::names::{
-    self, ADMIN, DATABASE, LINK, OWN_SCHEMA, POOL, PSEUDONYM_SCHEMA, WATCH, literal, partition, repl_role,
+    self, ADMIN, DATABASE, LINK, OWN_SCHEMA, POOL, PSEUDONYM_SCHEMA, STATS, STATS_SCHEMA, WATCH, literal,
+    partition, repl_role,
 };
 use crate::tables::{NEW_LINK, is_required, own_partitions, printed};
-use crate::{WallError, catalogs, hba, mask, triggers};
+use crate::{WallError, catalogs, hba, mask, stats, triggers};
 
 /// Every fact of a site of this bundle.
 ///
@@ -84,7 +85,13 @@ fn add_own_roles(bundle: &Bundle, site: &str, facts: &mut Facts) {
         grant(facts, "EXECUTE", &format!("function {function}"), WATCH);
     }
     let database = format!("database {DATABASE}");
-    for name in [POOL, WATCH] {
+    role(facts, STATS, &Role { login: true, limit: Some(stats::STATS_CONNECTIONS_MAX), ..Role::default() });
+    stats::expected(facts);
+    grant(facts, "USAGE", &format!("schema {STATS_SCHEMA}"), STATS);
+    for function in stats::granted() {
+        grant(facts, "EXECUTE", &function, STATS);
+    }
+    for name in [POOL, WATCH, STATS] {
         grant(facts, "CONNECT", &database, name);
     }
     for sibling in bundle.enclave().sites.iter().filter(|sibling| sibling.name != site) {

@@ -6,7 +6,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use policy::{Bundle, Network};
 
-use crate::names::{ADMIN, DATABASE, POOL, WATCH, repl_role, service_role};
+use crate::names::{ADMIN, DATABASE, POOL, STATS, WATCH, repl_role, service_role};
 use crate::services;
 
 /// From where gates and sibling sites come: all parts of an enclave folder share one host.
@@ -80,6 +80,7 @@ pub(crate) fn rules(bundle: &Bundle, site: &str) -> Vec<Rule> {
         // The two keys: a password that the gate holds, and a certificate of the monitor for exactly this role.
         over_tls(format!("+{POOL}"), NETWORK.to_owned(), Some("clientcert=verify-full")),
         over_tls(WATCH.to_owned(), NETWORK.to_owned(), None),
+        over_tls(STATS.to_owned(), NETWORK.to_owned(), None),
     ];
     let siblings = bundle.enclave().sites.iter().filter(|sibling| sibling.name != site);
     // No `replication` line: a sibling decodes this database's changes and copies no files.
@@ -116,6 +117,11 @@ pub const SETTINGS: &[(&str, &str)] = &[
     ("log_parameter_max_length_on_error", "0"),
     ("log_statement", "none"),
     ("password_encryption", "scram-sha-256"),
+    // What the monitor holds against the record: every statement, cursors and COPY too, as a session sent it.
+    ("pg_stat_statements.max", crate::stats::STATEMENTS_MAX),
+    ("pg_stat_statements.save", "on"),
+    ("pg_stat_statements.track", "top"),
+    ("pg_stat_statements.track_utility", "on"),
     ("row_security", "on"),
     ("ssl", "on"),
     ("ssl_ca_file", "monitor-ca.pem"),

@@ -11,6 +11,10 @@ pub const ADMIN: &str = "trefoil_admin";
 pub const POOL: &str = "trefoil_pool";
 /// Reads catalogs, ends sessions of the pool; sees no data.
 pub const WATCH: &str = "trefoil_watch";
+/// The monitor's: reads counters of statements and connections; sees no data and no statement.
+pub const STATS: &str = "trefoil_stats";
+/// Schema of the functions that it calls.
+pub const STATS_SCHEMA: &str = "trefoil_stats";
 /// Schema of one table of random tokens per pseudonym scope.
 pub const PSEUDONYM_SCHEMA: &str = "pseudonym";
 /// Schema of masks and trigger functions; nobody may look into it.

@@ -1,6 +1,6 @@
 //! Passwords: those of the pool roles and of `trefoil_watch`, which the gate holds, and those of the example
-//! principals, of which it holds verifiers; and those of direct services, which it does not hold. Made here, once; a role
-//! made later gets one when it is made.
+//! principals, of which it holds verifiers; and those of direct services and of the monitor, which it does not hold. Made
+//! here, once; a role made later gets one when it is made.
 
 use std::collections::BTreeMap;
 
@@ -16,6 +16,8 @@ use crate::folder::{self, Folder};
 
 /// Direct service to password, in the operator's folder.
 const SERVICES: &str = "services.json";
+/// Site to the password with which the monitor reads counters there, in the operator's folder.
+const STATS: &str = "stats.json";
 /// 24 letters and digits carry 142 bits.
 const PASSWORD_CHARS: usize = 24;
 /// What a made-up ticket looks like in the printed lines.
@@ -34,17 +36,22 @@ pub(crate) struct Secrets {
     /// Direct service to its password: in the operator's folder, because the gate has no use for it.
     #[serde(skip)]
     services: BTreeMap<String, String>,
+    /// Site to the password of `trefoil_stats` there, which the monitor is told.
+    #[serde(skip)]
+    pub(crate) stats: BTreeMap<String, String>,
 }
 
 impl Secrets {
     pub(crate) fn read(folder: &Folder) -> Result<Self, Ended> {
         let mut secrets: Self = folder::read_json(&folder.gate("secrets.json"))?;
         secrets.services = folder::read_json(&folder.operator(SERVICES))?;
+        secrets.stats = folder::read_json(&folder.operator(STATS))?;
         Ok(secrets)
     }
 
     pub(crate) fn write(&self, folder: &Folder) -> Result<(), Ended> {
         folder::write_secret(&folder.operator(SERVICES), &folder::json_bytes(&self.services)?)?;
+        folder::write_secret(&folder.operator(STATS), &folder::json_bytes(&self.stats)?)?;
         folder::write_secret(&folder.gate("secrets.json"), &folder::json_bytes(self)?)
     }
 
@@ -55,11 +62,17 @@ impl Secrets {
         self.pool = of_sites.pool;
         self.watch = of_sites.watch;
         self.services = of_sites.services;
+        self.stats = of_sites.stats;
     }
 
     /// The part that the sites are provisioned with.
     pub(crate) fn of_sites(&self) -> sites::Secrets {
-        sites::Secrets { pool: self.pool.clone(), watch: self.watch.clone(), services: self.services.clone() }
+        sites::Secrets {
+            pool: self.pool.clone(),
+            watch: self.watch.clone(),
+            stats: self.stats.clone(),
+            services: self.services.clone(),
+        }
     }
 
     /// Takes the verifiers of these principals' passwords.
