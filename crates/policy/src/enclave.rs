@@ -3,10 +3,11 @@
 
 mod limits;
 mod networks;
+mod retention;
 mod services;
 
 use core::net::IpAddr;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use toml::Spanned;
 
@@ -55,6 +56,11 @@ pub struct Enclave {
     pub idle_seconds_max: Option<u32>,
     /// Programs that connect to a site directly, from inside the enclave. In the order of the file.
     pub services: Vec<Service>,
+    /// age X25519 recipient of the auditor, who opens details too; none: there is no auditor.
+    pub auditor: Option<String>,
+    /// By retention class, the days for which a day's key must be kept. The keys of a class that is not here are not
+    /// forgotten.
+    pub retention_days_min: BTreeMap<String, u32>,
 }
 
 /// A data centre of the enclave.
@@ -174,6 +180,8 @@ pub(crate) fn check(raw: RawEnclave, found: &mut Problems<'_>) -> Enclave {
     let statement_seconds_max = check_seconds(raw.statement_seconds_max, "statement_seconds_max", found);
     let idle_seconds_max = check_seconds(raw.idle_seconds_max, "idle_seconds_max", found);
     let services = services::check(raw.services.unwrap_or_default(), &sites, found);
+    let auditor = raw.auditor.and_then(|text| retention::check_auditor(text, found));
+    let retention_days_min = retention::check(raw.retention_days_min.unwrap_or_default(), found);
     Enclave {
         name,
         region,
@@ -186,6 +194,8 @@ pub(crate) fn check(raw: RawEnclave, found: &mut Problems<'_>) -> Enclave {
         statement_seconds_max,
         idle_seconds_max,
         services,
+        auditor,
+        retention_days_min,
     }
 }
 

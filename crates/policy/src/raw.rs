@@ -1,6 +1,8 @@
 //! The files as they are written, before any check. Every field is required unless it is an `Option`; an unknown key
 //! is refused. Not here: what the values mean (`enclave`, `catalog`, `directory`).
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -24,6 +26,10 @@ pub(crate) struct RawEnclave {
     pub(crate) idle_seconds_max: Option<Spanned<u32>>,
     /// Absent: nothing but the gate and the enclave's own parts connects to a site.
     pub(crate) services: Option<Vec<RawService>>,
+    /// Absent: no auditor opens details.
+    pub(crate) auditor: Option<Text>,
+    /// By retention class. Absent: nothing is forgotten.
+    pub(crate) retention_days_min: Option<BTreeMap<String, Spanned<u32>>>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -18,7 +18,23 @@ fn the_enclave() {
             "name = \"europe\"\nnmae = \"x\"\n",
             "enclave.toml:5: nmae: unknown field `nmae`, expected one of `name`, `region`, `purposes`, \
              `sessions_per_profile`, `sites`, `places`, `profiles`, `limits`, `statement_seconds_max`, \
-             `idle_seconds_max`, `services`; correct it; the example enclave shows every key",
+             `idle_seconds_max`, `services`, `auditor`, `retention_days_min`; correct it; the example enclave shows \
+             every key",
+        ),
+        (
+            FILE,
+            "name = \"europe\"\n",
+            "name = \"europe\"\nauditor = \"AGE-SECRET-KEY-1\"\n",
+            "enclave.toml:5: auditor: \"AGE-SECRET-KEY-1\" is no age X25519 recipient; write what the auditor's \
+             `age-keygen -y` prints: age1 and 58 letters and digits; never a key",
+        ),
+        (
+            FILE,
+            "access = 365, login = 90",
+            "access = 0, logins = 1",
+            "enclave.toml:69: retention_days_min: 0 days cannot be waited for; use 1 to 36525: the key of the present \
+             day is never destroyed\n\
+             enclave.toml:69: retention_days_min: `logins` is no retention class; write access or login",
         ),
         (
             FILE,
