@@ -89,6 +89,33 @@ impl TileId {
         TileId { width: TILE_WIDTH, ..*self }
     }
 
+    /// The tile at this place in a tree of `size` leaves, at its width there; `None` if there is none.
+    pub fn in_tree(&self, size: u64) -> Option<TileId> {
+        let level = match self.content {
+            Content::Entries => 0,
+            Content::Hashes { level } => level,
+        };
+        let held = size.checked_shr(u32::from(level) * u32::from(TILE_HEIGHT)).unwrap_or(0);
+        let before = self.index.checked_mul(u64::from(TILE_WIDTH))?;
+        let width = held.checked_sub(before)?.min(u64::from(TILE_WIDTH));
+        TileId::new(self.content, self.index, u16::try_from(width).ok()?)
+    }
+
+    /// This tile's bytes, which are the beginning of those of a wider one at its place.
+    pub fn cut<'b>(&self, wider: &'b [u8]) -> Result<&'b [u8], TileError> {
+        let end = match self.content {
+            Content::Hashes { .. } => usize::from(self.width) * HASH_BYTES,
+            Content::Entries => {
+                let mut rest = wider;
+                for entry in 0..self.width {
+                    (_, rest) = split_entry(rest).ok_or(TileError::Torn { entry })?;
+                }
+                wider.len() - rest.len()
+            }
+        };
+        wider.get(..end).ok_or(TileError::TileLength { width: self.width, got: wider.len() })
+    }
+
     /// Path of the folder in which the partial tiles of this place lie; it may go once the full tile is there.
     pub fn partials_folder(&self) -> String {
         format!("{}.p", self.full())
@@ -235,14 +262,17 @@ pub fn decode_bundle(bytes: &[u8], width: u16) -> Result<Vec<&[u8]>, TileError> 
     let mut entries = Vec::with_capacity(usize::from(width));
     let mut rest = bytes;
     for entry in 0..width {
-        let torn = TileError::Torn { entry };
-        let (length, after) = rest.split_first_chunk::<2>().ok_or(torn)?;
-        let length = usize::from(u16::from_be_bytes(*length));
-        let (content, after) = after.split_at_checked(length).ok_or(torn)?;
+        let (content, after) = split_entry(rest).ok_or(TileError::Torn { entry })?;
         entries.push(content);
         rest = after;
     }
     if rest.is_empty() { Ok(entries) } else { Err(TileError::Trailing { width }) }
+}
+
+/// The first entry of a bundle's bytes, and what comes after it.
+fn split_entry(bundle: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, after) = bundle.split_first_chunk::<2>()?;
+    after.split_at_checked(usize::from(u16::from_be_bytes(*length)))
 }
 
 /// The bytes of a tile of hashes.

@@ -1,5 +1,6 @@
 //! The command line: every subcommand, its arguments and its help. Nothing is done here.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -89,9 +90,15 @@ pub(crate) enum PseudonymsCommand {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum RecordCommand {
-    /// Check a record offline: tree, checkpoint, signatures, every entry
+    /// Check a record, a folder's or a served one, or one entry's receipt: tree, checkpoint, signatures, every entry
     #[command(after_help = VERIFY_EXAMPLES)]
     Verify(Verify),
+    /// Make a receipt: proof that an entry is in the record, which anyone can verify by itself
+    #[command(after_help = PROVE_EXAMPLES)]
+    Prove(Prove),
+    /// Serve the published record over HTTP, as C2SP tlog-tiles says; `trefoil up` does this by itself
+    #[command(after_help = SERVE_EXAMPLES)]
+    Serve(Serve),
     /// Print entries, with their details where the operator's identity can open them
     #[command(after_help = SHOW_EXAMPLES)]
     Show(Show),
@@ -243,15 +250,62 @@ pub(crate) struct PrincipalRemove {
 
 #[derive(Debug, Args)]
 pub(crate) struct Verify {
-    /// An enclave's folder, or the folder of a record [default: the enclave's folder]
-    #[arg(value_name = "DIR|FOLDER")]
-    pub(crate) target: Option<PathBuf>,
+    /// An enclave's folder, the folder of a record, the URL of one that is served, or a receipt [default: the enclave's
+    /// folder]
+    #[arg(value_name = "FOLDER|URL|RECEIPT")]
+    pub(crate) target: Option<String>,
     #[command(flatten)]
     pub(crate) enclave: Enclave,
     /// The keys and the quorum to ask for, as tlog-policy text [default: the enclave's own]
+    #[arg(long, visible_alias = "policy", value_name = "FILE")]
+    pub(crate) rule: Option<PathBuf>,
+    /// Where the newest checkpoint of each log is kept, which later ones must continue [default: of an enclave, run/seen
+    /// in its folder; of a URL, trefoil-seen beside the enclaves; of a copy, nowhere]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
+    /// The entry that a receipt is about, when the receipt does not carry it
     #[arg(long, value_name = "FILE")]
-    pub(crate) policy: Option<PathBuf>,
+    pub(crate) entry: Option<PathBuf>,
+    /// The authorities to believe over HTTPS, PEM [default: the system's]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
     /// Print one JSON object instead of lines
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Prove {
+    /// Which entry
+    #[arg(value_name = "INDEX")]
+    pub(crate) index: u64,
+    /// An enclave's folder, the folder of a record, or the URL of one that is served [default: the enclave's folder]
+    #[arg(value_name = "FOLDER|URL")]
+    pub(crate) from: Option<String>,
+    #[command(flatten)]
+    pub(crate) enclave: Enclave,
+    /// The keys and the quorum that the receipt must satisfy, as tlog-policy text [default: the enclave's own]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) rule: Option<PathBuf>,
+    /// The authorities to believe over HTTPS, PEM [default: the system's]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+    /// Print one JSON object with the receipt in it
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// An enclave's folder, or the folder of a record [default: the enclave's folder]
+    #[arg(value_name = "FOLDER")]
+    pub(crate) target: Option<String>,
+    #[command(flatten)]
+    pub(crate) enclave: Enclave,
+    /// Where to listen; port 0 is any free one, and the address is printed
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+    pub(crate) listen: SocketAddr,
+    /// Print the address as a JSON object
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -358,11 +412,31 @@ Whoever reads the scope meanwhile waits, or sees no token. Exit codes: 0 forgott
 
 const VERIFY_EXAMPLES: &str = "\
 Examples:
-  trefoil record verify                       the default enclave's record
-  trefoil record verify DIR                   the record of the enclave in DIR
-  trefoil record verify COPY --policy FILE    a copy of a record, by keys got elsewhere
+  trefoil record verify                                   the default enclave's record
+  trefoil record verify DIR                               the record of the enclave in DIR
+  trefoil record verify COPY --rule FILE                  a copy of a record, by keys got elsewhere
+  trefoil record verify https://record.example --rule FILE --state DIR
+                                                          a record that is served, and that it has only grown
+  trefoil record verify r.tlog-proof --rule FILE          that one entry is in the record
 
 Exit codes: 0 the record is whole, 1 it is not (each finding says what and where), 2 cannot tell.";
+
+const PROVE_EXAMPLES: &str = "\
+Examples:
+  trefoil record prove 42 > r.tlog-proof
+  trefoil record prove 42 https://record.example --rule FILE > r.tlog-proof
+
+The receipt is a C2SP tlog-proof whose extra line holds the entry, so that it needs nothing beside it.
+Exit codes: 0 proved, 1 the record is not whole, 2 cannot tell (no such entry, no rule).";
+
+const SERVE_EXAMPLES: &str = "\
+Examples:
+  trefoil record serve                                    the default enclave's record, on a free port
+  trefoil record serve --listen 0.0.0.0:8080
+  trefoil record serve COPY --listen 127.0.0.1:8080
+
+It reads the published record alone and may run as a user that can read nothing else.
+Exit codes: 0 ended by a signal, 2 cannot listen.";
 
 const OPEN_EXAMPLES: &str = "\
 Examples:

@@ -66,6 +66,8 @@ fn run(cli: Cli) -> Result<(), Ended> {
         Command::Record(RecordCommand::Show(asked)) => record_log::show(&asked),
         Command::Record(RecordCommand::Open(asked)) => record_log::open(&asked),
         Command::Record(RecordCommand::Keys(asked)) => record_log::keys(&asked),
+        Command::Record(RecordCommand::Prove(asked)) => record_log::prove(&asked),
+        Command::Record(RecordCommand::Serve(asked)) => record_log::serve(&asked),
         Command::Access(AccessCommand::Run(asked)) => gate::run(&asked),
         Command::Completions(asked) => completions::run(&asked),
     }

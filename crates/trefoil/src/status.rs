@@ -23,6 +23,8 @@ pub(crate) struct Status {
     pub(crate) parts: Vec<PartStatus>,
     /// Entries under the published checkpoint.
     record: u64,
+    /// Where the published record is served.
+    record_url: String,
     /// Entries that the monitor holds; absent when it does not answer.
     monitor: Option<u64>,
     /// What the gate says of itself: `sessions`, `sites`, `totals`, `rates`, `waits`, `lag`; absent when it does not
@@ -70,7 +72,7 @@ impl Status {
             || "the monitor does not answer".to_owned(),
             |size| format!("the monitor holds {size}"),
         );
-        terminal::say(&format!("record {} entries published; {held}", self.record));
+        terminal::say(&format!("record {} entries published at {}; {held}", self.record, self.record_url));
         if let Some(gate) = &self.gate {
             print_gate(gate, paint);
         }
@@ -121,8 +123,10 @@ async fn ask(folder: &Folder) -> Result<Status, Ended> {
     let monitor = probe::monitor_state(&ports).await.map(|state| state.size);
     parts.push(part("monitor".to_owned(), monitor.is_some()));
     parts.push(part("gate".to_owned(), probe::gate_answers(&ports).await));
+    parts.push(part("record".to_owned(), probe::record_answers(&ports).await));
     let record = record_log::published_size(folder)?;
     let ready = parts.iter().all(|part| part.answers);
     let gate = access::ask_status(&folder.gate(STATUS_SOCKET)).await.ok();
-    Ok(Status { dir: folder.dir().to_owned(), ready, parts, record, monitor, gate })
+    let record_url = ports.record_url();
+    Ok(Status { dir: folder.dir().to_owned(), ready, parts, record, record_url, monitor, gate })
 }

@@ -2,9 +2,7 @@
 //! later; files written ahead; and files that no published log has.
 
 use super::{CHECKPOINT_PATH, Report, Source, read_file};
-use crate::tile::{
-    Content, TILE_LEVELS_MAX, TILE_WIDTH, TileId, decode_bundle, decode_hashes, partial_tiles,
-};
+use crate::tile::{Content, TILE_LEVELS_MAX, TileId, decode_bundle, decode_hashes, partial_tiles};
 
 pub(super) fn look<S: Source>(source: &S, report: &mut Report) {
     let edge = partial_tiles(report.size);
@@ -31,14 +29,7 @@ pub(super) fn look<S: Source>(source: &S, report: &mut Report) {
 
 /// Whether a tree of `size` leaves determines every hash or entry of the tile.
 fn is_covered(id: TileId, size: u64) -> bool {
-    let level = match id.content() {
-        Content::Entries => 0,
-        Content::Hashes { level } => level,
-    };
-    let held = size.checked_shr(u32::from(level) * 8).unwrap_or(0);
-    let end =
-        id.index().checked_mul(u64::from(TILE_WIDTH)).and_then(|start| start.checked_add(id.width().into()));
-    end.is_some_and(|end| end <= held)
+    id.in_tree(size).is_some_and(|now| now.width() >= id.width())
 }
 
 /// Compares an incomplete tile of an earlier size with what now stands in its place.

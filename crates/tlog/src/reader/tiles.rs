@@ -67,19 +67,11 @@ impl<'a, S: Source> Tiles<'a, S> {
 
     /// The hash of a complete subtree, computed from the tile in which its parts lie.
     fn subtree(&self, level: u8, index: u64) -> Result<Option<Hash>, TilesError> {
-        let (tile_level, within) = (level / TILE_HEIGHT, level % TILE_HEIGHT);
-        let held = self.size.checked_shr(u32::from(tile_level) * u32::from(TILE_HEIGHT)).unwrap_or(0);
-        let width = u64::from(TILE_WIDTH);
-        let count = 1u64 << within;
+        let (level, within) = (level / TILE_HEIGHT, level % TILE_HEIGHT);
+        let (count, width) = (1u64 << within, u64::from(TILE_WIDTH));
         let Some(first) = index.checked_mul(count) else { return Ok(None) };
-        if first.checked_add(count).is_none_or(|end| end > held) {
-            return Ok(None);
-        }
-        let tile = first / width;
-        let at_edge = u16::try_from((held - tile * width).min(width)).unwrap_or(TILE_WIDTH);
-        let Some(id) = TileId::new(Content::Hashes { level: tile_level }, tile, at_edge) else {
-            return Ok(None);
-        };
+        let tile = TileId::new(Content::Hashes { level }, first / width, TILE_WIDTH);
+        let Some(id) = tile.and_then(|tile| tile.in_tree(self.size)) else { return Ok(None) };
         let start = usize::try_from(first % width).unwrap_or(usize::MAX);
         let count = usize::try_from(count).unwrap_or(usize::MAX);
         if !self.held.borrow().contains_key(&id) {

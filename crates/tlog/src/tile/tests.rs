@@ -210,3 +210,37 @@ fn a_damaged_edge_is_not_resumed() {
     };
     assert!(matches!(resume(&flipped), ResumeError::Differs { place: 2, .. }));
 }
+
+#[test]
+fn a_tile_is_the_beginning_of_every_wider_one() {
+    let entries: Vec<String> = (0..600).map(|index| "x".repeat(index % 7)).collect();
+    let publish = |size: usize| {
+        let files = Edge::new().append(&entries[..size]).unwrap();
+        files.into_iter().map(|file| (file.id, file.bytes)).collect::<std::collections::BTreeMap<_, _>>()
+    };
+    let newest = publish(600);
+    for size in [1, 255, 256, 257, 300, 511, 512, 599, 600] {
+        for (id, bytes) in publish(size) {
+            let now = id.in_tree(600).unwrap();
+            assert!(now.width() >= id.width(), "{id}");
+            assert_eq!(id.cut(&newest[&now]), Ok(bytes.as_slice()), "{id}");
+            assert_eq!(now.cut(&newest[&now]), Ok(newest[&now].as_slice()));
+        }
+    }
+    for (path, size, expected) in [
+        ("tile/0/000", 255, Some("tile/0/000.p/255")),
+        ("tile/0/000", 256, Some("tile/0/000")),
+        ("tile/0/001", 256, None),
+        ("tile/1/000", 255, None),
+        ("tile/1/000.p/9", 256, Some("tile/1/000.p/1")),
+        ("tile/entries/002.p/1", 600, Some("tile/entries/002.p/88")),
+        ("tile/63/000", u64::MAX, None),
+    ] {
+        let id: TileId = path.parse().unwrap();
+        assert_eq!(id.in_tree(size).map(|id| id.to_string()).as_deref(), expected, "{path} of {size}");
+    }
+    let wide: TileId = "tile/0/000.p/9".parse().unwrap();
+    assert!(wide.cut(&[0; 8 * 32]).is_err());
+    let wide: TileId = "tile/entries/000.p/9".parse().unwrap();
+    assert_eq!(wide.cut(&[0; 17]), Err(TileError::Torn { entry: 8 }));
+}

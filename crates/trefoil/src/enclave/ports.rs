@@ -21,6 +21,9 @@ pub(crate) struct Ports {
     /// Place to port of the gate's listener.
     pub(crate) gate: BTreeMap<String, u16>,
     pub(crate) monitor: u16,
+    /// Of the published record; zero in the file of an enclave from before it was served.
+    #[serde(default)]
+    pub(crate) record: u16,
     /// Site to port of its PostgreSQL server.
     pub(crate) sites: BTreeMap<String, u16>,
 }
@@ -45,17 +48,22 @@ impl Ports {
             taken.insert(port);
             Ok(port)
         };
-        let mut chosen = Self { gate: BTreeMap::new(), monitor: 0, sites: BTreeMap::new() };
+        let mut chosen = Self { gate: BTreeMap::new(), monitor: 0, record: 0, sites: BTreeMap::new() };
         for place in places {
             let wanted = kept.and_then(|kept| kept.gate.get(place).copied());
             chosen.gate.insert(place.clone(), port(wanted)?);
         }
         chosen.monitor = port(kept.map(|kept| kept.monitor))?;
+        chosen.record = port(kept.map(|kept| kept.record).filter(|port| *port != 0))?;
         for site in sites {
             let wanted = kept.and_then(|kept| kept.sites.get(site).copied());
             chosen.sites.insert(site.clone(), port(wanted)?);
         }
         Ok(chosen)
+    }
+
+    pub(crate) fn record_url(&self) -> String {
+        format!("http://{}:{}", Ipv4Addr::LOCALHOST, self.record)
     }
 
     pub(crate) fn monitor_url(&self) -> String {

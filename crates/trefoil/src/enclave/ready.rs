@@ -35,6 +35,8 @@ pub(crate) struct Ready {
     pub(crate) listeners: Vec<Listener>,
     pub(crate) monitor: String,
     pub(crate) record: PathBuf,
+    /// Where the record is served.
+    pub(crate) record_url: String,
     pub(crate) sites: Vec<Site>,
     pub(crate) principals: Vec<Principal>,
 }
@@ -88,6 +90,7 @@ impl Ready {
             listeners: listeners.collect(),
             monitor: ports.monitor_url(),
             record: folder.record(),
+            record_url: ports.record_url(),
             sites: estate.sites(),
             principals: principals.collect(),
             ca,
@@ -107,7 +110,8 @@ impl Ready {
             lines.push(format!("  gate     {:<14}     {}:{}", listener.place, listener.host, listener.port));
         }
         lines.push(format!("  monitor                     {}", self.monitor));
-        lines.push(format!("  record                      {}", self.record.display()));
+        lines.push(format!("  record                      {}", self.record_url));
+        lines.push(format!("                              {}", self.record.display()));
         lines.push(String::new());
         lines.push(paint.strong("Connect as"));
         for principal in &self.principals {

@@ -1,9 +1,15 @@
 //! `trefoil record …`: what can be asked of the published record. Everything here reads; writing it is the gate's alone.
 
 mod follow;
+mod http;
 mod keys;
 mod open;
+mod prove;
+mod receipt;
+mod seen;
+mod serve;
 mod show;
+mod target;
 mod verify;
 
 use std::fs::{self, File};
@@ -20,6 +26,8 @@ use crate::folder::{self, Folder};
 
 pub(crate) use keys::{REDECIDED, WITNESS, keys};
 pub(crate) use open::open;
+pub(crate) use prove::prove;
+pub(crate) use serve::serve;
 pub(crate) use show::{newest, show};
 pub(crate) use verify::{report, verify};
 

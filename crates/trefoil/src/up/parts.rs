@@ -1,4 +1,4 @@
-//! The parts of a running enclave and their order: sites, monitor, gate to start; gate, monitor, sites to end. A part
+//! The parts of a running enclave and their order: sites, monitor, gate, the served record to start; the other way to end. A part
 //! that ends by itself stays down until `up` is asked again: the monitor belongs to a third party, and a part that
 //! fails should be looked at.
 
@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use crate::enclave::estate::Estate;
 use crate::enclave::ports::Ports;
 use crate::enclave::probe;
+use crate::enclave::ready::HOST;
 use crate::enclave::state::{PartState, Phase, State};
 use crate::ended::{Ended, OrEnded};
 use crate::folder::{self, Folder};
@@ -21,6 +22,7 @@ use crate::up::progress::Progress;
 
 const READY_SECS_MAX: u64 = 90;
 const READY_POLL_MS: u64 = 100;
+const RECORD_END_SECS_MAX: u64 = 5;
 const GATE_END_SECS_MAX: u64 = 20;
 const MONITOR_END_SECS_MAX: u64 = 10;
 const SITE_END_SECS_MAX: u64 = 60;
@@ -31,6 +33,8 @@ enum Kind {
     Site(String),
     Monitor,
     Gate,
+    /// What serves the published record.
+    Record,
 }
 
 #[derive(Debug)]
@@ -45,6 +49,7 @@ impl Part {
             Kind::Site(site) => format!("site {site}"),
             Kind::Monitor => "monitor".to_owned(),
             Kind::Gate => "gate".to_owned(),
+            Kind::Record => "record".to_owned(),
         }
     }
 
@@ -70,7 +75,7 @@ impl Parts {
     pub(crate) fn new(folder: &Folder) -> Result<(Self, mpsc::UnboundedReceiver<String>), Ended> {
         let program = std::env::current_exe().or_cannot_tell("finding our own program")?;
         let (ends, ended) = mpsc::unbounded_channel();
-        let ports = Ports { gate: [].into(), monitor: 0, sites: [].into() };
+        let ports = Ports { gate: [].into(), monitor: 0, record: 0, sites: [].into() };
         Ok((Self { folder: folder.clone(), program, ports, parts: Vec::new(), round: 0, ends }, ended))
     }
 
@@ -78,8 +83,10 @@ impl Parts {
     pub(crate) fn know(&mut self, estate: &Estate, ports: &Ports) {
         self.ports = ports.clone();
         let sites = estate.names().into_iter().map(Kind::Site);
-        self.parts =
-            sites.chain([Kind::Monitor, Kind::Gate]).map(|kind| Part { kind, process: None }).collect();
+        self.parts = sites
+            .chain([Kind::Monitor, Kind::Gate, Kind::Record])
+            .map(|kind| Part { kind, process: None })
+            .collect();
     }
 
     /// Starts the sites that do not run and waits until each answers.
@@ -91,7 +98,9 @@ impl Parts {
     pub(crate) async fn start_missing(&mut self, estate: &Estate, progress: &Progress) -> Result<(), Ended> {
         self.start_sites(estate, progress).await?;
         self.start(estate, progress, |kind| *kind == Kind::Monitor).await?;
-        self.start(estate, progress, |kind| *kind == Kind::Gate).await
+        self.start(estate, progress, |kind| *kind == Kind::Gate).await?;
+        // It has something to serve once the gate has published its start.
+        self.start(estate, progress, |kind| *kind == Kind::Record).await
     }
 
     async fn start(
@@ -103,21 +112,23 @@ impl Parts {
         for part in self.parts.iter_mut().filter(|part| which(&part.kind) && !part.runs()) {
             let name = part.name();
             progress.step(&format!("starting {name}"));
-            let command = command(&part.kind, &self.folder, &self.program, estate)?;
+            let command = command(&part.kind, &self.folder, &self.program, estate, &self.ports)?;
             let log = self.folder.log(&name);
             let process = Process::start(&name, command, &log, self.ends.clone());
             part.process = Some(process.or_not(format!("starting {name}"))?);
         }
         for part in self.parts.iter().filter(|part| which(&part.kind)) {
-            self.wait_ready(part, estate).await?;
+            self.wait_ready(part, estate, progress).await?;
         }
         Ok(())
     }
 
-    async fn wait_ready(&self, part: &Part, estate: &Estate) -> Result<(), Ended> {
+    /// Waits until a part answers. A monitor that says how far it has read its copy is waited for as long as it does.
+    async fn wait_ready(&self, part: &Part, estate: &Estate, progress: &Progress) -> Result<(), Ended> {
         let name = part.name();
         let log = self.folder.log(&name);
-        for _ in 0..READY_SECS_MAX * 1000 / READY_POLL_MS {
+        let (mut read, mut waited_ms) = (process::copy_read(&log), 0);
+        while waited_ms < READY_SECS_MAX * 1000 {
             if let Some(how) = part.process.as_ref().and_then(Process::ended) {
                 let why = process::tail(&log);
                 return Err(Ended::not(format!("{name} ended ({how}); from {}:\n{why}", log.display())));
@@ -126,6 +137,15 @@ impl Parts {
                 return Ok(());
             }
             tokio::time::sleep(Duration::from_millis(READY_POLL_MS)).await;
+            waited_ms += READY_POLL_MS;
+            let further = process::copy_read(&log);
+            if part.kind == Kind::Monitor
+                && further != read
+                && let Some((done, of)) = further
+            {
+                progress.advance("the monitor reads its copy of the record", done, of);
+                (read, waited_ms) = (further, 0);
+            }
         }
         Err(Ended::not(format!("{name} does not answer after {READY_SECS_MAX} s; see {}", log.display())))
     }
@@ -138,11 +158,13 @@ impl Parts {
             Kind::Gate => {
                 self.folder.record().join(CHECKPOINT_PATH).is_file() && probe::gate_answers(&self.ports).await
             }
+            Kind::Record => probe::record_answers(&self.ports).await,
         }
     }
 
     /// Ends everything in order: whoever serves people first, whoever holds data last.
     pub(crate) async fn end_all(&mut self) {
+        self.end(|kind| *kind == Kind::Record, Signal::TERM, RECORD_END_SECS_MAX).await;
         self.end(|kind| *kind == Kind::Gate, Signal::TERM, GATE_END_SECS_MAX).await;
         self.end(|kind| *kind == Kind::Monitor, Signal::TERM, MONITOR_END_SECS_MAX).await;
         // PostgreSQL's fast shutdown: sessions are ended, nothing is lost.
@@ -191,7 +213,13 @@ impl Parts {
     }
 }
 
-fn command(kind: &Kind, folder: &Folder, program: &Path, estate: &Estate) -> Result<Command, Ended> {
+fn command(
+    kind: &Kind,
+    folder: &Folder,
+    program: &Path,
+    estate: &Estate,
+    ports: &Ports,
+) -> Result<Command, Ended> {
     match kind {
         Kind::Site(site) => estate.command(site),
         Kind::Monitor => {
@@ -202,6 +230,10 @@ fn command(kind: &Kind, folder: &Folder, program: &Path, estate: &Estate) -> Res
         Kind::Gate => {
             let dir = folder.dir().to_string_lossy();
             Ok(process::tied_to_us(program, &["access", "run", "--dir", &dir]))
+        }
+        Kind::Record => {
+            let (dir, listen) = (folder.dir().to_string_lossy(), format!("{HOST}:{}", ports.record));
+            Ok(process::tied_to_us(program, &["record", "serve", "--dir", &dir, "--listen", &listen]))
         }
     }
 }

@@ -25,7 +25,7 @@ fn kill_leaves_no_orphan_and_loses_nothing() {
     assert!(enclave.gate(AOIFE, &["SELECT count(*) FROM users"]).trim().parse::<u32>().is_ok());
     let before = entries(&enclave);
     let parts = processes(&enclave);
-    assert_eq!(parts.len(), 5, "three sites, the monitor, the gate: {parts:?}");
+    assert_eq!(parts.len(), 6, "three sites, the monitor, the gate, the served record: {parts:?}");
     let supervisor = fs::read_to_string(enclave.dir.join("run/up.pid")).unwrap();
     let supervisor = Pid::from_raw(supervisor.trim().parse().unwrap()).unwrap();
     kill_process(supervisor, Signal::KILL).unwrap();
