@@ -106,7 +106,7 @@ impl Gate {
         let hashes: Vec<_> = config.bundle.profiles().iter().map(|profile| profile.hash).collect();
         let pool = Pool::new(hashes.iter(), &names, config.bundle.enclave().sessions_per_profile);
         let record = Record::open(record_config(&config))?;
-        match record::monitor_state(&config.monitor).await {
+        match record::monitor_state(&config.monitor, None).await {
             Ok(state) if state.policy == config.bundle.hash().to_string() => {}
             Ok(state) => {
                 return Err(GateError::Policy {
@@ -160,7 +160,8 @@ fn record_config(config: &Config) -> record::Config {
         keys_dir: config.keys.clone(),
         record_dir: config.record.clone(),
         recipients: config.recipients.clone(),
-        monitor_url: config.monitor.clone(),
+        monitor_url: Some(config.monitor.clone()),
+        monitor_tls: None,
         cosign_wait: Duration::from_millis(COSIGN_WAIT_MS_MAX),
         clock: Arc::new(clock::now),
     }

@@ -76,7 +76,8 @@ fn open(dir: &Path) -> (Record, TestMonitor) {
         keys_dir: dir.join("gate/keys"),
         record_dir: dir.join("record"),
         recipients: vec![age::x25519::Identity::generate().to_public().to_string()],
-        monitor_url: witness.url.clone(),
+        monitor_url: Some(witness.url.clone()),
+        monitor_tls: None,
         cosign_wait: Duration::from_millis(COSIGN_WAIT_MS_MAX),
         clock: Arc::new(micros),
     };

@@ -9,6 +9,7 @@ use tlog::note::SigningKey;
 use tlog::rule::ReleaseRule;
 
 use crate::link::LinkError;
+use crate::tls::Tls;
 use crate::wal::WalError;
 
 /// Tells the time, in UTC microseconds. Called by the writer for every entry; it may step back, the entries'
@@ -35,8 +36,11 @@ pub struct Config {
     pub record_dir: PathBuf,
     /// Who can open the day keys: age X25519 recipients, `age1…`.
     pub recipients: Vec<String>,
-    /// The monitor's address, `http://host:port`.
-    pub monitor_url: String,
+    /// The monitor's address, `http://host:port`, or `https` with [`Config::monitor_tls`]. None: nobody is sent the
+    /// entries, and the rule says whether anybody cosigns (the monitor's own record).
+    pub monitor_url: Option<String>,
+    /// By which certificates the monitor and this record know each other.
+    pub monitor_tls: Option<Tls>,
     /// How long an append waits for the cosignatures; at most [`crate::COSIGN_WAIT_MS_MAX`].
     pub cosign_wait: Duration,
     pub clock: Clock,

@@ -41,14 +41,16 @@ pub(crate) struct Exchange {
     pub(crate) origin: String,
     pub(crate) log_key: SigningKey,
     pub(crate) rule: ReleaseRule,
-    pub(crate) link: Link,
+    /// None: the record has no monitor.
+    pub(crate) link: Option<Link>,
     pub(crate) steps: Steps,
     pub(crate) shared: Arc<Shared>,
     pub(crate) publisher: Sender<Ask>,
     pub(crate) history: History,
     /// The tree under the last checkpoint that satisfied the rule.
     pub(crate) cosigned: Frontier,
-    /// The tree that the monitor holds; unknown until it says so. Never smaller than `cosigned`.
+    /// The tree that the monitor holds; unknown until it says so. Never smaller than `cosigned`. Without a monitor, what
+    /// was signed last.
     pub(crate) held: Option<Frontier>,
     /// Batches from `cosigned` on.
     pub(crate) pending: VecDeque<Staged>,
@@ -70,7 +72,7 @@ enum Setback {
 }
 
 /// The monitor's answer to a batch that it cosigned.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Cosigned {
     cosignatures: Vec<String>,
     /// PEM by entry index.
@@ -101,7 +103,7 @@ impl Exchange {
 
     /// When the next round is due; none while there is nothing to say.
     pub(crate) fn due_at(&self) -> Option<Instant> {
-        (self.is_behind() || self.cosigned.size() > 0).then_some(self.next_at)
+        (self.is_behind() || (self.link.is_some() && self.cosigned.size() > 0)).then_some(self.next_at)
     }
 
     /// One round: asks what the monitor holds if that is unknown, else sends the next batch. Answers why the
@@ -138,19 +140,28 @@ impl Exchange {
     }
 
     async fn try_round(&mut self) -> Result<(), Setback> {
-        let Some(held) = self.held.clone() else {
-            let state = crate::monitor::ask_state(&mut self.link).await.map_err(again)?;
-            return self.settle(state.size).await;
+        let held = match (self.held.clone(), &mut self.link) {
+            (Some(held), _) => held,
+            (None, None) => self.cosigned.clone(),
+            (None, Some(link)) => {
+                let state = crate::monitor::ask_state(link).await.map_err(again)?;
+                return self.settle(state.size).await;
+            }
         };
         let (tree, body) = self.next_batch(&held);
         let note = self.sign(&tree)?;
+        if self.link.is_none() {
+            return self.accept(note, tree, Cosigned::default());
+        }
         let body = encode(&note, held.size(), &body);
         // Crash here or anywhere below: the monitor may hold the batch or not. After the restart it is asked, and
         // gets what it lacks. The tree for each size stays the same, because entries are signed only after they
         // are durable.
         let answer = self.send(body).await?;
         match answer.status {
-            StatusCode::OK => self.accept(note, tree, &answer),
+            StatusCode::OK => {
+                self.accept(note, tree, serde_json::from_slice(&answer.body).map_err(again)?)
+            }
             StatusCode::CONFLICT => {
                 let size =
                     std::str::from_utf8(&answer.body).ok().and_then(|text| text.trim_end().parse().ok());
@@ -200,14 +211,14 @@ impl Exchange {
 
     async fn send(&mut self, body: Bytes) -> Result<Answer, Setback> {
         self.steps.check(Step::Sent, When::Before).map_err(again)?;
-        let answer = self.link.post("/batch", body).await.map_err(again)?;
+        let link = self.link.as_mut().ok_or_else(|| fatal("there is no monitor to send entries to"))?;
+        let answer = link.post("/batch", body).await.map_err(again)?;
         self.steps.check(Step::Sent, When::After).map_err(again)?;
         Ok(answer)
     }
 
     /// Accepts cosignatures: only here does an entry become witnessed.
-    fn accept(&mut self, mut note: SignedNote, tree: Frontier, answer: &Answer) -> Result<(), Setback> {
-        let cosigned: Cosigned = serde_json::from_slice(&answer.body).map_err(again)?;
+    fn accept(&mut self, mut note: SignedNote, tree: Frontier, cosigned: Cosigned) -> Result<(), Setback> {
         let lines = cosigned.cosignatures.iter().map(|line| Signature::parse(line));
         let cosignatures = lines.collect::<Result<Vec<_>, _>>().map_err(again)?;
         // The note's text is what this log signed, so the checkpoint that the rule accepts is the one of `tree`.

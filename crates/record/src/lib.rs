@@ -28,6 +28,7 @@ mod exchange;
 mod handle;
 mod history;
 mod keys;
+mod lines;
 mod link;
 mod monitor;
 mod open;
@@ -37,6 +38,7 @@ pub mod show;
 mod stage;
 mod steps;
 mod ticket;
+mod tls;
 mod wal;
 mod writer;
 
@@ -46,9 +48,11 @@ mod tests;
 pub use config::{Clock, Config, OpenError};
 pub use draft::{Detail, Draft, Like, NotWitnessed, Outline, Why, Witnessed};
 pub use handle::{Record, Waiting};
+pub use lines::{Lines, listen};
 pub use link::LinkError;
 pub use monitor::{MonitorState, monitor_state};
 pub use shared::Lag;
+pub use tls::{MONITOR_TLS_NAME, Tls, TlsError};
 pub use wal::WalError;
 
 /// The longest that an append may wait for the cosignatures, in milliseconds.

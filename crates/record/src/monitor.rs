@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use crate::link::{Link, LinkError};
+use crate::tls::Tls;
 
 /// What the monitor says of itself.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -13,9 +14,12 @@ pub struct MonitorState {
     pub policy: String,
 }
 
-/// Asks the monitor at `url` (`http://host:port`) for its state.
-pub async fn monitor_state(url: &str) -> Result<MonitorState, LinkError> {
-    ask_state(&mut Link::new(url)?).await
+/// Asks the monitor at `url` (`https://host:port`) for its state.
+///
+/// # Errors
+/// When it does not answer, or with something else.
+pub async fn monitor_state(url: &str, tls: Option<&Tls>) -> Result<MonitorState, LinkError> {
+    ask_state(&mut Link::new(url, tls)?).await
 }
 
 pub(crate) async fn ask_state(link: &mut Link) -> Result<MonitorState, LinkError> {

@@ -38,7 +38,10 @@ pub(crate) fn open(config: Config, steps: Steps) -> Result<Record, OpenError> {
     if config.cosign_wait.is_zero() || config.cosign_wait > longest {
         return Err(OpenError::CosignWait(config.cosign_wait));
     }
-    let link = Link::new(&config.monitor_url)?;
+    let link = match &config.monitor_url {
+        Some(url) => Some(Link::new(url, config.monitor_tls.as_ref())?),
+        None => None,
+    };
     let mut staged = Vec::new();
     // First, because it locks the record.
     let wal = Wal::open(&config.wal_dir, steps.clone(), &mut |batch| staged.push(batch))?;
@@ -74,13 +77,14 @@ pub(crate) fn open(config: Config, steps: Steps) -> Result<Record, OpenError> {
         origin: config.origin,
         log_key: config.log_key,
         rule: config.rule,
+        // Without a monitor there is nobody to ask how far it is.
+        held: link.is_none().then(|| cosigned.clone()),
         link,
         steps,
         shared: shared.clone(),
         publisher: asks,
         history,
         cosigned,
-        held: None,
         pending: staged.into_iter().map(Staged::new).collect(),
         refused: None,
         next_at: now(),

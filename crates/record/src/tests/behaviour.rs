@@ -43,6 +43,24 @@ async fn witnessed_entries_are_published_and_can_be_shown() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_without_a_monitor_is_witnessed_once_it_is_signed() {
+    let mut fixture = Fixture::new();
+    fixture.alone = true;
+    let record = fixture.open();
+    for count in [1, 300] {
+        fixture.append_all(&record, count).await;
+    }
+    record.stop().await.unwrap();
+    drop(record);
+    let record = fixture.reopen().await;
+    fixture.append_all(&record, 2).await;
+    record.stop().await.unwrap();
+    let report = fixture.verify();
+    assert!(report.is_clean() && report.size == 305, "{} {:?}", report.size, report.findings);
+    assert_eq!(fixture.monitor.state().batches, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_silent_monitor_means_not_witnessed_and_later_cosigned() {
     for mood in [Mood::Busy, Mood::Hangs, Mood::HalfHearted] {
         let mut fixture = Fixture::new();
@@ -76,9 +94,9 @@ async fn a_monitor_that_is_not_there_is_found_when_it_comes() {
     assert!(failed[0].to_string().contains("trefoil-monitor"), "{}", failed[0]);
     let _ = record.stop().await;
     drop(record);
-    assert!(crate::monitor_state(&fixture.monitor.url).await.is_err());
+    assert!(crate::monitor_state(&fixture.monitor.url, None).await.is_err());
     fixture.monitor.url = url;
-    assert_eq!(crate::monitor_state(&fixture.monitor.url).await.unwrap().size, 0);
+    assert_eq!(crate::monitor_state(&fixture.monitor.url, None).await.unwrap().size, 0);
     let record = fixture.reopen().await;
     fixture.settle(record).await;
     fixture.check_whole();
