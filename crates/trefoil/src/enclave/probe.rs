@@ -11,6 +11,8 @@ use tokio::time::timeout;
 use crate::enclave::ports::Ports;
 
 const ANSWER_MS_MAX: u64 = 2_000;
+const RECORD_REQUEST: &[u8] = b"HEAD /checkpoint HTTP/1.1\r\nHost: record\r\nConnection: close\r\n\r\n";
+const RECORD_ANSWER: &[u8; 12] = b"HTTP/1.1 200";
 /// PostgreSQL's SSLRequest: length 8, code 1234.5679.
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
 
@@ -32,6 +34,18 @@ async fn speaks_tls(port: u16) -> bool {
         stream.read_u8().await.ok()
     };
     timeout(Duration::from_millis(ANSWER_MS_MAX), ask).await.ok().flatten() == Some(b'S')
+}
+
+/// True when the published record is served.
+pub(crate) async fn record_answers(ports: &Ports) -> bool {
+    let ask = async {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, ports.record)).await.ok()?;
+        stream.write_all(RECORD_REQUEST).await.ok()?;
+        let mut status = [0; RECORD_ANSWER.len()];
+        stream.read_exact(&mut status).await.ok()?;
+        Some(status == *RECORD_ANSWER)
+    };
+    timeout(Duration::from_millis(ANSWER_MS_MAX), ask).await.ok().flatten() == Some(true)
 }
 
 /// What the monitor says of itself, if it answers.
