@@ -7,12 +7,14 @@
 //! Absent: the gate's clients, the sites, the published record (outsiders read that through `tlog`).
 
 pub mod batch;
+pub mod brake;
 pub mod bundle;
 pub mod ca;
 pub mod clock;
 pub mod config;
 pub mod copy;
 pub mod decide;
+pub mod detect;
 mod door;
 pub mod entries;
 pub mod folder;

@@ -1,0 +1,152 @@
+//! What the detectors are shown: one observation for each accepted entry, and one for each thing that the monitor saw
+//! beside the record. Owned, so that it can be handed to another thread. What they mean is the detectors' business.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use tlog::{
+    detail::{Stage, Statement},
+    entry::{CountState, Micros},
+};
+
+use crate::incident::Fault;
+
+/// One thing that happened.
+#[derive(Debug, Clone)]
+pub struct Observation {
+    /// Number of the entry; of what is no entry, the size of the copy when it was seen.
+    pub index: u64,
+    /// When it happened, by the gate's clock.
+    pub time: Micros,
+    /// When the monitor learned of it, by its own clock.
+    pub received: Micros,
+    pub gate: Arc<str>,
+    /// Of what belongs to a session: its id, 32 hexadecimal digits.
+    pub session: Option<String>,
+    pub what: What,
+}
+
+/// What happened.
+#[derive(Debug, Clone)]
+pub enum What {
+    /// The gate started. Digests of subjects are comparable until it starts again.
+    Started {
+        subject_key: Option<String>,
+    },
+    Stopped,
+    /// A session was decided, recorded and certified.
+    Opened(Box<Asker>),
+    /// Somebody was refused: at login, at connect, or for a statement.
+    Refused {
+        asker: Box<Asker>,
+        stage: Stage,
+        rule: String,
+        statement: Option<String>,
+    },
+    /// Results were released, or a window of one was authorised.
+    Released {
+        state: CountState,
+        rows: u64,
+        bytes: u64,
+        statements: Vec<Statement>,
+    },
+    /// Statements were about to write.
+    Wrote {
+        statements: u64,
+    },
+    /// A result was ended before its end.
+    Cut {
+        limit: Option<String>,
+    },
+    Closed {
+        rows: u64,
+        bytes: u64,
+    },
+    /// The monitor took over a policy bundle: the first, or one after another.
+    Policy(Box<Succession>),
+    /// The gate posted what the monitor would not have decided; nothing of that batch was cosigned.
+    Breach(Fault),
+    /// The gate posted a batch that does not begin where the copy ends.
+    Elsewhere {
+        first: u64,
+        size: u64,
+    },
+    /// The sites' own counters, or certificates, against the record.
+    Outside(Outside),
+    /// An entry that no detector looks into.
+    Other,
+}
+
+/// Who asks, as the monitor's own directory and place map have it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asker {
+    pub principal: String,
+    /// Whether the directory names it: whoever fails to log in may call themselves anything.
+    pub known: bool,
+    pub service: bool,
+    pub employer: String,
+    /// Sorted.
+    pub roles: Vec<String>,
+    /// Country of the place from which they usually ask.
+    pub office: Option<String>,
+    /// Country, or `unknown`.
+    pub place: String,
+    pub purpose: Option<String>,
+    pub ticket: Option<String>,
+    /// Name of the profile; empty where none was decided.
+    pub profile: String,
+    pub site: String,
+}
+
+/// A policy bundle that followed another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Succession {
+    /// Hash of the one before; none before the first.
+    pub old: Option<String>,
+    pub new: String,
+    /// What the new one permits and the old one did not, in sentences. See `compare`.
+    pub widened: Vec<String>,
+    /// Everybody in the new directory.
+    pub principals: Vec<String>,
+}
+
+/// Something at a site that the record does not explain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outside {
+    pub site: String,
+    /// Role at the site.
+    pub role: String,
+    pub measure: Measure,
+    /// Counted at the site since the last time.
+    pub observed: u64,
+    /// Explained by the record in the same time.
+    pub recorded: u64,
+}
+
+/// What is counted at a site.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Measure {
+    /// Statements executed.
+    Calls,
+    /// Rows returned.
+    Rows,
+    /// Logins.
+    Connections,
+    /// Live connections under certificates that the monitor did not issue.
+    Certificates,
+    /// Counters that were set back, so that nothing can be said of the time before.
+    Resets,
+}
+
+impl Measure {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Measure::Calls => "calls",
+            Measure::Rows => "rows",
+            Measure::Connections => "connections",
+            Measure::Certificates => "certificates",
+            Measure::Resets => "resets of counters",
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Counters that do not reconcile: a site counted calls, rows or connections that the record does not explain, or shows
+//! a certificate that the monitor did not issue. Counters are read a little before or after what the record has, so what
+//! is over in one interval and missing in the next evens out.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+use tlog::detail::{About, Severity};
+
+use super::{
+    finding::{Finding, amount, counted, said},
+    observation::{Measure, Outside, What},
+    people::Seen,
+};
+
+pub const NAME: &str = "unreconciled";
+
+/// Thresholds: `[detect.unreconciled]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Calls of a role at a site that may be unexplained.
+    pub calls: u32,
+    /// Rows of a role at a site that may be unexplained.
+    pub rows: u32,
+    /// Hundredths of what the record has that may be unexplained beside.
+    pub percent: u32,
+    /// Times in a row that counters may be found set back.
+    pub resets: u32,
+}
+
+pub const SHIPPED: Limits = Limits { calls: 20, rows: 100, percent: 2, resets: 1 };
+
+/// Roles at sites that are followed; of later ones each interval stands alone.
+const BALANCES_MAX: usize = 65_536;
+
+/// Some 100 bytes a role, site and measure.
+#[derive(Default, Serialize, Deserialize)]
+pub struct Unreconciled {
+    balances: HashMap<String, f64>,
+}
+
+impl Unreconciled {
+    pub fn observe(&mut self, limits: &Limits, seen: &Seen<'_>, found: &mut Vec<Finding>) {
+        let What::Outside(outside) = &seen.o.what else { return };
+        let over = self.balance(outside);
+        let recorded = amount(outside.recorded);
+        let share = recorded * f64::from(limits.percent) / 100.0;
+        let (allowed, severity) = match outside.measure {
+            Measure::Calls => (f64::from(limits.calls) + share, Severity::High),
+            Measure::Rows => (f64::from(limits.rows) + share, Severity::High),
+            Measure::Connections | Measure::Certificates => (0.0, Severity::Critical),
+            Measure::Resets => (f64::from(limits.resets), Severity::Medium),
+        };
+        if over <= allowed {
+            return;
+        }
+        self.balances.remove(&key(outside));
+        let what = format!(
+            "{} of {} at {} that the record does not explain",
+            outside.measure.as_str(),
+            outside.role,
+            outside.site
+        );
+        let reasons = vec![
+            counted(&what, over, allowed),
+            said("in the last interval", outside.observed.to_string(), outside.recorded.to_string()),
+        ];
+        let finding = seen.of_gate(NAME, severity, reasons);
+        // The role is what an order against it needs; it is nobody's name.
+        found.push(Finding {
+            about: About { gate: finding.about.gate.clone(), ..About::default() },
+            ..finding
+        });
+    }
+
+    /// What is unexplained since it last was nothing.
+    fn balance(&mut self, outside: &Outside) -> f64 {
+        let over = amount(outside.observed) - amount(outside.recorded);
+        let key = key(outside);
+        let held = self.balances.get(&key).copied().unwrap_or(0.0);
+        // A record that is ahead in one interval explains no more than the next one.
+        let balance = (held + over).max(-amount(outside.recorded));
+        if balance == 0.0 {
+            self.balances.remove(&key);
+        } else if self.balances.len() < BALANCES_MAX || self.balances.contains_key(&key) {
+            self.balances.insert(key, balance);
+        }
+        balance
+    }
+}
+
+fn key(outside: &Outside) -> String {
+    format!("{} {} {}", outside.site, outside.role, outside.measure.as_str())
+}
