@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use crate::catalog::{self, Catalog};
-use crate::decide::Asking;
+use crate::decide::{Asking, Ground};
 use crate::directory::{self, Directory, Principal};
 use crate::enclave::{self, Enclave, NamedProfile, TICKET_BYTES_MAX, is_ticket};
 use crate::error::{ConfigError, Problems};
@@ -22,7 +22,7 @@ use crate::permit::{
 };
 use crate::profile::{Disclosed, PolicyHash, Profile};
 use crate::rules::{self, Rules};
-use crate::world::World;
+use crate::world::{CedarFault, World};
 
 /// Most decisions that are remembered; then all are forgotten and made again.
 const REMEMBERED_MAX: usize = 4_096;
@@ -79,7 +79,7 @@ impl Bundle {
         if !errors.is_empty() {
             return Err(errors);
         }
-        let unforeseen = |fault: crate::world::CedarFault| vec![fault.into_error(ENCLAVE)];
+        let unforeseen = |fault: CedarFault| vec![fault.into_error(ENCLAVE)];
         let schema = rules::schema().map_err(unforeseen)?;
         let world = World::new(&schema, &enclave, &catalog, &directory).map_err(unforeseen)?;
         let rules = Rules::check(placed, schema, &world)?;
@@ -152,9 +152,9 @@ impl Bundle {
     /// What is permitted of each table, and by which policy. For people; `decide` is what counts.
     pub fn answers(&self, ask: &Ask<'_>) -> Result<Answers, Denial> {
         let principal = self.check_ask(ask)?;
-        let asking = self.asking(principal, ask);
+        let fault = |fault: CedarFault| crate::decide::fault_denial(&fault);
+        let asking = self.asking(principal, ask).map_err(fault)?;
         let rule = asking.connect()?;
-        let fault = |fault: crate::world::CedarFault| crate::decide::fault_denial(&fault);
         let (tables, _) = asking.answers().map_err(fault)?;
         Ok(Answers { rule, tables })
     }
@@ -171,9 +171,13 @@ impl Bundle {
         permit::request(ask.principal, roles, ask.place, ask.purpose, ask.ticket)
     }
 
-    fn asking<'a>(&'a self, principal: &'a Principal, ask: &'a Ask<'a>) -> Asking<'a> {
+    pub(crate) fn asking<'a>(
+        &'a self,
+        principal: &'a Principal,
+        ask: &'a Ask<'a>,
+    ) -> Result<Asking<'a>, CedarFault> {
         let Self { enclave, catalog, rules, world, .. } = self;
-        Asking { enclave, catalog, rules, world, principal, ask }
+        Asking::new(Ground { enclave, catalog, rules, world }, principal, ask)
     }
 
     /// What no policy can permit.
@@ -222,7 +226,7 @@ impl Bundle {
     }
 
     fn disclosed(&self, principal: &Principal, ask: &Ask<'_>) -> Result<Disclosed, Denial> {
-        let asking = self.asking(principal, ask);
+        let asking = self.asking(principal, ask).map_err(|fault| crate::decide::fault_denial(&fault))?;
         asking.connect()?;
         // Promise 7 does not depend on a policy having been written.
         if ask.place == Place::Unknown {

@@ -1,31 +1,69 @@
 //! Asks Cedar, in a fixed order: connect; then per table the widest row scope; then per column group the most open
 //! disclosure, and what may be written. Not here: which profile the answer is (`bundle`), what the policies are (`rules`).
 
-use cedar_policy::{
-    Authorizer, Context, Decision, EntityUid, PrincipalConstraint, Request, RestrictedExpression,
-};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
 
-use crate::catalog::{Catalog, Column, Scope, Table};
+use cedar_policy::{Authorizer, Context, Decision, PolicySet, Request, RestrictedExpression};
+
+use crate::catalog::{Catalog, Class, Column, Identifier, Scope, Table};
 use crate::directory::Principal;
 use crate::enclave::Enclave;
 use crate::names::Place;
 use crate::permit::{Ask, Denial, GroupAnswer, RULE_NO_PERMIT, RULE_POLICY_FAULT, TableAnswer};
 use crate::profile::{Disclosed, Disclosure, ProfileColumn, ProfileTable, Writes};
 use crate::rules::{Action, Rules};
+use crate::slices::{Asker, Sight, Slice, Slices};
 use crate::world::{CedarFault, ColumnGroup, Type, World};
 
-/// Everything that a decision is made from, borrowed from the bundle, and who asks.
-pub(crate) struct Asking<'a> {
+/// Everything that a decision is made from, borrowed from the bundle.
+#[derive(Clone, Copy)]
+pub(crate) struct Ground<'a> {
     pub(crate) enclave: &'a Enclave,
     pub(crate) catalog: &'a Catalog,
     pub(crate) rules: &'a Rules,
     pub(crate) world: &'a World,
-    pub(crate) principal: &'a Principal,
-    pub(crate) ask: &'a Ask<'a>,
+}
+
+/// One request on its way to a decision.
+pub(crate) struct Asking<'a> {
+    ground: Ground<'a>,
+    principal: &'a Principal,
+    ask: &'a Ask<'a>,
+    asker: Asker,
+    slices: Arc<Slices>,
+    /// Contexts made so far, by row scope and pseudonym scope.
+    contexts: RefCell<HashMap<Reading<'a>, Context>>,
+    /// Answers so far, by what the policies look at.
+    answers: RefCell<HashMap<Seen<'a>, Rc<Answer>>>,
+}
+
+/// A row scope and a pseudonym scope, where the action has one.
+type Reading<'a> = (Option<&'a str>, Option<&'a str>);
+
+/// What an action is asked about.
+#[derive(Clone, Copy)]
+enum What<'a> {
+    Enclave,
+    Table(&'a str),
+    Group(&'a ColumnGroup),
+}
+
+/// All of a question that a policy may look at.
+#[derive(PartialEq, Eq, Hash)]
+struct Seen<'a> {
+    action: Action,
+    table: Option<&'a str>,
+    class: Option<Class>,
+    identifier: Option<Identifier>,
+    scope: Option<&'a str>,
+    pseudonyms: Option<&'a str>,
 }
 
 /// What Cedar says about one action.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 enum Answer {
     /// The permits that matched, in order.
     Permitted(Vec<String>),
@@ -45,17 +83,34 @@ impl Answer {
     }
 }
 
-impl Asking<'_> {
+impl<'a> Asking<'a> {
+    pub(crate) fn new(
+        ground: Ground<'a>,
+        principal: &'a Principal,
+        ask: &'a Ask<'a>,
+    ) -> Result<Self, CedarFault> {
+        let asker = ground.world.asker(principal)?;
+        let slices = ground.rules.of(&asker)?;
+        let (contexts, answers) = (RefCell::default(), RefCell::default());
+        Ok(Self { ground, principal, ask, asker, slices, contexts, answers })
+    }
+
     /// Whether a session may be opened at all, and the policy that permits it.
     pub(crate) fn connect(&self) -> Result<String, Denial> {
-        let answer = self.connect_answer().map_err(|fault| fault_denial(&fault))?;
-        match answer {
+        let answer = self
+            .answer(Action::Connect, What::Enclave, (None, None))
+            .map_err(|fault| fault_denial(&fault))?;
+        match answer.as_ref() {
             Answer::Permitted(_) => Ok(answer.rule().to_owned()),
             Answer::Refused(ids) => match ids.first() {
                 Some(first) => Err(Denial {
                     rule: first.clone(),
-                    sentence: self.forbidden(&ids),
-                    needs: ids.iter().map(|id| self.rules.needs(id)).collect::<Vec<_>>().join("; and "),
+                    sentence: self.forbidden(ids),
+                    needs: ids
+                        .iter()
+                        .map(|id| self.ground.rules.needs(id))
+                        .collect::<Vec<_>>()
+                        .join("; and "),
                 }),
                 None => Err(self.no_permit()),
             },
@@ -66,7 +121,7 @@ impl Asking<'_> {
     pub(crate) fn disclosed(&self) -> Result<Disclosed, Denial> {
         let (answers, pseudonym_scope) = self.answers().map_err(|fault| fault_denial(&fault))?;
         let mut tables = Vec::new();
-        for (table, answer) in self.catalog.tables.iter().zip(&answers) {
+        for (table, answer) in self.ground.catalog.tables.iter().zip(&answers) {
             let scope = answer.scope.as_deref().and_then(|name| table.scope(name));
             let Some(Scope { name: scope, rule: rows }) = scope.cloned() else { continue };
             let columns: Vec<_> = table
@@ -88,7 +143,7 @@ impl Asking<'_> {
     /// The answer for every table, in the catalog's order, and the pseudonym scope where one is used.
     pub(crate) fn answers(&self) -> Result<(Vec<TableAnswer>, Option<String>), CedarFault> {
         let mut answers = Vec::new();
-        for table in &self.catalog.tables {
+        for table in &self.ground.catalog.tables {
             answers.push(self.of_table(table)?);
         }
         let pseudonyms = self.pseudonymise(&mut answers)?;
@@ -96,18 +151,18 @@ impl Asking<'_> {
     }
 
     /// The answer for a table, pseudonyms not yet looked at.
-    fn of_table(&self, table: &Table) -> Result<TableAnswer, CedarFault> {
+    fn of_table(&self, table: &'a Table) -> Result<TableAnswer, CedarFault> {
         let (scope, rule) = self.widest(table)?;
-        let context = self.context(scope, None)?;
+        let reading = (scope, None);
         let mut groups = Vec::new();
-        for group in self.world.groups.iter().filter(|group| group.table == table.name) {
-            let resource = self.world.group(group)?;
+        for group in self.ground.world.groups.iter().filter(|group| group.table == table.name) {
+            let what = What::Group(group);
             let (mut disclosure, mut rule) = (None, RULE_NO_PERMIT.to_owned());
             let (mut insert, mut update) = (None, None);
             if scope.is_some() {
-                (disclosure, rule) = self.open(&resource, &context)?;
-                insert = self.permit(Action::Insert, &resource, &context)?;
-                update = self.permit(Action::Update, &resource, &context)?;
+                (disclosure, rule) = self.open(what, reading)?;
+                insert = self.permit(Action::Insert, what, reading)?;
+                update = self.permit(Action::Update, what, reading)?;
             }
             let alike =
                 |column: &&Column| column.class == group.class && column.identifier == group.identifier;
@@ -116,19 +171,17 @@ impl Asking<'_> {
             groups.push(GroupAnswer { class, identifier, columns, disclosure, rule, insert, update });
         }
         let delete = match scope {
-            Some(_) => self.permit(Action::Delete, &self.world.uid(Type::Table, &table.name)?, &context)?,
+            Some(_) => self.permit(Action::Delete, What::Table(&table.name), reading)?,
             None => None,
         };
         Ok(TableAnswer { table: table.name.clone(), scope: scope.map(str::to_owned), rule, groups, delete })
     }
 
     /// The widest row scope, and the policy that permits it; without one, what stands against all rows.
-    fn widest<'t>(&self, table: &'t Table) -> Result<(Option<&'t str>, String), CedarFault> {
-        let resource = self.world.uid(Type::Table, &table.name)?;
+    fn widest(&self, table: &'a Table) -> Result<(Option<&'a str>, String), CedarFault> {
         let mut against = None;
         for scope in &table.scopes {
-            let context = self.context(Some(&scope.name), None)?;
-            let answer = self.answer(Action::Rows, resource.clone(), context)?;
+            let answer = self.answer(Action::Rows, What::Table(&table.name), (Some(&scope.name), None))?;
             if answer.permits() {
                 return Ok((Some(&scope.name), answer.rule().to_owned()));
             }
@@ -138,16 +191,12 @@ impl Asking<'_> {
     }
 
     /// Clear, masked or withheld: pseudonyms are looked at when all other disclosures are known.
-    fn open(
-        &self,
-        resource: &EntityUid,
-        context: &Context,
-    ) -> Result<(Option<Disclosure>, String), CedarFault> {
-        let clear = self.answer(Action::Clear, resource.clone(), context.clone())?;
+    fn open(&self, what: What<'a>, reading: Reading<'a>) -> Result<(Option<Disclosure>, String), CedarFault> {
+        let clear = self.answer(Action::Clear, what, reading)?;
         if clear.permits() {
             return Ok((Some(Disclosure::Clear), clear.rule().to_owned()));
         }
-        Ok(match self.permit(Action::Masked, resource, context)? {
+        Ok(match self.permit(Action::Masked, what, reading)? {
             Some(rule) => (Some(Disclosure::Masked), rule),
             None => (None, clear.rule().to_owned()),
         })
@@ -157,30 +206,33 @@ impl Asking<'_> {
     fn permit(
         &self,
         action: Action,
-        resource: &EntityUid,
-        context: &Context,
+        what: What<'a>,
+        reading: Reading<'a>,
     ) -> Result<Option<String>, CedarFault> {
         // Most principals are in the scope of no permit to write, and of few others: Cedar is not asked then.
-        if !self.rules.may_permit(action, |scope| self.covers(scope)) {
+        if !self.slice(action)?.permits {
             return Ok(None);
         }
-        let answer = self.answer(action, resource.clone(), context.clone())?;
+        let answer = self.answer(action, what, reading)?;
         Ok(answer.permits().then(|| answer.rule().to_owned()))
     }
 
     /// The first pseudonym scope that is permitted for any withheld group is the profile's only one.
     fn pseudonymise(&self, answers: &mut [TableAnswer]) -> Result<Option<String>, CedarFault> {
-        for pseudonyms in &self.catalog.pseudonym_scopes {
+        for pseudonyms in &self.ground.catalog.pseudonym_scopes {
             let mut used = false;
-            for TableAnswer { table, scope, groups, .. } in answers.iter_mut() {
-                if scope.is_none() {
+            for (table, answer) in self.ground.catalog.tables.iter().zip(answers.iter_mut()) {
+                let Some(scope) = answer.scope.as_deref().and_then(|name| table.scope(name)) else {
                     continue;
-                }
-                for group in groups.iter_mut().filter(|group| group.disclosure.is_none()) {
-                    let (table, class, identifier) = (table.clone(), group.class, group.identifier);
-                    let resource = self.world.group(&ColumnGroup { table, class, identifier })?;
-                    let context = self.context(scope.as_deref(), Some(pseudonyms))?;
-                    if let Some(rule) = self.permit(Action::Pseudonym, &resource, &context)? {
+                };
+                for group in answer.groups.iter_mut().filter(|group| group.disclosure.is_none()) {
+                    let alike = |other: &&ColumnGroup| {
+                        other.table == table.name
+                            && (other.class, other.identifier) == (group.class, group.identifier)
+                    };
+                    let Some(known) = self.ground.world.groups.iter().find(alike) else { continue };
+                    let reading = (Some(scope.name.as_str()), Some(pseudonyms.as_str()));
+                    if let Some(rule) = self.permit(Action::Pseudonym, What::Group(known), reading)? {
                         group.disclosure = Some(Disclosure::Pseudonym);
                         group.rule = rule;
                         used = true;
@@ -194,20 +246,41 @@ impl Asking<'_> {
         Ok(None)
     }
 
-    fn connect_answer(&self) -> Result<Answer, CedarFault> {
-        let resource = self.world.uid(Type::Enclave, &self.enclave.name)?;
-        self.answer(Action::Connect, resource, self.context(None, None)?)
+    fn slice(&self, action: Action) -> Result<&Slice, CedarFault> {
+        self.slices.get(&action).ok_or_else(|| CedarFault::new("an action has no policies"))
+    }
+
+    /// What Cedar says, asked once for all questions that no policy can tell apart.
+    fn answer(&self, action: Action, what: What<'a>, reading: Reading<'a>) -> Result<Rc<Answer>, CedarFault> {
+        let slice = self.slice(action)?;
+        let seen = Seen::of(action, what, reading, slice.sight);
+        if let Some(known) = self.answers.borrow().get(&seen) {
+            return Ok(known.clone());
+        }
+        let answer = Rc::new(self.ask(action, what, reading, &slice.policies)?);
+        self.answers.borrow_mut().insert(seen, answer.clone());
+        Ok(answer)
     }
 
     /// Request and entities are checked against the schema: what was proved of the policies holds for no others.
-    fn answer(&self, action: Action, resource: EntityUid, context: Context) -> Result<Answer, CedarFault> {
-        let principal = self.world.principal(self.principal)?;
-        let action_uid = self.world.uid(Type::Action, action.as_str())?;
-        let schema = Some(&self.rules.schema);
-        let request =
-            Request::new(principal, action_uid, resource, context, schema).map_err(CedarFault::new)?;
-        let policies = self.rules.of(action)?;
-        let response = Authorizer::new().is_authorized(&request, policies, &self.world.entities);
+    fn ask(
+        &self,
+        action: Action,
+        what: What<'a>,
+        reading: Reading<'a>,
+        policies: &PolicySet,
+    ) -> Result<Answer, CedarFault> {
+        let world = self.ground.world;
+        let action_uid = world.uid(Type::Action, action.as_str())?;
+        let resource = match what {
+            What::Enclave => world.uid(Type::Enclave, &self.ground.enclave.name)?,
+            What::Table(table) => world.uid(Type::Table, table)?,
+            What::Group(group) => world.group(group)?,
+        };
+        let (context, schema) = (self.context(reading)?, Some(&self.ground.rules.schema));
+        let request = Request::new(self.asker.me.clone(), action_uid, resource, context, schema)
+            .map_err(CedarFault::new)?;
+        let response = Authorizer::new().is_authorized(&request, policies, &world.entities);
         // Cedar skips a policy that fails, and a forbid must not be lost that way.
         if let Some(error) = response.diagnostics().errors().map(ToString::to_string).min() {
             return Err(CedarFault(error));
@@ -220,10 +293,19 @@ impl Asking<'_> {
         })
     }
 
-    fn context(&self, scope: Option<&str>, pseudonyms: Option<&str>) -> Result<Context, CedarFault> {
-        let uid = |kind, id: &str| self.world.uid(kind, id).map(RestrictedExpression::new_entity_uid);
+    fn context(&self, reading: Reading<'a>) -> Result<Context, CedarFault> {
+        if let Some(made) = self.contexts.borrow().get(&reading) {
+            return Ok(made.clone());
+        }
+        let made = self.make_context(reading)?;
+        self.contexts.borrow_mut().insert(reading, made.clone());
+        Ok(made)
+    }
+
+    fn make_context(&self, (scope, pseudonyms): Reading<'a>) -> Result<Context, CedarFault> {
+        let uid = |kind, id: &str| self.ground.world.uid(kind, id).map(RestrictedExpression::new_entity_uid);
         let (known, in_region) = match self.ask.place {
-            Place::Country(country) => (true, self.enclave.region.contains(&country)),
+            Place::Country(country) => (true, self.ground.enclave.region.contains(&country)),
             Place::Unknown => (false, false),
         };
         let place = RestrictedExpression::new_record([
@@ -249,28 +331,11 @@ impl Asking<'_> {
     fn no_permit(&self) -> Denial {
         let roles: Vec<_> = self.principal.roles.iter().map(String::as_str).collect();
         let roles = if roles.is_empty() { "none".to_owned() } else { roles.join(", ") };
-        let needs = self.rules.needs_of_permits(Action::Connect, |scope| self.covers(scope)).join("; or ");
+        let needs = self.ground.rules.needs_of_permits(&self.asker).join("; or ");
         Denial {
             rule: RULE_NO_PERMIT.into(),
             sentence: format!("no policy permits that {} (roles: {roles})", self.sentence()),
             needs: if needs.is_empty() { "a role that a policy permits to connect".into() } else { needs },
-        }
-    }
-
-    /// Whether a permit's principal scope takes in whoever asks.
-    fn covers(&self, scope: &PrincipalConstraint) -> bool {
-        let Ok(me) = self.world.principal(self.principal) else { return false };
-        let within = |group: &EntityUid| {
-            let mut roles = self.principal.roles.iter();
-            *group == me
-                || roles.any(|role| self.world.uid(Type::Role, role).is_ok_and(|role| role == *group))
-        };
-        match scope {
-            PrincipalConstraint::Any => true,
-            PrincipalConstraint::Eq(one) => *one == me,
-            PrincipalConstraint::Is(kind) => kind == me.type_name(),
-            PrincipalConstraint::In(group) => within(group),
-            PrincipalConstraint::IsIn(kind, group) => kind == me.type_name() && within(group),
         }
     }
 
@@ -291,6 +356,24 @@ impl Asking<'_> {
             Place::Unknown => "an unknown place",
         };
         format!("`{}` connects from {place} {purpose} and {ticket}", self.principal.name)
+    }
+}
+
+impl<'a> Seen<'a> {
+    fn of(action: Action, what: What<'a>, (scope, pseudonyms): Reading<'a>, sight: Sight) -> Self {
+        let (table, class, identifier) = match what {
+            What::Enclave => (None, None, None),
+            What::Table(table) => (Some(table), None, None),
+            What::Group(group) => (Some(group.table.as_str()), Some(group.class), Some(group.identifier)),
+        };
+        Self {
+            action,
+            table: table.filter(|_| sight.table),
+            class: class.filter(|_| sight.class),
+            identifier: identifier.filter(|_| sight.identifier),
+            scope: scope.filter(|_| sight.scope),
+            pseudonyms,
+        }
     }
 }
 
@@ -315,3 +398,6 @@ pub(crate) fn fault_denial(fault: &CedarFault) -> Denial {
         needs: "a corrected policy bundle".into(),
     }
 }
+
+#[cfg(test)]
+mod tests;

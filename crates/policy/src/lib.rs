@@ -20,6 +20,7 @@ mod permit;
 mod profile;
 mod raw;
 mod rules;
+mod slices;
 mod world;
 
 pub use bundle::Bundle;

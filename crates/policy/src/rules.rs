@@ -1,9 +1,10 @@
-//! The policies: parsed, named by their `@id`, validated strictly against the schema, sliced by action. Not here: what
-//! they are asked (`decide`).
+//! The policies: parsed, named by their `@id`, validated strictly against the schema, sliced for whoever asks (`slices`). Not here:
+//! what they are asked (`decide`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use cedar_policy::{
     ActionConstraint, Effect, Policy, PolicyId, PolicySet, PrincipalConstraint, Schema, ValidationError,
@@ -14,6 +15,7 @@ use miette::Diagnostic;
 use crate::error::{ConfigError, Problems};
 use crate::names::NameKind;
 use crate::permit::RULES;
+use crate::slices::{Asker, Sliceable, Slices};
 use crate::world::{CedarFault, World};
 
 const SCHEMA: &str = include_str!("policy.cedarschema");
@@ -21,7 +23,7 @@ const SCHEMA: &str = include_str!("policy.cedarschema");
 pub const NEEDS_BYTES_MAX: usize = 200;
 
 /// What a policy is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Action {
     Connect,
     Rows,
@@ -62,14 +64,13 @@ impl Action {
 /// All policies of a bundle.
 pub(crate) struct Rules {
     pub(crate) schema: Schema,
-    slices: BTreeMap<Action, PolicySet>,
+    slices: Sliceable,
     needs: BTreeMap<String, String>,
     permits: Vec<PermitScope>,
 }
 
-/// For whom and for what a permit is, so that a refusal can say what would have been needed.
+/// For whom a permit to connect is, so that a refusal can say what would have been needed.
 struct PermitScope {
-    action: Action,
     principal: PrincipalConstraint,
     needs: String,
 }
@@ -132,40 +133,29 @@ impl Rules {
     }
 
     fn slice(policies: BTreeMap<String, Policy>, schema: Schema, world: &World) -> Result<Self, CedarFault> {
-        let mut rules = Self { schema, slices: BTreeMap::new(), needs: BTreeMap::new(), permits: Vec::new() };
-        for action in Action::ALL {
-            let uid = world.uid(crate::world::Type::Action, action.as_str())?;
-            let mut slice = PolicySet::new();
-            for policy in policies.values() {
-                let applies = match policy.action_constraint() {
-                    ActionConstraint::Any => true,
-                    ActionConstraint::In(some) => some.contains(&uid),
-                    ActionConstraint::Eq(one) => one == uid,
-                };
-                if !applies {
-                    continue;
-                }
-                slice.add(policy.clone()).map_err(CedarFault::new)?;
-                if policy.effect() == Effect::Permit {
-                    let needs = policy.annotation("needs").unwrap_or_default().to_owned();
-                    rules.permits.push(PermitScope {
-                        action,
-                        principal: policy.principal_constraint(),
-                        needs,
-                    });
-                }
-            }
-            rules.slices.insert(action, slice);
-        }
+        let slices = Sliceable::new(policies.values().cloned(), world)?;
+        let mut rules = Self { schema, slices, needs: BTreeMap::new(), permits: Vec::new() };
+        let connect = world.uid(crate::world::Type::Action, Action::Connect.as_str())?;
         for (id, policy) in policies {
-            rules.needs.insert(id, policy.annotation("needs").unwrap_or_default().to_owned());
+            let needs = policy.annotation("needs").unwrap_or_default().to_owned();
+            let connects = match policy.action_constraint() {
+                ActionConstraint::Any => true,
+                ActionConstraint::In(some) => some.contains(&connect),
+                ActionConstraint::Eq(one) => one == connect,
+            };
+            if connects && policy.effect() == Effect::Permit {
+                rules
+                    .permits
+                    .push(PermitScope { principal: policy.principal_constraint(), needs: needs.clone() });
+            }
+            rules.needs.insert(id, needs);
         }
         Ok(rules)
     }
 
-    /// The policies that can decide this action.
-    pub(crate) fn of(&self, action: Action) -> Result<&PolicySet, CedarFault> {
-        self.slices.get(&action).ok_or_else(|| CedarFault::new("an action has no policies"))
+    /// The policies that can decide what somebody asks.
+    pub(crate) fn of(&self, asker: &Asker) -> Result<Arc<Slices>, CedarFault> {
+        self.slices.of(asker)
     }
 
     /// What the policy with this id says would be needed.
@@ -173,18 +163,14 @@ impl Rules {
         self.needs.get(id).map_or("", String::as_str)
     }
 
-    /// Whether a permit for this action has a principal in its scope.
-    pub(crate) fn may_permit(&self, action: Action, is: impl Fn(&PrincipalConstraint) -> bool) -> bool {
-        self.permits.iter().any(|permit| permit.action == action && is(&permit.principal))
+    #[cfg(test)]
+    pub(crate) fn everything(&self) -> cedar_policy::PolicySet {
+        self.slices.everything()
     }
 
-    /// What the permits for this action need of a principal whom their scope does not exclude.
-    pub(crate) fn needs_of_permits(
-        &self,
-        action: Action,
-        is: impl Fn(&PrincipalConstraint) -> bool,
-    ) -> Vec<&str> {
-        let open = self.permits.iter().filter(|permit| permit.action == action && is(&permit.principal));
+    /// What the permits to connect need of somebody whom their scope does not exclude.
+    pub(crate) fn needs_of_permits(&self, asker: &Asker) -> Vec<&str> {
+        let open = self.permits.iter().filter(|permit| asker.is_covered(&permit.principal));
         let mut needs: Vec<_> = open.map(|permit| permit.needs.as_str()).collect();
         needs.sort_unstable();
         needs.dedup();

@@ -11,6 +11,7 @@ use crate::directory::{Directory, Principal, PrincipalKind};
 use crate::enclave::Enclave;
 use crate::error::ConfigError;
 use crate::names::{Country, Place};
+use crate::slices::Asker;
 
 /// All columns of a table that policy cannot tell apart.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -158,6 +159,12 @@ impl World {
             PrincipalKind::Service => Type::Service,
         };
         self.uid(kind, &principal.name)
+    }
+
+    /// Somebody, as a policy's scope can name them.
+    pub(crate) fn asker(&self, principal: &Principal) -> Result<Asker, CedarFault> {
+        let roles: Result<_, _> = principal.roles.iter().map(|role| self.uid(Type::Role, role)).collect();
+        Ok(Asker { me: self.principal(principal)?, roles: roles? })
     }
 
     pub(crate) fn group(&self, group: &ColumnGroup) -> Result<EntityUid, CedarFault> {
