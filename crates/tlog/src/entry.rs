@@ -1,6 +1,7 @@
 //! Entries: the leaves of the record, one line of canonical JSON each. Kinds are in `entry::kind`, times in
 //! `entry::time`; the sealed part that an entry commits to is in `detail`.
 
+mod direct;
 mod kind;
 mod time;
 
@@ -193,6 +194,11 @@ impl Entry {
         if bytes.len() > ENTRY_BYTES_MAX {
             return Err(EntryError::TooLong { got: bytes.len() });
         }
+        direct::read(bytes).map_or_else(|| Entry::parse_any(bytes), Ok)
+    }
+
+    /// As [`Entry::parse`], whatever the bytes are.
+    fn parse_any(bytes: &[u8]) -> Result<Entry, EntryError> {
         let raw: RawEntry =
             serde_json::from_slice(bytes).map_err(|error| EntryError::Form { problem: error.to_string() })?;
         let entry = raw.check()?;

@@ -44,7 +44,8 @@ fn exact_bytes() {
     assert_eq!(String::from_utf8(full().encode().unwrap()).unwrap(), text);
     for entry in [least, full()] {
         let bytes = entry.encode().unwrap();
-        assert_eq!(Entry::parse(&bytes), Ok(entry));
+        assert_eq!(direct::read(&bytes).as_ref(), Some(&entry));
+        assert_eq!(Entry::parse_any(&bytes), Ok(entry));
         // The hand-written order is the one that RFC 8785 asks for.
         assert!(json::parse_canonical(&bytes).is_ok());
     }
@@ -146,6 +147,9 @@ proptest! {
         let count = count.map(|(rows, bytes)| Count { state: CountState::Window, rows, bytes });
         let entry = Entry { session, count, ..Entry::new(Micros(time), kind, &gate) };
         let bytes = entry.encode().unwrap();
+        prop_assert_eq!(Entry::parse_any(&bytes), Ok(entry.clone()));
+        let plain = !gate.contains(['"', '\\']);
+        prop_assert_eq!(direct::read(&bytes), plain.then(|| entry.clone()));
         prop_assert_eq!(Entry::parse(&bytes), Ok(entry));
         prop_assert!(json::parse_canonical(&bytes).is_ok());
     }
@@ -158,6 +162,28 @@ proptest! {
         bytes[place] ^= 1 << bit;
         if let Ok(entry) = Entry::parse(&bytes) {
             prop_assert_eq!(entry.encode().unwrap(), bytes);
+        }
+    }
+
+    /// What is read the short way is what is read the long way, whatever is cut out, doubled or moved.
+    #[test]
+    fn both_ways_of_reading_are_one(
+        from in any::<prop::sample::Index>(),
+        length in 0usize..40,
+        to in any::<prop::sample::Index>(),
+        cut in any::<bool>(),
+    ) {
+        let mut bytes = full().encode().unwrap();
+        let start = from.index(bytes.len());
+        let end = (start + length).min(bytes.len());
+        let piece = bytes[start..end].to_vec();
+        if cut {
+            bytes.drain(start..end);
+        }
+        let at = to.index(bytes.len() + 1);
+        bytes.splice(at..at, piece);
+        if let Some(entry) = direct::read(&bytes) {
+            prop_assert_eq!(Entry::parse_any(&bytes), Ok(entry));
         }
     }
 }
