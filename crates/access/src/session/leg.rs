@@ -9,7 +9,7 @@ use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
 /// What is read at once, to begin with; an idle connection keeps as much.
-const CHUNK_BYTES_MIN: usize = 4_096;
+const CHUNK_BYTES_MIN: usize = 2_048;
 /// What is read at once while much comes.
 const CHUNK_BYTES_MAX: usize = 65_536;
 
