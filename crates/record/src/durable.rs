@@ -2,7 +2,7 @@
 //! into them is decided elsewhere.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 const SYNC_THREADS_MAX: usize = 8;
 /// Fewer files than this are not worth a thread.
 const SYNC_FILES_MIN: usize = 4;
+/// What the name of a file that is being destroyed ends with.
+const DESTROYING: &str = ".gone";
+const ZEROS: [u8; 65_536] = [0; 65_536];
 
 /// Makes a folder and those above it, and syncs each folder that gained a name.
 pub(crate) fn make_dir(dir: &Path) -> io::Result<()> {
@@ -63,6 +66,44 @@ pub(crate) fn remove(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
+}
+
+/// Overwrites a file and removes it. What a file system or a disk keeps of the old bytes elsewhere is out of reach. After
+/// a crash, [`finish_destroying`] goes on.
+pub(crate) fn destroy(path: &Path) -> io::Result<()> {
+    let mut gone = path.as_os_str().to_owned();
+    gone.push(DESTROYING);
+    let gone = PathBuf::from(gone);
+    match fs::rename(path, &gone) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        renamed => renamed?,
+    }
+    overwrite(&gone)?;
+    remove(&gone)?;
+    path.parent().map_or(Ok(()), sync_dir)
+}
+
+/// Destroys what a crash left of files that were being destroyed.
+pub(crate) fn finish_destroying(dir: &Path) -> io::Result<()> {
+    for item in fs::read_dir(dir)? {
+        let path = item?.path();
+        if path.as_os_str().to_string_lossy().ends_with(DESTROYING) {
+            overwrite(&path)?;
+            remove(&path)?;
+        }
+    }
+    sync_dir(dir)
+}
+
+fn overwrite(path: &Path) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).open(path)?;
+    let mut left = file.metadata()?.len();
+    while left > 0 {
+        let part = left.min(ZEROS.len() as u64);
+        file.write_all(ZEROS.get(..usize::try_from(part).unwrap_or(0)).unwrap_or_default())?;
+        left -= part;
+    }
+    file.sync_all()
 }
 
 /// Reads a file; one that does not exist is `None`.

@@ -2,6 +2,8 @@
 //! them, and accepts the cosignatures only if the release rule is satisfied. One checkpoint is in flight at a time.
 //! Staging is in `stage`; when to send is decided in `writer`.
 
+mod probe;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
@@ -16,6 +18,8 @@ use tlog::rule::ReleaseRule;
 use tlog::tree::Frontier;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
+
+pub(crate) use probe::Fate;
 
 use crate::batch::Part;
 use crate::clock::now;
@@ -69,6 +73,15 @@ enum Setback {
     Refused { index: u64, reason: String },
     /// The record must stop.
     Fatal(String),
+}
+
+impl Setback {
+    fn problem(self) -> String {
+        match self {
+            Setback::Again(problem) | Setback::Fatal(problem) => problem,
+            Setback::Refused { reason, .. } => reason,
+        }
+    }
 }
 
 /// The monitor's answer to a batch that it cosigned.

@@ -12,8 +12,9 @@ use crate::DETAIL_BYTES_MAX;
 use crate::clock::now;
 use crate::config::{Config, OpenError};
 use crate::draft::{Draft, Like, NotWitnessed, Why, Witnessed};
+use crate::forget::Places;
 use crate::shared::{Lag, Shared};
-use crate::stage::Queued;
+use crate::stage::{Queued, What};
 use crate::steps::Steps;
 use crate::ticket::Ticket;
 use crate::writer::Job;
@@ -28,6 +29,7 @@ pub struct Record {
     pub(crate) jobs: mpsc::Sender<Job>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) cosign_wait: Duration,
+    pub(crate) places: Arc<Places>,
 }
 
 impl Record {
@@ -91,6 +93,14 @@ impl Record {
         self.shared.lag()
     }
 
+    /// Ends the wait for a ticket: its outcome, if it came at the last moment; otherwise, that the monitor is silent.
+    pub(crate) fn give_up(&self, ticket: &Ticket) -> Result<Witnessed, NotWitnessed> {
+        ticket.give_up().unwrap_or_else(|index| {
+            let waited_ms = u64::try_from(self.cosign_wait.as_millis()).unwrap_or(u64::MAX);
+            Err(Why::Silent { waited_ms, last: self.shared.last() }.at(index))
+        })
+    }
+
     fn queue(&self, like: Like) -> Result<Arc<Ticket>, NotWitnessed> {
         let detail_bytes = like.detail.as_ref().map_or(0, |detail| detail.text().len());
         if detail_bytes > DETAIL_BYTES_MAX {
@@ -101,7 +111,7 @@ impl Record {
         let bytes = ENTRY_ROOM_BYTES + detail_bytes;
         self.shared.enter(bytes).map_err(|why| why.at(None))?;
         let ticket = Arc::<Ticket>::default();
-        let job = Job::Append(Queued { like, ticket: ticket.clone(), bytes });
+        let job = Job::Append(Queued { what: What::Like(like), ticket: ticket.clone(), bytes });
         match self.jobs.try_send(job) {
             Ok(()) => Ok(ticket),
             Err(error) => {

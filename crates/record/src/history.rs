@@ -4,18 +4,21 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use tlog::entry::{Entry, Kind};
 use tlog::tile::{Content, Edge, TILE_WIDTH, TileId, decode_bundle, encode_bundle};
 use tlog::tree::Frontier;
 
 use crate::batch::{Batch, Building, record_bytes};
 use crate::details::{self, BUNDLE_ENTRIES};
-use crate::{BLOB_BYTES_MAX, ENTRIES_PER_BATCH_MAX, durable};
+use crate::{BLOB_BYTES_MAX, ENTRIES_PER_BATCH_MAX, durable, keys};
 
 /// The folders of a published record.
 #[derive(Clone)]
 pub(crate) struct History {
     pub(crate) record_dir: PathBuf,
     pub(crate) details_dir: PathBuf,
+    /// Folder of the wrapped keys; where only details are read, it is not needed.
+    pub(crate) keys_dir: Option<PathBuf>,
 }
 
 /// An entry and its sealed detail (empty: none).
@@ -33,6 +36,7 @@ impl History {
         let mut building = Building::new(from);
         while building.next() < published {
             for (entry, blob) in self.bundle_from(building.next(), published)? {
+                let blob = self.with_key(&entry, blob)?;
                 let full = building.len() == ENTRIES_PER_BATCH_MAX
                     || building.room_bytes() < record_bytes(entry.len(), blob.len());
                 if full {
@@ -42,6 +46,15 @@ impl History {
             }
         }
         Ok(building.finish())
+    }
+
+    /// The sealed part of an entry as it was sent: a wrapped key is not among the details. One that was forgotten is
+    /// nowhere, and a monitor that lost it takes no entry that used it.
+    fn with_key(&self, line: &[u8], blob: Vec<u8>) -> io::Result<Vec<u8>> {
+        let Some(keys_dir) = self.keys_dir.as_ref().filter(|_| blob.is_empty()) else { return Ok(blob) };
+        let entry = Entry::parse(line).map_err(io::Error::other)?;
+        let Some(id) = entry.key.filter(|_| entry.kind == Kind::KeyMade) else { return Ok(blob) };
+        Ok(durable::read(&keys::path_of(keys_dir, &id))?.unwrap_or_default())
     }
 
     /// The entries from `from` to the end of its bundle, or to `published`.

@@ -1,6 +1,7 @@
 //! Opening a record: what is published is loaded and checked, the write-ahead file is replayed after it, and the
 //! threads are started. What may be wrong is in `config::OpenError`.
 
+use std::collections::VecDeque;
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
@@ -21,6 +22,7 @@ use crate::config::{Config, OpenError};
 use crate::details::Details;
 use crate::durable;
 use crate::exchange::Exchange;
+use crate::forget::{InUse, Places};
 use crate::handle::Record;
 use crate::history::History;
 use crate::keys::Keys;
@@ -48,7 +50,18 @@ pub(crate) fn open(config: Config, steps: Steps) -> Result<Record, OpenError> {
     let keys = Keys::open(&config.keys_dir, &config.recipients, steps.clone())?;
     let edge = load_published(&config)?;
     let published = edge.size();
-    let history = History { record_dir: config.record_dir.clone(), details_dir: config.details_dir.clone() };
+    let places = Arc::new(Places {
+        keys_dir: config.keys_dir.clone(),
+        record_dir: config.record_dir.clone(),
+        details_dir: config.details_dir.clone(),
+        wal_dir: config.wal_dir.clone(),
+        clock: config.clock.clone(),
+    });
+    let history = History {
+        record_dir: config.record_dir.clone(),
+        details_dir: config.details_dir.clone(),
+        keys_dir: Some(config.keys_dir.clone()),
+    };
     let staged = unpublished(staged, published)?;
     let time = newest_time(&staged, &history, published)
         .map_err(|error| published_error(&config.record_dir, &error))?;
@@ -71,8 +84,17 @@ pub(crate) fn open(config: Config, steps: Steps) -> Result<Record, OpenError> {
         shared: shared.clone(),
         edge,
     };
-    let stager =
-        Stager { gate: config.gate, clock: config.clock, keys, wal, shared: shared.clone(), next, time };
+    let stager = Stager {
+        gate: config.gate,
+        clock: config.clock,
+        keys,
+        wal,
+        shared: shared.clone(),
+        next,
+        time,
+        in_use: InUse::default(),
+        probes: VecDeque::new(),
+    };
     let exchange = Exchange {
         origin: config.origin,
         log_key: config.log_key,
@@ -92,7 +114,7 @@ pub(crate) fn open(config: Config, steps: Steps) -> Result<Record, OpenError> {
     };
     start(publisher, to_publish, Writer { jobs: queue, stager, exchange, stop: None, waiters: 0 })
         .map_err(OpenError::Thread)?;
-    Ok(Record { jobs, shared, cosign_wait: config.cosign_wait })
+    Ok(Record { jobs, shared, cosign_wait: config.cosign_wait, places })
 }
 
 fn start(publisher: Publisher, asks: mpsc::Receiver<publish::Ask>, writer: Writer) -> io::Result<()> {

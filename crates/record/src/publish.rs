@@ -19,7 +19,7 @@ use crate::details::Details;
 use crate::draft::Why;
 use crate::shared::Shared;
 use crate::steps::{Step, Steps};
-use crate::{durable, wal};
+use crate::{durable, keys, wal};
 
 /// What is cosigned is published after this long at the latest, and not more often.
 const PUBLISH_EVERY_MS: u64 = 250;
@@ -96,7 +96,8 @@ impl Publisher {
         let records = || unpublished.parts.iter().flat_map(Part::iter);
         // Crash here: nothing happened. All of it is done again after the restart, because the checkpoint says
         // what is published and the write-ahead file has the rest.
-        self.steps.run(Step::DetailsWritten, || self.details.append(records().map(|(_, blob)| blob)))?;
+        self.steps
+            .run(Step::DetailsWritten, || self.details.append(records().map(|(_, blob)| kept(blob))))?;
         let entries: Vec<&[u8]> = records().map(|(entry, _)| entry).collect();
         let files = self.edge.append(&entries).map_err(io::Error::other)?;
         if self.edge.size() != *size {
@@ -123,7 +124,7 @@ impl Publisher {
             let full = files.iter().filter(|file| file.id.is_full());
             full.map(|file| self.record_dir.join(file.id.partials_folder())).try_for_each(remove_folder)
         })?;
-        wal::remove_published(&self.wal_dir, *size, &self.steps)
+        wal::remove_published(&self.wal_dir, *size, self.shared.is_forgetting(), &self.steps)
     }
 }
 
@@ -150,6 +151,11 @@ pub(crate) fn beside(record_dir: &Path) -> PathBuf {
     let mut name = record_dir.as_os_str().to_owned();
     name.push(".tmp");
     name.into()
+}
+
+/// What is kept of an entry's sealed part: a wrapped key is in the folder of keys alone.
+fn kept(blob: &[u8]) -> &[u8] {
+    if keys::is_wrapped(blob) { &[] } else { blob }
 }
 
 fn remove_folder(path: PathBuf) -> io::Result<()> {

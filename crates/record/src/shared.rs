@@ -1,7 +1,7 @@
 //! What the writer, the publisher and the callers of a record share: how much waits, how far each stage is, and
 //! whether the record still takes entries. Decides nothing.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::draft::Why;
@@ -24,6 +24,8 @@ pub(crate) struct Shared {
     published: AtomicU64,
     waiting_entries: AtomicUsize,
     waiting_bytes: AtomicUsize,
+    /// Whether what is removed may hold a key that is to be forgotten.
+    forgetting: AtomicBool,
     door: Mutex<Door>,
 }
 
@@ -52,6 +54,11 @@ impl Shared {
             return Err(Why::Full { entries: entries - 1, bytes: bytes_now - bytes });
         }
         Ok(())
+    }
+
+    /// Takes room for entries without a detail, of which there are few.
+    pub(crate) fn enter_always(&self, entries: usize) {
+        self.waiting_entries.fetch_add(entries, Relaxed);
     }
 
     /// Why there is no room, now.
@@ -102,6 +109,15 @@ impl Shared {
 
     pub(crate) fn set_published(&self, size: u64) {
         self.published.store(size, Relaxed);
+    }
+
+    /// Whether removed segments are overwritten.
+    pub(crate) fn is_forgetting(&self) -> bool {
+        self.forgetting.load(Relaxed)
+    }
+
+    pub(crate) fn set_forgetting(&self, forgetting: bool) {
+        self.forgetting.store(forgetting, Relaxed);
     }
 
     pub(crate) fn lag(&self) -> Lag {

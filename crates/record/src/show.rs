@@ -14,6 +14,7 @@ use tlog::note::SignedNote;
 
 use crate::batch::Batch;
 use crate::durable;
+use crate::forget::{self, Gone};
 use crate::history::History;
 use crate::publish::CHECKPOINT;
 use crate::wal::{self, WalError};
@@ -53,8 +54,10 @@ pub enum ShowError {
     Entry { index: u64, error: EntryError },
     #[error("entry {index}: {error}")]
     Detail { index: u64, error: DetailError },
-    #[error("entry {index}: the day key {key} is not in {}; it was forgotten or the folder is another record's", dir.display())]
+    #[error("entry {index}: the day key {key} is not in {}; the folder is another record's", dir.display())]
     Key { index: u64, key: String, dir: PathBuf },
+    #[error("entry {index}: the day key {} was forgotten at {}, by entry {}: nobody can open this detail", gone.key, gone.time, gone.entry)]
+    Forgotten { index: u64, gone: Gone },
     #[error("entry {index}: the detail is not the one that the entry commits to")]
     Commitment { index: u64 },
 }
@@ -69,12 +72,12 @@ impl Reading {
             // The checkpoint is read first: if it is newer when the segments are read, they overlap.
             let published = published_size(&record_dir)?;
             if !wal_dir.exists() {
-                let history = History { record_dir, details_dir };
+                let history = History { record_dir, details_dir, keys_dir: None };
                 return Ok(Self { history, published, staged });
             }
             match wal::read_dir(&wal_dir, &mut |batch| staged.push(batch)) {
                 Ok(_) => {
-                    let history = History { record_dir, details_dir };
+                    let history = History { record_dir, details_dir, keys_dir: None };
                     staged.retain(|batch| batch.next() > published);
                     return Ok(Self { history, published, staged });
                 }
@@ -173,12 +176,23 @@ impl Opener {
         Ok(Some(opened.value))
     }
 
+    /// Why a wrapped key is not there.
+    fn no_key(&self, index: u64, id: &str) -> Result<ShowError, ShowError> {
+        let gone = forget::forgotten(&self.keys_dir, id);
+        let gone = gone.map_err(|error| ShowError::Io { path: self.keys_dir.clone(), error })?;
+        let dir = self.keys_dir.clone();
+        Ok(match gone {
+            Some(gone) => ShowError::Forgotten { index, gone },
+            None => ShowError::Key { index, key: id.to_owned(), dir },
+        })
+    }
+
     fn key(&mut self, index: u64, id: &str) -> Result<&DayKey, ShowError> {
         let missing = || ShowError::Key { index, key: id.to_owned(), dir: self.keys_dir.clone() };
         if !self.keys.contains_key(id) {
             let path = self.keys_dir.join(format!("{id}.age"));
             let wrapped = durable::read(&path).map_err(|error| ShowError::Io { path, error })?;
-            let wrapped = wrapped.ok_or_else(missing)?;
+            let Some(wrapped) = wrapped else { return Err(self.no_key(index, id)?) };
             let (key, _, _) = detail::unwrap_day_key(&self.identity, &wrapped)
                 .map_err(|error| ShowError::Detail { index, error })?;
             self.keys.insert(id.to_owned(), key);

@@ -1,18 +1,21 @@
 //! Staging: drafts become entries with time, index and key, and entries become durable. The first half of the
 //! commit order; the second, which makes them witnessed, is in `exchange`.
 
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 
 use rand::RngCore as _;
-use tlog::detail::{self, DayKey, NONCE_BYTES, SALT_BYTES};
+use tlog::detail::{self, DayKey, NONCE_BYTES, SALT_BYTES, retention_class};
 use tlog::entry::{ENTRY_BYTES_MAX, Entry, Kind, Micros};
 use tlog::hash::{Hash, hex, leaf_hash};
 
 use crate::batch::{Batch, Building, record_bytes};
 use crate::config::Clock;
 use crate::draft::{Like, Why};
+use crate::forget::InUse;
 use crate::keys::Keys;
+use crate::probe::Asked;
 use crate::shared::Shared;
 use crate::ticket::Ticket;
 use crate::wal::Wal;
@@ -20,9 +23,16 @@ use crate::{BLOB_BYTES_MAX, ENTRIES_PER_BATCH_MAX};
 
 /// A draft on its way to the writer, with the waiter and the room it took.
 pub(crate) struct Queued {
-    pub(crate) like: Like,
+    pub(crate) what: What,
     pub(crate) ticket: Arc<Ticket>,
     pub(crate) bytes: usize,
+}
+
+/// What becomes an entry.
+pub(crate) enum What {
+    Like(Like),
+    /// The key of this id is forgotten.
+    Forgotten(String),
 }
 
 /// A staged batch with what is needed to sign, send and answer for it.
@@ -53,6 +63,10 @@ pub(crate) struct Stager {
     pub(crate) next: u64,
     /// The newest entry's time: no later entry gets an earlier one.
     pub(crate) time: Micros,
+    /// Keys that must not be forgotten.
+    pub(crate) in_use: InUse,
+    /// Those that wait until they can be sent.
+    pub(crate) probes: VecDeque<Asked>,
 }
 
 impl Stager {
@@ -94,32 +108,89 @@ impl Stager {
             return Ok(None);
         }
         let Making { building, tickets, room } = making;
-        let batch = building.finish();
-        if let Err(error) = self.wal.stage(&batch) {
-            return Err(fail(batch.first(), &tickets, &error));
+        let first = building.next() - tickets.len() as u64;
+        match self.stage_batch(building.finish()) {
+            Ok(staged) => Ok(Some(Staged { tickets, room, ..staged })),
+            Err(error) => Err(fail(first, &tickets, &error)),
         }
+    }
+
+    /// Makes a batch durable.
+    fn stage_batch(&mut self, batch: Batch) -> io::Result<Staged> {
+        self.wal.stage(&batch)?;
         // Crash from here on: the batch is sent after the restart.
         self.next = batch.next();
         self.shared.set_staged(self.next);
-        Ok(Some(Staged { tickets, room, ..Staged::new(batch) }))
+        Ok(Staged::new(batch))
+    }
+
+    /// Stages a batch that the monitor holds already.
+    pub(crate) fn stage_late(&mut self, batch: Batch) -> Result<Staged, Why> {
+        self.stage_batch(batch).map_err(|error| Why::Storage(error.to_string().into()))
+    }
+
+    /// Stages a key for entries of this kind by itself, if there is none.
+    pub(crate) fn ensure_key(&mut self, kind: Kind) -> Result<Option<Staged>, Why> {
+        self.time = self.time.max((self.clock)());
+        if self.keys.at(self.time, retention_class(kind)).is_some() {
+            return Ok(None);
+        }
+        let mut making = Making { building: Building::new(self.next), tickets: Vec::new(), room: (0, 0) };
+        let made = self.add_key(&mut making, retention_class(kind));
+        made.and_then(|()| self.stage_batch(making.building.finish()))
+            .map(Some)
+            .map_err(|error| Why::Storage(error.to_string().into()))
+    }
+
+    /// A batch of one entry as it would be staged, and the entry's line. It is not staged.
+    pub(crate) fn unstaged(&self, like: &Like) -> Result<(Batch, Vec<u8>), String> {
+        let (line, blob) = self.encode(like)?;
+        let mut building = Building::new(self.next);
+        building.push(&line, &blob);
+        Ok((building.finish(), line))
+    }
+
+    /// Lets go of what it has of earlier days, and answers a ticket for each key that is to be forgotten, or which of
+    /// them is in use.
+    pub(crate) fn forget(&mut self, ids: &[String]) -> Result<Vec<Arc<Ticket>>, String> {
+        self.time = self.time.max((self.clock)());
+        self.keys.drop_earlier(self.time);
+        match ids.iter().find(|id| self.keys.holds(id) || self.in_use.has(id)) {
+            Some(used) => Err(used.clone()),
+            None => {
+                // Taken here, because it is given back like that of every other entry.
+                self.shared.enter_always(ids.len());
+                Ok(ids.iter().map(|_| Arc::default()).collect())
+            }
+        }
     }
 
     /// Adds one draft, and before it the key that it needs. A draft that is unfit is answered and left out; an
     /// error means that a key could not be stored.
     fn add(&mut self, making: &mut Making, queued: Queued) -> io::Result<()> {
-        let Queued { like, ticket, bytes } = queued;
+        let Queued { what, ticket, bytes } = queued;
         making.room.0 += 1;
         making.room.1 += bytes;
         self.time = self.time.max((self.clock)());
-        if self.keys.at(self.time).is_none()
-            && let Err(error) = self.add_key(making)
+        if let What::Like(like) = &what
+            && self.keys.at(self.time, retention_class(like.kind)).is_none()
+            && let Err(error) = self.add_key(making, retention_class(like.kind))
         {
             ticket.resolve(Err(Why::Storage(error.to_string().into()).at(None)));
             return Err(error);
         }
-        match self.encode(&like) {
+        let (kind, encoded) = match what {
+            What::Like(like) => (like.kind, self.encode(&like)),
+            What::Forgotten(id) => {
+                // What may hold the key lies in earlier segments, which go once this one is published.
+                self.wal.begin_segment();
+                (Kind::KeyForgotten, self.encode_forgotten(id))
+            }
+        };
+        match encoded {
             Ok((entry, blob)) => {
                 if ticket.take_index(making.building.next()) {
+                    self.in_use.note(kind, &entry);
                     making.building.push(&entry, &blob);
                     making.tickets.push(Some(ticket));
                 }
@@ -129,8 +200,8 @@ impl Stager {
         Ok(())
     }
 
-    fn add_key(&mut self, making: &mut Making) -> io::Result<()> {
-        let made = self.keys.make(self.time)?;
+    fn add_key(&mut self, making: &mut Making, class: &'static str) -> io::Result<()> {
+        let made = self.keys.make(self.time, class)?;
         let mut entry = Entry::new(self.time, Kind::KeyMade, &self.gate);
         entry.key = Some(made.id);
         entry.detail = Some(made.commitment);
@@ -139,8 +210,14 @@ impl Stager {
         Ok(())
     }
 
+    fn encode_forgotten(&self, id: String) -> Result<(Vec<u8>, Vec<u8>), String> {
+        let mut entry = Entry::new(self.time, Kind::KeyForgotten, &self.gate);
+        entry.key = Some(id);
+        entry.encode().map(|line| (line, Vec::new())).map_err(|error| error.to_string())
+    }
+
     fn encode(&self, like: &Like) -> Result<(Vec<u8>, Vec<u8>), String> {
-        let key = self.keys.at(self.time).ok_or("there is no key for the day")?;
+        let key = self.keys.at(self.time, retention_class(like.kind)).ok_or("there is no key for the day")?;
         let (blob, detail) = match &like.detail {
             Some(detail) => {
                 let (blob, commitment) = seal(key, detail.text())?;

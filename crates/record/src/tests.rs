@@ -5,5 +5,6 @@
 mod behaviour;
 mod faults;
 mod fixture;
+mod forget;
 mod monitor;
 mod simulation;

@@ -59,6 +59,7 @@ impl Wal {
             Err(TryLockError::WouldBlock) => return Err(WalError::Locked { path }),
             Err(TryLockError::Error(error)) => return Err(io(error)),
         }
+        durable::finish_destroying(dir).map_err(io)?;
         if let Some(torn) = read_dir(dir, each)? {
             torn.cut().map_err(|error| WalError::Io { path: torn.path.clone(), error })?;
         }
@@ -79,6 +80,11 @@ impl Wal {
         self.steps.run(Step::FrameSynced, || file.sync_data())?;
         *bytes += batch.frame().len() as u64;
         Ok(())
+    }
+
+    /// The next batch begins a segment, so that those before it can be removed once it is published.
+    pub(crate) fn begin_segment(&mut self) {
+        self.current = None;
     }
 
     fn new_segment(&self, first: u64) -> io::Result<File> {
@@ -133,13 +139,20 @@ pub(crate) fn read_dir(dir: &Path, each: &mut dyn FnMut(Batch)) -> Result<Option
 }
 
 /// Removes segments whose entries all lie below `published`: those followed by one that begins there or below.
-pub(crate) fn remove_published(dir: &Path, published: u64, steps: &Steps) -> io::Result<()> {
+/// Overwrites them before, if `destroy` says so.
+pub(crate) fn remove_published(dir: &Path, published: u64, destroy: bool, steps: &Steps) -> io::Result<()> {
     let segments = segments(dir)?;
     let nexts = segments.iter().skip(1).map(|(first, _)| *first);
     for ((_, path), _) in segments.iter().zip(nexts).take_while(|(_, next)| *next <= published) {
-        steps.run(Step::SegmentRemoved, || durable::remove(path))?;
+        let remove = || if destroy { durable::destroy(path) } else { durable::remove(path) };
+        steps.run(Step::SegmentRemoved, remove)?;
     }
     Ok(())
+}
+
+/// Whether there is a segment before the one that holds the entry at `index`.
+pub(crate) fn has_before(dir: &Path, index: u64) -> io::Result<bool> {
+    Ok(segments(dir)?.iter().filter(|(first, _)| *first <= index).count() > 1)
 }
 
 /// The segments of a folder with their first indices, oldest first.

@@ -2,6 +2,7 @@
 //! arrives while a checkpoint is in flight is the next batch. It waits for events and never polls.
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -11,9 +12,11 @@ use crate::QUEUE_ENTRIES_MAX;
 use crate::clock::now;
 use crate::draft::Why;
 use crate::exchange::Exchange;
+use crate::probe::Asked;
 use crate::publish::Ask;
 use crate::shared::Lag;
-use crate::stage::{Queued, Stager};
+use crate::stage::{Queued, Stager, What};
+use crate::ticket::Ticket;
 
 /// While the monitor takes longer than this to answer, what is queued is staged without waiting for it, once in
 /// this long: it becomes durable and gets its index, and goes out when the monitor answers.
@@ -30,6 +33,13 @@ const GATHER_IDLE_STEPS_MAX: u32 = 3;
 /// What the writer is asked.
 pub(crate) enum Job {
     Append(Queued),
+    /// Send an entry that the monitor must refuse, when everything else is cosigned.
+    Probe(Asked),
+    /// Record that these keys are forgotten, and answer what to wait for, or which of them is in use.
+    Forget {
+        ids: Vec<String>,
+        done: oneshot::Sender<Result<Vec<Arc<Ticket>>, String>>,
+    },
     /// Finish: have everything cosigned within the wait, publish, and answer how far it came.
     Stop {
         wait: Duration,
@@ -83,6 +93,9 @@ impl Writer {
                 && (!self.exchange.is_behind() || now() >= stop.until)
             {
                 return Ok(());
+            }
+            if self.send_probe().await? {
+                continue;
             }
             let due = [self.exchange.due_at(), self.stop.as_ref().map(|stop| stop.until)];
             let due = due.into_iter().flatten().min();
@@ -165,6 +178,8 @@ impl Writer {
         while let Some(job) = self.jobs.recv().await {
             match job {
                 Job::Append(queued) => queued.ticket.resolve(Err(why.clone().at(None))),
+                Job::Forget { done, .. } => drop(done),
+                Job::Probe(asked) => drop(asked),
                 Job::Stop { done, .. } => drop(done.send(Err(why.clone()))),
             }
         }
@@ -188,6 +203,18 @@ fn stage(
     for job in jobs {
         match job {
             Job::Append(queued) => queue.push(queued),
+            Job::Forget { ids, done } => {
+                let tickets = stager.forget(&ids);
+                if let Ok(tickets) = &tickets {
+                    queue.extend(ids.into_iter().zip(tickets).map(|(id, ticket)| Queued {
+                        what: What::Forgotten(id),
+                        ticket: ticket.clone(),
+                        bytes: 0,
+                    }));
+                }
+                let _ = done.send(tickets);
+            }
+            Job::Probe(asked) => stager.probes.push_back(asked),
             Job::Stop { wait, done } => {
                 stager.shared.close(Why::Stopped);
                 *stop = Some(Stop { until: now() + wait, done: Some(done) });

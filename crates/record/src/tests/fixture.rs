@@ -205,7 +205,10 @@ impl Fixture {
         reading
             .each(0, u64::MAX, |shown| {
                 let held = &state.entries[usize::try_from(shown.index).unwrap()];
-                assert_eq!((&shown.line, &shown.sealed), (&held.0, &held.1));
+                assert_eq!(shown.line, held.0);
+                // A published entry's wrapped key is in the folder of keys alone.
+                let kept = if shown.published && crate::keys::is_wrapped(&held.1) { &[][..] } else { &held.1 };
+                assert_eq!(shown.sealed, kept);
                 if let Some(detail) = opener.open(&shown)? {
                     numbers.insert(shown.index, detail["number"].as_u64().unwrap());
                 }
