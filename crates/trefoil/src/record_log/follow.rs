@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::cli::Show;
 use crate::ended::Ended;
 use crate::folder::Folder;
-use crate::record_log::show::{Failed, lines, opener, reading};
+use crate::record_log::show::{Failed, detail, lines, opener, reading};
 
 /// How often is looked for new entries.
 const LOOK_EVERY_MS: u64 = 300;
@@ -23,7 +23,7 @@ pub(super) fn follow(asked: &Show, folder: &Folder) -> Result<(), Ended> {
         let mut out = std::io::stdout().lock();
         let mut is_read = true;
         let shown = reading.each(from, reading.size(), |shown| {
-            let detail = opener.as_mut().map(|opener| opener.open(&shown)).transpose()?.flatten();
+            let detail = detail(opener.as_mut(), &shown)?;
             for line in lines(&shown, detail, asked.json, false)? {
                 is_read = is_read && writeln!(out, "{line}").is_ok();
             }

@@ -1,11 +1,15 @@
-//! `trefoil record …`: what can be asked of the published record. Everything here reads; writing it is the gate's alone.
+//! `trefoil record …`: what can be asked of the published record. Everything here reads, or asks the running gate, which
+//! alone writes.
 
 mod follow;
+mod forget;
 mod http;
 mod keys;
 mod open;
+mod probe;
 mod prove;
 mod receipt;
+mod replay;
 mod seen;
 mod serve;
 mod show;
@@ -24,9 +28,12 @@ use tlog::rule::ReleaseRule;
 use crate::ended::{Ended, OrEnded};
 use crate::folder::{self, Folder};
 
+pub(crate) use forget::forget;
 pub(crate) use keys::{REDECIDED, WITNESS, keys};
 pub(crate) use open::open;
+pub(crate) use probe::probe;
 pub(crate) use prove::prove;
+pub(crate) use replay::replay;
 pub(crate) use serve::serve;
 pub(crate) use show::{newest, show};
 pub(crate) use verify::{report, verify};

@@ -14,7 +14,10 @@ use crate::terminal;
 
 pub(crate) fn open(asked: &Open) -> Result<(), Ended> {
     let folder = asked.enclave.folder();
-    folder.require_complete()?;
+    // What was handed over to an auditor has the record and the wrapped keys, and nothing that says it is an enclave.
+    if !folder.gate("keys").is_dir() {
+        folder.require_complete()?;
+    }
     let identity = folder::read_text(&asked.key)?;
     let reading = reading(&folder)?;
     let index = asked.index;

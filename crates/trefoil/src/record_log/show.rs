@@ -35,7 +35,7 @@ pub(crate) fn show(asked: &Show) -> Result<(), Ended> {
     }
     let single = asked.index.is_some();
     let printed = reading.each(range.start, range.end, |shown| {
-        let detail = opener.as_mut().map(|opener| opener.open(&shown)).transpose()?.flatten();
+        let detail = detail(opener.as_mut(), &shown)?;
         for line in lines(&shown, detail, asked.json, single)? {
             terminal::say(&line);
         }
@@ -71,7 +71,7 @@ pub(crate) fn newest(folder: &Folder, entries_max: u64) -> Result<Vec<Seen>, End
     let mut seen = Vec::new();
     let (from, to) = (reading.size().saturating_sub(entries_max), reading.size());
     let read = reading.each(from, to, |shown| {
-        let detail = opener.as_mut().map(|opener| opener.open(&shown)).transpose()?.flatten();
+        let detail = detail(opener.as_mut(), &shown)?;
         seen.push(Seen { index: shown.index, entry: shown.entry()?, detail });
         Ok::<(), Failed>(())
     });
@@ -101,6 +101,14 @@ pub(super) fn opener(folder: &Folder) -> Result<Option<Opener>, Ended> {
         return Ok(None);
     }
     Ok(Some(Opener::new(&folder::read_text(&file)?, folder.gate("keys"))))
+}
+
+/// The detail of an entry; where its key is forgotten, that it is. The entry itself stays.
+pub(super) fn detail(opener: Option<&mut Opener>, shown: &Shown) -> Result<Option<Value>, ShowError> {
+    match opener.map(|opener| opener.open(shown)).transpose() {
+        Err(ShowError::Forgotten { gone, .. }) => Ok(Some(json!({ "forgotten": gone }))),
+        opened => opened.map(Option::flatten),
+    }
 }
 
 fn json_line(shown: &Shown, detail: Option<Value>) -> Result<String, Failed> {
