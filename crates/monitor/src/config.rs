@@ -1,7 +1,7 @@
 //! monitor.toml, read once into checked values, and the monitor's own secret keys. Every value has one meaning and
 //! none has a default: what is missing refuses the start.
 
-use std::net::SocketAddr;
+use std::{collections::BTreeMap, net::SocketAddr};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -11,8 +11,13 @@ use tlog::{
 };
 
 use crate::{
+    brake::rules::{RawBrakes, Rules},
     ca::{Ca, CaError},
+    detect,
     folder::{self, Folder, FolderError},
+    incident::report::Contacts,
+    notify::RawOutput,
+    own::RawOwn,
 };
 
 /// Why the configuration or a key cannot be used.
@@ -22,12 +27,14 @@ pub enum ConfigError {
     Folder(#[from] FolderError),
     #[error("monitor.toml: {0}")]
     Toml(#[from] toml::de::Error),
-    #[error("monitor.toml: {key}: {problem}; {remedy}")]
+    #[error("{key}: {problem}; {remedy}")]
     Value { key: &'static str, problem: String, remedy: &'static str },
     #[error("{file}: {problem}; put the original back, or make a new monitor with `trefoil-monitor init`")]
     Key { file: &'static str, problem: String },
-    #[error(transparent)]
+    #[error("ca.pem: {0}")]
     Ca(#[from] CaError),
+    #[error("witness.toml: {0}")]
+    WitnessToml(toml::de::Error),
 }
 
 /// monitor.toml as written.
@@ -42,6 +49,17 @@ pub struct RawConfig {
     pub log: String,
     /// The operator's verifier key for policy bundles.
     pub bundle: String,
+    /// What is stopped without anybody's asking.
+    pub brakes: RawBrakes,
+    /// The monitor's own record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own: Option<RawOwn>,
+    /// Who reports incidents to whom.
+    #[serde(default)]
+    pub report: Contacts,
+    /// Who else is told of incidents, by name.
+    #[serde(default)]
+    pub notify: BTreeMap<String, RawOutput>,
 }
 
 /// monitor.toml, checked.
@@ -50,6 +68,10 @@ pub struct Config {
     pub origin: String,
     pub log: VerifierKey,
     pub bundle: VerifierKey,
+    pub brakes: Rules,
+    pub own: RawOwn,
+    pub report: Contacts,
+    pub notify: BTreeMap<String, RawOutput>,
 }
 
 impl Config {
@@ -58,11 +80,7 @@ impl Config {
     }
 
     pub fn check(raw: RawConfig) -> Result<Config, ConfigError> {
-        let listen = raw.listen.parse().map_err(|e| ConfigError::Value {
-            key: "listen",
-            problem: format!("{:?}: {e}", raw.listen),
-            remedy: "write an address and a port, such as 127.0.0.1:7480",
-        })?;
+        let listen = listen(&raw.listen)?;
         if raw.origin.is_empty() || raw.origin.contains(char::is_whitespace) || raw.origin.contains('+') {
             return Err(ConfigError::Value {
                 key: "origin",
@@ -72,11 +90,30 @@ impl Config {
         }
         let log = verifier("log", &raw.log)?;
         let bundle = verifier("bundle", &raw.bundle)?;
-        Ok(Config { listen, origin: raw.origin, log, bundle })
+        let brakes = Rules::check(&raw.brakes, &detect::NAMES).map_err(|problem| ConfigError::Value {
+            key: "brakes",
+            problem,
+            remedy: "correct the rule, or take it out",
+        })?;
+        let own = raw.own.ok_or_else(|| ConfigError::Value {
+            key: "own",
+            problem: "the section is missing".to_owned(),
+            remedy: "make a new monitor with `trefoil-monitor init`",
+        })?;
+        let (report, notify) = (raw.report, raw.notify);
+        Ok(Config { listen, origin: raw.origin, log, bundle, brakes, own, report, notify })
     }
 }
 
-fn verifier(key: &'static str, text: &str) -> Result<VerifierKey, ConfigError> {
+pub(crate) fn listen(text: &str) -> Result<SocketAddr, ConfigError> {
+    text.parse().map_err(|e| ConfigError::Value {
+        key: "listen",
+        problem: format!("{text:?}: {e}"),
+        remedy: "write an address and a port, such as 127.0.0.1:7480",
+    })
+}
+
+pub(crate) fn verifier(key: &'static str, text: &str) -> Result<VerifierKey, ConfigError> {
     let remedy = "write an Ed25519 verifier key, name+id+base64, as `trefoil record keys` prints it";
     let wrong = |problem: String| ConfigError::Value { key, problem, remedy };
     let parsed: VerifierKey = text.parse().map_err(|e| wrong(format!("{e}")))?;

@@ -46,14 +46,24 @@ impl Folder {
         Folder(dir.into())
     }
 
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
     /// Makes the folder, for its owner alone; refuses one that exists.
     pub fn create(&self) -> Result<(), FolderError> {
-        if self.0.join("monitor.toml").exists() {
+        self.create_bare()?;
+        make_dir(&self.bundles())?;
+        make_dir(&self.copy())?;
+        make_dir(&self.own())
+    }
+
+    /// Makes the folder without any of a monitor's own.
+    pub fn create_bare(&self) -> Result<(), FolderError> {
+        if self.config().exists() || self.witness_config().exists() {
             return Err(FolderError::Exists(self.0.clone()));
         }
-        make_dir(&self.0)?;
-        make_dir(&self.bundles())?;
-        make_dir(&self.copy())
+        make_dir(&self.0)
     }
 
     pub fn config(&self) -> PathBuf {
@@ -65,17 +75,47 @@ impl Folder {
     pub fn redecided_key(&self) -> PathBuf {
         self.0.join("redecided.key")
     }
+    pub fn brake_key(&self) -> PathBuf {
+        self.0.join("brake.key")
+    }
+    /// What is stopped.
+    pub fn brakes(&self) -> PathBuf {
+        self.0.join("brakes.json")
+    }
     pub fn ca_key(&self) -> PathBuf {
         self.0.join("ca.key")
     }
     pub fn ca_cert(&self) -> PathBuf {
         self.0.join("ca.pem")
     }
+    /// The authority by which gates are known at the door.
+    pub fn door_key(&self) -> PathBuf {
+        self.0.join("door.key")
+    }
+    pub fn door_cert(&self) -> PathBuf {
+        self.0.join("door.pem")
+    }
+    /// Certificates of the gates that are let in.
+    pub fn gates(&self) -> PathBuf {
+        self.0.join("gates")
+    }
+    /// A witness's configuration, in place of a monitor's.
+    pub fn witness_config(&self) -> PathBuf {
+        self.0.join("witness.toml")
+    }
+    /// What a witness cosigned last, a file for each log.
+    pub fn held(&self) -> PathBuf {
+        self.0.join("held")
+    }
     pub fn identity(&self) -> PathBuf {
         self.0.join("detail.age")
     }
     pub fn bundles(&self) -> PathBuf {
         self.0.join("bundle")
+    }
+    /// Wrapped day keys, each in a file of its own.
+    pub fn keys(&self) -> PathBuf {
+        self.0.join("keys")
     }
     pub fn copy(&self) -> PathBuf {
         self.0.join("copy")
@@ -84,8 +124,20 @@ impl Folder {
     pub fn snapshot(&self) -> PathBuf {
         self.0.join("snapshot")
     }
-    pub fn incidents(&self) -> PathBuf {
-        self.0.join("incidents.ndjson")
+    /// The monitor's own record: `wal`, `details`, `keys`, and `record`, which is published.
+    pub fn own(&self) -> PathBuf {
+        self.0.join("own")
+    }
+    pub fn own_key(&self) -> PathBuf {
+        self.0.join("own.key")
+    }
+    /// How far an output has told what is in the own record.
+    pub fn cursor(&self, output: &str) -> PathBuf {
+        self.own().join("told").join(output)
+    }
+    /// The socket by which the command line asks a monitor that runs.
+    pub fn control(&self) -> PathBuf {
+        self.0.join("control")
     }
 
     /// Takes the folder for this process; held as long as the file is.

@@ -1,150 +1,175 @@
-//! Incidents: what the gate's log says and the monitor would not have decided, with the evidence and the time by which
-//! a regulator must have heard. Finding them belongs to `entries` and `monitor`; here they are named and kept.
+//! Incidents: what the monitor found, with the evidence and the time by which a regulator must have heard. They are
+//! entries of the monitor's own record, and nothing else: what is known of them is a fold over it (`store`), rebuilt at
+//! every start, so that a crash loses none. Here is the one place that appends them.
+//!
+//! Commit order of every step:
+//!   1. append the entry to the own record     crash here: it is there or it is not; the next start's fold tells
+//!   2. fold it                                 crash here: as above
+//!   3. tell the outputs (`notify`)             crash here: each output goes on from its own cursor
+//!
+//! Finding them belongs to `detect`, `entries` and `monitor`; stopping something because of them to the brakes.
 
-use std::{fmt, fs::OpenOptions, io::Write, os::unix::fs::OpenOptionsExt, path::PathBuf};
+pub mod breach;
+pub mod desk;
+pub mod evidence;
+pub mod facts;
+pub mod report;
+pub mod show;
+pub mod store;
 
-use serde::Serialize;
-use tlog::entry::Micros;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::folder::{self, FolderError};
+pub use breach::{Breach, Fault};
+pub use store::{Found, Incident, Refusal, Status, Store};
+use thiserror::Error;
+use tlog::{
+    detail::{Change, IncidentChanged},
+    entry::{Kind, Micros},
+};
+use tokio::sync::watch;
 
-/// Hours from finding an incident to the report that the law asks for (GDPR, Article 33).
-pub const REPORT_HOURS_MAX: i64 = 72;
-const HOUR_US: i64 = 3_600 * 1_000_000;
+use crate::{
+    detect::Finding,
+    own::{Kept, Own, OwnError},
+};
 
-/// What kind of rule the gate broke. A closed list, written in incidents.ndjson.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Breach {
-    /// Two trees of one log: signed checkpoints that cannot both be true.
-    Fork,
-    /// An entry that is not one.
-    Malformed,
-    /// A kind of entry that this gate has no business writing.
-    Unexpected,
-    /// A time that runs backwards, or away from the monitor's clock.
-    Clock,
-    /// A detail that is missing, does not open, is not what was committed to, or contradicts its entry.
-    Detail,
-    /// A keyed hash of a principal or a request that is not that of the detail.
-    Identity,
-    /// A policy, profile, place or decision other than the monitor's own.
-    Decision,
-    /// A statement released that is refused, or refused that is cleared.
-    Verdict,
-    /// An entry out of its session's order.
-    Session,
-    /// Counts that do not add up.
-    Count,
-    /// A day key that is not one.
-    Key,
+/// Why an incident could not be kept or changed.
+#[derive(Debug, Error)]
+pub enum IncidentError {
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    #[error(transparent)]
+    Own(#[from] OwnError),
 }
 
-impl Breach {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Breach::Fork => "fork",
-            Breach::Malformed => "malformed",
-            Breach::Unexpected => "unexpected",
-            Breach::Clock => "clock",
-            Breach::Detail => "detail",
-            Breach::Identity => "identity",
-            Breach::Decision => "decision",
-            Breach::Verdict => "verdict",
-            Breach::Session => "session",
-            Breach::Count => "count",
-            Breach::Key => "key",
-        }
-    }
+/// All incidents of a monitor. Cheap to clone; every clone sees the same.
+#[derive(Clone)]
+pub struct Incidents(Arc<Shared>);
+
+struct Shared {
+    own: Own,
+    /// Origin of the log that evidence is in.
+    log: String,
+    state: Mutex<State>,
+    /// The size of the own record as far as incidents need it; outputs wait for it to grow.
+    size: watch::Sender<u64>,
 }
 
-/// Why an entry is not cosigned.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Fault {
-    pub breach: Breach,
-    /// One sentence: what the entry says and what the monitor found.
-    pub reason: String,
-}
-
-impl Fault {
-    pub fn new(breach: Breach, reason: impl Into<String>) -> Fault {
-        Fault { breach, reason: reason.into() }
-    }
-}
-
-/// One line of incidents.ndjson.
-#[derive(Debug, Clone, Serialize)]
-pub struct Incident {
-    /// When it was found, RFC 3339.
-    pub time: String,
-    /// By when it must be reported, RFC 3339.
-    pub report_by: String,
-    /// The entry it is about, or the size of the tree that the log forked from.
-    pub index: u64,
-    pub kind: Breach,
-    pub reason: String,
-    pub evidence: Evidence,
-}
-
-/// What proves it: the log signed this checkpoint over this entry.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Evidence {
-    /// The entry's line, exactly as posted; absent for a fork.
-    pub entry: Option<String>,
-    /// The posted checkpoint with the log's signature.
-    pub checkpoint: String,
-    /// For a fork, the other signed checkpoint.
-    pub held: Option<String>,
-}
-
-impl Incident {
-    pub fn new(index: u64, fault: Fault, evidence: Evidence, now: Micros) -> Incident {
-        Incident {
-            time: now.to_string(),
-            report_by: Micros(now.0.saturating_add(REPORT_HOURS_MAX * HOUR_US)).to_string(),
-            index,
-            kind: fault.breach,
-            reason: fault.reason,
-            evidence,
-        }
-    }
-}
-
-impl fmt::Display for Incident {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (index, kind) = (self.index, self.kind.as_str());
-        write!(f, "incident: entry {index}: {kind}: {} (report by {})", self.reason, self.report_by)
-    }
-}
-
-/// The file of incidents, append-only.
-pub struct Incidents {
-    path: PathBuf,
-    last: Option<(u64, Breach, String)>,
+#[derive(Default)]
+struct State {
+    store: Store,
+    /// Entries of the own record that are folded.
+    folded: u64,
+    /// An append failed, so that the own record may hold more than was folded.
+    behind: bool,
 }
 
 impl Incidents {
-    pub fn new(path: PathBuf) -> Incidents {
-        Incidents { path, last: None }
+    /// Folds the own record. `log` is the origin of the log that is followed.
+    pub fn open(own: Own, log: &str) -> Result<Incidents, IncidentError> {
+        let mut state = State::default();
+        state.catch_up(&own)?;
+        let size = watch::Sender::new(state.folded);
+        Ok(Incidents(Arc::new(Shared { own, log: log.to_owned(), state: Mutex::new(state), size })))
     }
 
-    /// Prints and keeps an incident. A gate that posts the same entry again and again makes one incident, not many.
-    pub fn report(&mut self, incident: &Incident) -> Result<(), FolderError> {
-        let Evidence { entry, checkpoint, .. } = &incident.evidence;
-        let this = (incident.index, incident.kind, entry.as_ref().unwrap_or(checkpoint).clone());
-        if self.last.as_ref() == Some(&this) {
-            return Ok(());
+    /// The record that the incidents are entries of.
+    pub fn own(&self) -> &Own {
+        &self.0.own
+    }
+
+    /// Keeps a finding: opens an incident, or adds to the one that it is more of. Answers its id. Saying the same twice
+    /// changes nothing.
+    pub fn open_one(&self, found: impl Into<Found>, now: Micros) -> Result<String, IncidentError> {
+        let mut state = self.current()?;
+        let (kind, id, change) = match state.store.plan(found.into(), &self.0.log, now) {
+            store::Plan::Known(id) => return Ok(id),
+            store::Plan::Open(opened) => {
+                let index = self.append(&mut state, Kind::IncidentOpened, &opened)?;
+                eprintln!("{}", show::line(&opened));
+                let id = opened.id.clone();
+                state.store.opened(index, opened)?;
+                self.folded(state, index);
+                return Ok(id);
+            }
+            store::Plan::Add(changed) => (Kind::IncidentChanged, changed.id.clone(), changed),
+        };
+        let index = self.append(&mut state, kind, &change)?;
+        state.store.changed(index, now, change)?;
+        self.folded(state, index);
+        Ok(id)
+    }
+
+    /// Changes an incident as somebody asks; answers it as it is afterwards.
+    pub fn change(&self, id: &str, change: Change, now: Micros) -> Result<Incident, IncidentError> {
+        let mut state = self.current()?;
+        let changed: IncidentChanged = state.store.change(id, change)?;
+        let index = self.append(&mut state, Kind::IncidentChanged, &changed)?;
+        state.store.changed(index, now, changed)?;
+        let incident = state.store.get(id)?.clone();
+        self.folded(state, index);
+        Ok(incident)
+    }
+
+    /// Reads what is known.
+    pub fn read<T>(&self, read: impl FnOnce(&Store) -> T) -> Result<T, IncidentError> {
+        Ok(read(&self.current()?.store))
+    }
+
+    /// Changes whenever there is more to tell.
+    pub fn watch(&self) -> watch::Receiver<u64> {
+        self.0.size.subscribe()
+    }
+
+    fn append(
+        &self,
+        state: &mut State,
+        kind: Kind,
+        detail: &impl serde::Serialize,
+    ) -> Result<u64, IncidentError> {
+        self.0.own.append(kind, detail).map_err(|error| {
+            state.behind = true;
+            error.into()
+        })
+    }
+
+    fn folded(&self, mut state: MutexGuard<'_, State>, index: u64) {
+        state.folded = index.saturating_add(1);
+        self.0.size.send_replace(state.folded);
+    }
+
+    /// The state, after whatever an append that failed may have left in the record.
+    fn current(&self) -> Result<MutexGuard<'_, State>, IncidentError> {
+        let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.behind {
+            state.catch_up(&self.0.own)?;
+            state.behind = false;
+            self.0.size.send_replace(state.folded);
         }
-        eprintln!("{incident}");
-        let line = serde_json::to_string(incident).unwrap_or_else(|e| format!("{{\"unwritable\":\"{e}\"}}"));
-        let mut options = OpenOptions::new();
-        let written = options.append(true).create(true).mode(0o600).open(&self.path).and_then(|mut file| {
-            file.write_all(format!("{line}\n").as_bytes())?;
-            file.sync_data()?;
-            folder::sync_parent(&self.path)
-        });
-        written.map_err(folder::at(&self.path))?;
-        self.last = Some(this);
+        Ok(state)
+    }
+}
+
+impl State {
+    fn catch_up(&mut self, own: &Own) -> Result<(), IncidentError> {
+        let damaged = |index: u64, refusal: &Refusal| OwnError::Damaged { index, problem: refusal.to_string() };
+        own.each(self.folded, |kept: Kept| {
+            let (index, time) = (kept.index, kept.time);
+            let folded = match kept.kind {
+                Kind::IncidentOpened => self.store.opened(index, kept.detail()?),
+                Kind::IncidentChanged => self.store.changed(index, time, kept.detail()?),
+                _ => Ok(()),
+            };
+            self.folded = index.saturating_add(1);
+            folded.map_err(|refusal| damaged(index, &refusal))
+        })?;
         Ok(())
+    }
+}
+
+impl From<Finding> for Found {
+    fn from(finding: Finding) -> Found {
+        let Finding { detector, severity, at, about, evidence, reasons } = finding;
+        Found { detector: detector.to_owned(), severity, about, at, evidence, reasons, exhibit: None }
     }
 }

@@ -15,8 +15,9 @@ use tlog::{
 use crate::{
     bundle::{self, BundleError},
     ca::{self, CaError},
-    config::{Config, ConfigError, RawConfig},
+    config::{self, Config, ConfigError, RawConfig},
     folder::{Folder, FolderError, write_file},
+    own::RawOwn,
 };
 
 /// What a monitor is made from.
@@ -27,6 +28,8 @@ pub struct Plan<'a> {
     /// Names of the two cosigners; made from the enclave's name when absent.
     pub witness_name: Option<String>,
     pub redecided_name: Option<String>,
+    /// Origin of the monitor's own record; likewise.
+    pub own_origin: Option<String>,
 }
 
 /// What the operator needs to know of the monitor: all of it public.
@@ -38,10 +41,16 @@ pub struct Made {
     pub redecided: String,
     /// File of the authority's certificate, for `ssl_ca_file` at the sites.
     pub ca: String,
+    /// File of the certificate by which gates know the monitor.
+    pub door: String,
+    /// Verifier key of brakes.
+    pub brake: String,
     /// Whom day keys are wrapped for, `age1…`.
     pub recipient: String,
     /// Hash of the accepted policy bundle.
     pub policy: String,
+    /// Verifier key of the monitor's own record.
+    pub own: String,
 }
 
 /// Why no monitor was made.
@@ -67,11 +76,16 @@ pub enum InitError {
 
 /// Makes the folder. Everything is checked before anything is written, and monitor.toml is written last: without it
 /// the folder is no monitor's, and making one can be tried again.
-pub fn init(folder: &Folder, plan: Plan<'_>, now: Micros) -> Result<Made, InitError> {
-    let text = toml::to_string(&plan.config)?;
-    let config = Config::check(plan.config)?;
-    let signed = bundle::read(plan.bundle, &config.bundle)?;
+pub fn init(folder: &Folder, mut plan: Plan<'_>, now: Micros) -> Result<Made, InitError> {
+    let operator = config::verifier("bundle", &plan.config.bundle)?;
+    let signed = bundle::read(plan.bundle, &operator)?;
     let enclave = signed.bundle.enclave().name.clone();
+    let own_origin = plan.own_origin.take().unwrap_or_else(|| format!("{enclave}-monitor.example/incidents"));
+    let own = key(own_origin.clone(), KeyType::Ed25519)?;
+    let auditor = signed.bundle.enclave().auditor.clone();
+    plan.config.own = Some(RawOwn { origin: own_origin, auditor });
+    let text = toml::to_string(&plan.config)?;
+    Config::check(plan.config)?;
     let named = |name: Option<String>, what: &str| {
         name.unwrap_or_else(|| format!("{enclave}-monitor.example/{what}"))
     };
@@ -80,7 +94,9 @@ pub fn init(folder: &Folder, plan: Plan<'_>, now: Micros) -> Result<Made, InitEr
     if witness.name() == redecided.name() {
         return Err(InitError::SameName(witness.name().to_owned()));
     }
+    let brake = key(format!("{enclave}-monitor.example/brake"), KeyType::Ed25519)?;
     let authority = ca::make(&format!("{enclave} monitor CA"), now)?;
+    let door = ca::make(&format!("{enclave} monitor door"), now)?;
     let identity = age::x25519::Identity::generate();
 
     folder.create()?;
@@ -89,22 +105,34 @@ pub fn init(folder: &Folder, plan: Plan<'_>, now: Micros) -> Result<Made, InitEr
         |path: &Path, text: &str| write_file(path, format!("{}\n", text.trim_end()).as_bytes(), 0o600);
     secret(&folder.witness_key(), &witness.to_secret_text())?;
     secret(&folder.redecided_key(), &redecided.to_secret_text())?;
+    secret(&folder.own_key(), &own.to_secret_text())?;
+    secret(&folder.brake_key(), &brake.to_secret_text())?;
     secret(&folder.ca_key(), &authority.key_pem)?;
     secret(&folder.identity(), identity.to_string().expose_secret())?;
+    secret(&folder.door_key(), &door.key_pem)?;
+    write_file(&folder.door_cert(), door.cert_pem.as_bytes(), 0o644)?;
     write_file(&folder.ca_cert(), authority.cert_pem.as_bytes(), 0o644)?;
     write_file(&folder.config(), text.as_bytes(), 0o600)?;
     Ok(Made {
         witness: witness.verifier().to_string(),
         redecided: redecided.verifier().to_string(),
         ca: folder.ca_cert().display().to_string(),
+        door: folder.door_cert().display().to_string(),
+        brake: brake.verifier().to_string(),
         recipient: identity.to_public().to_string(),
         policy: signed.bundle.hash().to_string(),
+        own: own.verifier().to_string(),
     })
 }
 
-fn cosigner(name: String) -> Result<SigningKey, InitError> {
+/// A key that cosigns, under this name.
+pub(crate) fn cosigner(name: String) -> Result<SigningKey, InitError> {
+    key(name, KeyType::CosignatureV1)
+}
+
+fn key(name: String, kind: KeyType) -> Result<SigningKey, InitError> {
     let mut seed = [0; 32];
     OsRng.try_fill_bytes(&mut seed)?;
-    SigningKey::from_seed(&name, KeyType::CosignatureV1, seed)
+    SigningKey::from_seed(&name, kind, seed)
         .map_err(|problem| InitError::Name { name, problem })
 }

@@ -10,13 +10,15 @@ use lab::{
     AOIFE, AOIFE_WITHOUT, CLEARED, LUKAS, NOWHERE, ORIGIN, REFUSED, SECOND, Sealed, WRITE, encode, sign,
 };
 use monitor::monitor::Answer;
-use serde_json::{Value, json};
+use serde_json::json;
 use tlog::{
     checkpoint::Checkpoint,
     detail::Stage,
-    entry::{CountState, Micros},
-    hash::Hash,
+    entry::CountState,
+    hash::{Hash, leaf_hash},
     note::{KeyType, SigningKey},
+    proof::Receipt,
+    rule::ReleaseRule,
 };
 
 #[test]
@@ -35,17 +37,22 @@ fn what_is_not_cosigned() {
 /// The batch is refused at its last entry, leaves everything as it was, and makes one incident.
 fn check(scene: &mut Scene, name: &str, items: &[Sealed], kind: &str, reason: &str) {
     let lab = &mut scene.lab;
-    let before = (lab.monitor().size(), lab.monitor().root(), lab.incidents().len());
+    let before = (lab.monitor().size(), lab.monitor().root(), lab.refused().len());
     let index = before.0 + u64::try_from(items.len()).unwrap() - 1;
     let Answer::Refused(refused) = lab.post(items) else { panic!("{name}: cosigned or not judged") };
     assert!(refused.reason.contains(reason), "{name}: {}", refused.reason);
     assert_eq!(refused.index, index, "{name}");
     assert!(matches!(lab.post(items), Answer::Refused(_)), "{name}: refused again");
-    let incidents = lab.incidents();
-    assert_eq!(incidents.len(), before.2 + 1, "{name}: one incident, however often it is posted");
-    let incident = incidents.last().unwrap();
-    assert_eq!((&incident["kind"], &incident["index"]), (&json!(kind), &json!(index)), "{name}");
-    assert_eq!(incident["evidence"]["entry"].as_str().unwrap().as_bytes(), items.last().unwrap().0, "{name}");
+    let kept = lab.refused();
+    assert_eq!(kept.len(), before.2 + 1, "{name}: kept once, however often it is posted");
+    let (what, at, exhibit) = kept.last().unwrap();
+    assert_eq!((what.as_str(), *at), (kind, index), "{name}");
+    let entry = &items.last().unwrap().0;
+    assert_eq!(exhibit.entry.as_ref().unwrap().as_bytes(), String::from_utf8_lossy(entry).as_bytes(), "{name}");
+    // The log signed it, and what was kept proves that to anybody.
+    let rule = ReleaseRule::all_of(lab.gate.log.verifier(), &[]).unwrap();
+    let receipt = Receipt::parse(exhibit.proof.as_ref().unwrap()).unwrap();
+    receipt.verify(&rule, &leaf_hash(entry)).unwrap();
     assert_eq!((lab.monitor().size(), lab.monitor().root()), (before.0, before.1), "{name}");
 }
 
@@ -85,7 +92,7 @@ fn what_is_cosigned() {
     let items: Vec<Sealed> = pieces.into_iter().map(|piece| scene.lab.gate.seal(piece)).collect();
     scene.lab.accept(&items);
     scene.lab.open(&AOIFE);
-    assert_eq!(scene.lab.incidents(), Vec::<Value>::new());
+    assert_eq!(scene.lab.refused(), []);
 }
 
 #[test]
@@ -132,7 +139,7 @@ fn statuses_of_the_witness_rule() {
             assert_eq!(answer, expected, "{name}");
         }
     }
-    assert_eq!(lab.incidents(), Vec::<Value>::new(), "none of these proves anything against the log");
+    assert_eq!(lab.refused(), [], "none of these proves anything against the log");
 
     for (name, size, first, entries) in
         [("other entries of the same size", size, size, &[][..]), ("another past", next.size(), size, &items)]
@@ -140,23 +147,11 @@ fn statuses_of_the_witness_rule() {
         let note = sign(&lab.gate.log, &at(ORIGIN, size, other));
         let answer = lab.submit(&encode(&note, first, entries));
         assert!(matches!(answer, Answer::Refused(_)), "{name}: {answer:?}");
-        let incident = lab.incidents().pop().unwrap();
-        assert_eq!(incident["kind"], "fork", "{name}");
-        assert_eq!(incident["evidence"]["checkpoint"], note, "{name}");
-        assert!(incident["evidence"]["held"].as_str().unwrap().starts_with(ORIGIN), "{name}");
+        let (kind, _, exhibit) = lab.refused().pop().unwrap();
+        assert_eq!((kind.as_str(), exhibit.checkpoint), ("fork", note), "{name}");
+        assert!(exhibit.held.unwrap().starts_with(ORIGIN), "{name}");
     }
     lab.accept(&items);
-}
-
-#[test]
-fn an_incident_has_a_clock() {
-    let mut scene = Scene::new();
-    let forged = scene.release(REFUSED);
-    let items = scene.seal(forged);
-    scene.lab.post(&items);
-    let incident = scene.lab.incidents().pop().unwrap();
-    let time = |key: &str| Micros::parse_rfc3339(incident[key].as_str().unwrap()).unwrap().0;
-    assert_eq!(time("report_by") - time("time"), 72 * 3_600 * SECOND);
 }
 
 /// A gate that the monitor could not hear catches up, in as many batches as it takes; then it may not be late again.

@@ -2,7 +2,10 @@
 //! a file of its own. Exit codes: 0 as promised, 1 not, 2 cannot tell.
 
 mod accept;
+mod brake;
 mod check;
+mod enrol;
+mod incidents;
 mod init;
 mod keys;
 mod run;
@@ -31,7 +34,12 @@ enum Command {
     Run(run::Arguments),
     Check(check::Arguments),
     Accept(accept::Arguments),
+    Enrol(enrol::Arguments),
     Keys(keys::Arguments),
+    Incidents(incidents::Arguments),
+    Brake(brake::Brake),
+    Lift(brake::Lift),
+    Brakes(brake::Brakes),
 }
 
 pub fn main() -> ExitCode {
@@ -41,7 +49,12 @@ pub fn main() -> ExitCode {
         Command::Run(arguments) => run::run(arguments, json),
         Command::Check(arguments) => check::check(arguments),
         Command::Accept(arguments) => accept::accept(arguments),
+        Command::Enrol(arguments) => enrol::enrol(&arguments),
         Command::Keys(arguments) => keys::keys(arguments),
+        Command::Incidents(arguments) => incidents::incidents(arguments),
+        Command::Brake(arguments) => brake::brake(arguments),
+        Command::Lift(arguments) => brake::lift(arguments),
+        Command::Brakes(arguments) => brake::brakes(arguments),
     };
     outcome.say(json)
 }
@@ -51,6 +64,11 @@ pub enum Outcome {
     Done {
         text: String,
         json: Value,
+    },
+    /// As promised; the JSON is a line for each.
+    Lines {
+        text: String,
+        json: String,
     },
     /// What was promised does not hold.
     Not(String),
@@ -85,6 +103,11 @@ impl Outcome {
             }
             Outcome::Done { text, .. } => {
                 println!("{text}");
+                ExitCode::SUCCESS
+            }
+            Outcome::Lines { text, json: lines } => {
+                let said = if json { lines } else { text };
+                println!("{}", said.trim_end());
                 ExitCode::SUCCESS
             }
             Outcome::Not(why) => failed(why, 1),

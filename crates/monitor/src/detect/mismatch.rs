@@ -21,6 +21,7 @@ pub fn is_about_decisions(breach: Breach) -> bool {
         | Breach::Verdict
         | Breach::Count
         | Breach::Key
+        | Breach::Brake
         | Breach::Unexpected => true,
         Breach::Fork | Breach::Malformed | Breach::Clock | Breach::Session => false,
     }

@@ -9,9 +9,11 @@ use std::{
 };
 
 use monitor::{
+    brake::rules::RawBrakes,
     bundle,
     config::RawConfig,
     folder::Folder,
+    incident::report::Contacts,
     init::{self, Made, Plan},
     monitor::{Answer, Cosigned, Monitor},
 };
@@ -23,7 +25,7 @@ use tempfile::TempDir;
 use tlog::{
     checkpoint::Checkpoint,
     detail::{
-        self, Committed, Counted, Cut, DayKey, Refused, Released, SessionClose, SessionOpen, Stage,
+        self, Change, Committed, Counted, Cut, DayKey, Exhibit, Refused, Released, SessionClose, SessionOpen, Stage,
         Statement, Subjects, WriteStatement, Written,
     },
     entry::{Count, CountState, Decision, Entry, Kind, Micros},
@@ -354,9 +356,18 @@ impl Lab {
             origin: ORIGIN.to_owned(),
             log: log.verifier().to_string(),
             bundle: operator.verifier().to_string(),
+            brakes: RawBrakes::at_first(),
+            own: None,
+            report: Contacts::default(),
+            notify: BTreeMap::new(),
         };
-        let plan =
-            Plan { config, bundle: &dir.path().join("bundle"), witness_name: None, redecided_name: None };
+        let plan = Plan {
+            config,
+            bundle: &dir.path().join("bundle"),
+            witness_name: None,
+            redecided_name: None,
+            own_origin: None,
+        };
         let made = init::init(&Folder::new(dir.path().join("monitor")), plan, now).unwrap();
         let day = now.to_string()[..10].to_owned();
         let gate = Gate {
@@ -429,9 +440,23 @@ impl Lab {
         id
     }
 
-    pub fn incidents(&self) -> Vec<Value> {
-        let text = fs::read_to_string(self.monitor_dir().join("incidents.ndjson")).unwrap_or_default();
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    /// What was refused, in order: kind, index, and what was kept of it.
+    pub fn refused(&mut self) -> Vec<(String, u64, Exhibit)> {
+        let read = self.monitor().incidents().read(|store| {
+            let mut from = 0;
+            let mut refused = Vec::new();
+            while let Some((index, incident)) = store.event(from) {
+                from = index + 1;
+                let (reasons, evidence, exhibit) = match incident.steps.last().map(|step| step.change.clone()) {
+                    None => (incident.opened.reasons, incident.opened.evidence, incident.opened.exhibit),
+                    Some(Change::Evidence { reasons, evidence, exhibit, .. }) => (reasons, evidence, exhibit),
+                    Some(_) => continue,
+                };
+                refused.push((reasons[0].what.clone(), evidence[0], exhibit.unwrap()));
+            }
+            refused
+        });
+        read.unwrap()
     }
 }
 

@@ -1,0 +1,224 @@
+//! The monitor's own record: a log of the monitor's that the operator cannot edit, of what it found and did. It has the
+//! layout, the seals and the commit order of every record (`record`); nobody cosigns it, so that its rule asks for its
+//! own signature alone. What the entries mean belongs to those who append them: `incident` and the brakes.
+
+pub mod http;
+mod wait;
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use record::{
+    Config, Detail, Draft, NotWitnessed, OpenError, Record,
+    show::{Opener, Reading, ShowError},
+};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use thiserror::Error;
+use tlog::{
+    entry::{Kind, Micros},
+    json::JsonError,
+    note::{KeyType, SigningKey},
+    rule::{ReleaseRule, RuleTextError},
+};
+
+use crate::{
+    clock,
+    folder::{self, Folder, FolderError},
+};
+
+/// How long an append waits for the disk.
+pub const APPEND_WAIT_MS_MAX: u64 = 30_000;
+
+/// `[own]` of monitor.toml, as written.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawOwn {
+    /// Origin of the monitor's own record, and the name of its key.
+    pub origin: String,
+    /// Who else can open the details: the auditor's age recipient. Without one, the monitor alone can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auditor: Option<String>,
+}
+
+/// Why the own record cannot be used.
+#[derive(Debug, Error)]
+pub enum OwnError {
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    #[error("own.key: {0}; put the original back, or make a new monitor with `trefoil-monitor init`")]
+    Key(String),
+    #[error("the rule of the own record: {0}")]
+    Rule(#[from] RuleTextError),
+    #[error("the own record: {0}")]
+    Open(#[from] OpenError),
+    #[error("the own record: {0}")]
+    Read(#[from] ShowError),
+    #[error("the own record: entry {index}: {problem}; restore the folder `own` from a backup")]
+    Damaged { index: u64, problem: String },
+    #[error("the own record: {0}")]
+    NotWritten(#[from] NotWitnessed),
+    #[error("the own record: a detail cannot be written: {0}")]
+    Detail(#[from] JsonError),
+}
+
+/// The own record, open for appending. Cheap to clone; when the last is dropped, the record is stopped and published.
+#[derive(Clone)]
+pub struct Own(Arc<Inner>);
+
+struct Inner {
+    record: Record,
+    dirs: Dirs,
+    identity: String,
+    origin: String,
+}
+
+/// Where the own record lies.
+#[derive(Clone)]
+struct Dirs {
+    wal: PathBuf,
+    details: PathBuf,
+    keys: PathBuf,
+    record: PathBuf,
+}
+
+impl Dirs {
+    fn of(folder: &Folder) -> Dirs {
+        let own = folder.own();
+        Dirs {
+            wal: own.join("wal"),
+            details: own.join("details"),
+            keys: own.join("keys"),
+            record: own.join("record"),
+        }
+    }
+}
+
+/// An entry of the own record, with its detail in clear.
+pub struct Kept {
+    pub index: u64,
+    pub time: Micros,
+    pub kind: Kind,
+    detail: Option<serde_json::Value>,
+}
+
+impl Kept {
+    /// The detail, as the type of the entry's kind.
+    pub fn detail<T: DeserializeOwned>(&self) -> Result<T, OwnError> {
+        let damaged = |problem: String| OwnError::Damaged { index: self.index, problem };
+        let detail = self.detail.clone().ok_or_else(|| damaged(format!("{} without a detail", self.kind)))?;
+        serde_json::from_value(detail).map_err(|e| damaged(e.to_string()))
+    }
+}
+
+impl Own {
+    /// Opens the own record of a monitor whose folder the caller has locked. `identity` is the monitor's, which opens
+    /// what is sealed.
+    pub fn open(folder: &Folder, raw: &RawOwn, identity: &str) -> Result<Own, OwnError> {
+        let key = signing_key(folder, &raw.origin)?;
+        let rule = ReleaseRule::all_of(key.verifier(), &[])?;
+        let monitor: age::x25519::Identity =
+            identity.parse().map_err(|problem: &'static str| OwnError::Key(problem.to_owned()))?;
+        let mut recipients = vec![monitor.to_public().to_string()];
+        recipients.extend(raw.auditor.clone());
+        let dirs = Dirs::of(folder);
+        let record = Record::open(Config {
+            origin: raw.origin.clone(),
+            gate: gate_name(&raw.origin),
+            log_key: key,
+            rule,
+            wal_dir: dirs.wal.clone(),
+            details_dir: dirs.details.clone(),
+            keys_dir: dirs.keys.clone(),
+            record_dir: dirs.record.clone(),
+            recipients,
+            monitor_url: None,
+            monitor_tls: None,
+            cosign_wait: Duration::from_millis(record::COSIGN_WAIT_MS_MAX),
+            clock: Arc::new(clock::now),
+        })?;
+        let (identity, origin) = (identity.to_owned(), raw.origin.clone());
+        Ok(Own(Arc::new(Inner { record, dirs, identity, origin })))
+    }
+
+    /// The origin of the own record.
+    pub fn origin(&self) -> &str {
+        &self.0.origin
+    }
+
+    /// Appends an entry; answers its index once it is durable and signed. Blocks for as long as the disk takes.
+    /// After an error with an index the entry may be there all the same: the next [`Own::each`] tells.
+    pub fn append(&self, kind: Kind, detail: &impl Serialize) -> Result<u64, OwnError> {
+        let draft = Draft { detail: Some(Detail::of(detail)?), ..Draft::new(kind) };
+        let waiting = self.0.record.begin(draft.into())?;
+        let limit = Duration::from_millis(APPEND_WAIT_MS_MAX);
+        let outcome = wait::block_on(std::future::poll_fn(|context| waiting.poll(context)), limit);
+        Ok(outcome.unwrap_or_else(|| waiting.give_up())?.index())
+    }
+
+    /// Hands every entry from `from` on to `each`, in order, those that are not yet published included.
+    pub fn each(&self, from: u64, each: impl FnMut(Kept) -> Result<(), OwnError>) -> Result<(), OwnError> {
+        read(&self.0.dirs, &self.0.identity, from, each)
+    }
+
+    /// Finishes and publishes; for a clean stop. Nothing can be appended afterwards.
+    pub fn stop(&self) {
+        self.0.stop();
+    }
+}
+
+impl Inner {
+    fn stop(&self) {
+        let limit = Duration::from_millis(APPEND_WAIT_MS_MAX);
+        if let Some(Err(why)) = wait::block_on(self.record.stop(), limit)
+            && !matches!(why, record::Why::Stopped)
+        {
+            eprintln!("the own record: {why}");
+        }
+    }
+}
+
+impl Drop for Inner {
+    /// Waits for the writer, so that whoever opens the folder next finds it unlocked.
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn read(
+    dirs: &Dirs,
+    identity: &str,
+    from: u64,
+    mut each: impl FnMut(Kept) -> Result<(), OwnError>,
+) -> Result<(), OwnError> {
+    let Dirs { wal, details, keys, record } = dirs.clone();
+    let reading = Reading::open(record, details, wal)?;
+    let mut opener = Opener::new(identity, keys);
+    reading.each(from, reading.size(), |shown| {
+        let entry = shown.entry()?;
+        let detail = opener.open(&shown)?;
+        each(Kept { index: shown.index, time: entry.time, kind: entry.kind, detail })
+    })
+}
+
+/// The own record's signing key, made by `init`.
+fn signing_key(folder: &Folder, origin: &str) -> Result<SigningKey, OwnError> {
+    let text = folder::read_secret(&folder.own_key())?;
+    let key: SigningKey = text.trim().parse().map_err(|e| OwnError::Key(format!("{e}")))?;
+    if key.verifier().key_type() != KeyType::Ed25519 {
+        return Err(OwnError::Key("not a key of type 01 (Ed25519)".to_owned()));
+    }
+    if key.verifier().name() != origin {
+        let (is, should) = (key.verifier().name(), origin);
+        return Err(OwnError::Key(format!("it signs as {is}, but own.origin is {should}")));
+    }
+    Ok(key)
+}
+
+/// The release rule of the own record, for whoever verifies it: its signature, and nobody's cosignature.
+pub fn rule(folder: &Folder, origin: &str) -> Result<ReleaseRule, OwnError> {
+    Ok(ReleaseRule::all_of(signing_key(folder, origin)?.verifier(), &[])?)
+}
+
+/// What entries of the own record name as their writer: the origin up to its path.
+fn gate_name(origin: &str) -> String {
+    origin.split('/').next().unwrap_or(origin).to_owned()
+}
