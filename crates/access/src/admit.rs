@@ -14,6 +14,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Duration, timeout};
 
+use crate::brake::Seat;
 use crate::config::Site;
 use crate::entries::detail_of;
 use crate::fault::{Fault, Whose};
@@ -57,6 +58,8 @@ pub struct Admitted {
     pub permit: Permit,
     /// The pool role, until the backend has ended.
     pub lease: Lease,
+    /// By which a brake ends it.
+    pub seat: Seat,
     /// Where.
     pub site: Site,
     /// Whether the gate goes on using the site.
@@ -67,6 +70,10 @@ pub struct Admitted {
 
 /// Decides, records and connects.
 pub async fn admit(gate: &Gate, asker: Asker) -> Result<Admitted, Fault> {
+    let seat = match gate.brakes.sit(&asker.principal) {
+        Ok(seat) => seat,
+        Err(fault) => return Err(refuse_braked(gate, &asker, fault).await),
+    };
     let permit = match decide(gate, &asker) {
         Ok(permit) => permit,
         Err(denial) => return Err(refuse(gate, &asker, &denial).await),
@@ -91,8 +98,9 @@ pub async fn admit(gate: &Gate, asker: Asker) -> Result<Admitted, Fault> {
         };
         match open_at(gate, &asker, &permit, site, &lease).await {
             Ok((id, backend)) => {
+                seat.opens(&id);
                 let site = site.clone();
-                return Ok(Admitted { id, asker, permit, lease, site, standing, backend });
+                return Ok(Admitted { id, asker, permit, lease, seat, site, standing, backend });
             }
             // It takes connections and no sessions, as while it starts or stops: the next one may do better.
             Err(fault) if fault.whose == Whose::Site => {
@@ -232,18 +240,30 @@ fn decide(gate: &Gate, asker: &Asker) -> Result<Permit, Denial> {
     })
 }
 
-/// Records a denial at connect, and says it with the entry's number.
-async fn refuse(gate: &Gate, asker: &Asker, denial: &Denial) -> Fault {
-    let detail = Refused {
+/// What is recorded of somebody who gets no session.
+fn refused(asker: &Asker, rule: &str, sentence: &str) -> Refused {
+    Refused {
         principal: asker.principal.clone(),
         listener: asker.listener.clone(),
         purpose: asker.purpose.clone(),
         ticket: asker.ticket.clone(),
         stage: Stage::Connect,
         statement: None,
-        rule: denial.rule.clone(),
-        sentence: denial.sentence.clone(),
-    };
+        rule: rule.to_owned(),
+        sentence: sentence.to_owned(),
+    }
+}
+
+/// Records that somebody came who is stopped.
+async fn refuse_braked(gate: &Gate, asker: &Asker, fault: Fault) -> Fault {
+    let detail = refused(asker, tlog::brake::RULE, &fault.internal);
+    gate.append_refusal(Kind::AccessDecision, &detail, None).await;
+    fault
+}
+
+/// Records a denial at connect, and says it with the entry's number.
+async fn refuse(gate: &Gate, asker: &Asker, denial: &Denial) -> Fault {
+    let detail = refused(asker, &denial.rule, &denial.sentence);
     let entry = gate.append_refusal(Kind::AccessDecision, &detail, None).await;
     Fault::policy(
         format!("refused: {} (rule {}; {entry})", denial.sentence, denial.rule),
@@ -263,7 +283,7 @@ async fn answers(site: &Site) -> bool {
 }
 
 /// 16 random bytes in hexadecimal, of which the first makes a positive serial number that keeps all its digits.
-fn session_id() -> String {
+pub(crate) fn session_id() -> String {
     let mut bytes = [0_u8; 16];
     rand::rng().fill_bytes(&mut bytes);
     bytes[0] = (bytes[0] & 0x3f) | 0x40;
@@ -271,7 +291,7 @@ fn session_id() -> String {
 }
 
 /// A fresh key for one session, and the request that names the role (PEM both).
-fn certificate_request(role: &str) -> Result<(String, String), Fault> {
+pub(crate) fn certificate_request(role: &str) -> Result<(String, String), Fault> {
     let failed = |e: rcgen::Error| Fault::ours(format!("certificate request: {e}"));
     let key = KeyPair::generate().map_err(failed)?;
     let mut params = CertificateParams::new(Vec::new()).map_err(failed)?;

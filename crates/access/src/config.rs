@@ -56,11 +56,15 @@ pub struct Config {
     pub usage: PathBuf,
     /// Folder of the published log.
     pub record: PathBuf,
+    /// File of what the monitor has stopped.
+    pub brakes: PathBuf,
+    /// By which the monitor signs what it stops.
+    pub brake_key: VerifierKey,
     /// What a checkpoint needs before anything is released under it.
     pub rule: ReleaseRule,
     /// The log's signing key.
     pub log_key: SigningKey,
-    /// Who can open day keys: age recipients of operator, monitor and auditor.
+    /// Who can open day keys: age recipients of operator and monitor, and that of the bundle's auditor.
     pub recipients: Vec<String>,
 }
 
@@ -149,6 +153,8 @@ struct Raw {
     keys: PathBuf,
     usage: PathBuf,
     record: PathBuf,
+    brakes: PathBuf,
+    brake_key: String,
     rule: PathBuf,
     log_key: PathBuf,
     recipients: Vec<String>,
@@ -171,6 +177,8 @@ impl Config {
         let bundle_key =
             raw.bundle_key.parse::<VerifierKey>().map_err(|e| invalid(file, format!("bundle_key: {e}")))?;
         let bundle = signed_bundle(&at(&raw.bundle), &bundle_key)?;
+        let brake_key =
+            raw.brake_key.parse::<VerifierKey>().map_err(|e| invalid(file, format!("brake_key: {e}")))?;
         let secrets_file = at(&raw.secrets);
         let secrets: Secrets =
             serde_json::from_str(&text(&secrets_file)?).map_err(|e| invalid(&secrets_file, e.to_string()))?;
@@ -180,6 +188,9 @@ impl Config {
         let log_key =
             text(&key_file)?.trim().parse::<SigningKey>().map_err(|e| invalid(&key_file, e.to_string()))?;
         check_names(file, &raw, &bundle)?;
+        let mut recipients = raw.recipients.clone();
+        let auditor = bundle.enclave().auditor.iter();
+        recipients.extend(auditor.filter(|auditor| !raw.recipients.contains(auditor)).cloned());
         check_bounds(file, &raw)?;
         Ok(Self {
             listeners: listeners(file, raw.listeners, &bundle)?,
@@ -199,9 +210,11 @@ impl Config {
             keys: at(&raw.keys),
             usage: at(&raw.usage),
             record: at(&raw.record),
+            brakes: at(&raw.brakes),
+            brake_key,
             rule,
             log_key,
-            recipients: raw.recipients,
+            recipients,
             name: raw.name,
             origin: raw.origin,
         })

@@ -4,6 +4,7 @@
 use std::fmt;
 
 use record::Why;
+use tlog::brake::Order;
 
 /// Who has to act. Also the label under which a session's end is logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub enum Whose {
     Site,
     /// The monitor, or the record's storage, failed.
     Record,
+    /// The monitor has stopped it.
+    Monitor,
     /// The gate itself failed.
     Ours,
 }
@@ -105,6 +108,25 @@ impl Fault {
                 sqlstate: "57P01",
                 message: format!("site {site} is closed, because it is not known to be as policy says"),
                 hint: Some("Connect again; the gate picks a site that is as policy says.".into()),
+            },
+        }
+    }
+
+    /// The monitor has stopped this session, or whoever wants one. Its reason is not for who is stopped.
+    pub fn braked(order: &Order) -> Self {
+        let Order { id, target, until, .. } = order;
+        let message = format!("stopped by the monitor: {target} is under brake {id} until {until} at least");
+        Self {
+            whose: Whose::Monitor,
+            internal: format!("brake {id} on {target}"),
+            shown: Shown {
+                sqlstate: "57P01",
+                message,
+                hint: Some(
+                    "Ask the monitor's operator, and name the brake; the gate cannot lift it. Connect again when it is \
+                     lifted."
+                        .into(),
+                ),
             },
         }
     }

@@ -15,6 +15,7 @@ use tokio::time::Duration;
 use tokio_rustls::TlsAcceptor;
 
 use crate::attempts::Attempts;
+use crate::brake::{self, Brakes};
 use crate::cancel::Cancels;
 use crate::config::Config;
 use crate::figures::Figures;
@@ -44,6 +45,8 @@ pub struct Gate {
     pub figures: Arc<Figures>,
     /// What sessions are shown, and how much more they may be.
     pub metering: Metering,
+    /// What the monitor has stopped.
+    pub brakes: Arc<Brakes>,
     /// Keys for cancelling.
     pub cancels: Cancels,
     /// A secret under which unknown principals get an invented, stable SCRAM challenge.
@@ -66,6 +69,9 @@ pub enum GateError {
     /// What was taken from the day's limits is not known.
     #[error("the usage of limits: {0}")]
     Usage(#[from] UsageError),
+    /// What the monitor has stopped is not known.
+    #[error("the monitor's brakes: {0}")]
+    Brakes(#[from] brake::FileError),
     /// The wall is not as compiled.
     #[error("{0}")]
     Drift(#[from] drift::DriftError),
@@ -101,6 +107,7 @@ impl Gate {
         let subject_key = SubjectKey::new(random());
         let key_text = subject_key.to_hex();
         let metering = Metering::new(subject_key, Usage::open(&config.usage, clock::now)?);
+        let brakes = Brakes::open(&config.brakes, &config.name, &config.brake_key)?;
         let sites = drift::check(&config, &roots, &metering).await?;
         let names: Vec<String> = sites.iter().map(|stand| stand.site.name.clone()).collect();
         let hashes: Vec<_> = config.bundle.profiles().iter().map(|profile| profile.hash).collect();
@@ -127,6 +134,7 @@ impl Gate {
             figures: Arc::default(),
             metering,
             record,
+            brakes,
             cancels: Cancels::default(),
             mock_secret: random(),
             connections: Arc::new(Semaphore::new(descriptors::connections())),
@@ -139,6 +147,7 @@ impl Gate {
         let sites = used.map(|stand| stand.site.name.clone()).collect();
         let started = GateStart { version, profiles, sites, subject_key: Some(key_text) };
         gate.note(Kind::GateStart, &started).await;
+        brake::note_at_start(&gate).await;
         Ok(gate)
     }
 }

@@ -47,10 +47,12 @@
 
 mod admit;
 mod attempts;
+mod brake;
 mod cancel;
 mod client;
 mod clock;
 mod config;
+mod control;
 mod descriptors;
 mod drift;
 mod entries;
@@ -61,6 +63,7 @@ mod login;
 mod meter;
 mod origin;
 mod pool;
+mod probe;
 mod relay;
 mod serve;
 mod session;
@@ -69,9 +72,11 @@ mod status;
 mod upstream;
 mod workers;
 
+pub use brake::FileError;
 pub use config::{
     Config, ConfigError, Listener, Secrets, Site, bundle_files, bundle_note_text, signed_bundle,
 };
+pub use control::{Answer, CONTROL_SOCKET, Order, Probed, ask as ask_gate};
 pub use drift::{DriftError, SiteDrift, drift_at};
 pub use figures::{Rates, Totals, Waits};
 pub use gate::GateError;

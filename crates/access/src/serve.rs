@@ -16,7 +16,7 @@ use crate::config::{Config, Listener};
 use crate::gate::{Gate, GateError};
 use crate::standing::Standing;
 use crate::workers::Workers;
-use crate::{client, drift, session, status};
+use crate::{brake, client, control, drift, session, status};
 
 /// How long sessions may take to end when the gate stops.
 const STOP_WAIT_MS_MAX: u64 = 3_000;
@@ -40,11 +40,16 @@ pub async fn run(
     for stand in &gate.sites {
         watching.spawn(drift::watch(Arc::clone(&gate), Arc::clone(stand), stop.clone()));
     }
+    watching.spawn(brake::listen(Arc::clone(&gate), stop.clone()));
     let asked = status::listen(&gate.config.status).inspect_err(|error| {
         let path = gate.config.status.display();
         tracing::warn!(%path, %error, "`trefoil status` cannot ask this gate");
     });
     watching.spawn(status::serve(Arc::clone(&gate), asked.ok()));
+    let orders = status::listen(&control::socket(&gate.config)).inspect_err(|error| {
+        tracing::warn!(%error, "nothing can be asked of this gate: `trefoil record forget` and `probe` fail");
+    });
+    watching.spawn(control::serve(Arc::clone(&gate), orders.ok()));
     ready();
     // An error means that whoever could stop us is gone, which is a reason to stop.
     let _ = stop.wait_for(|stop| *stop).await;

@@ -13,6 +13,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
+use socket2::SockRef;
 use sql::Verdicts;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -21,6 +22,7 @@ use tokio::time::{Duration, Instant, Sleep, sleep_until, timeout};
 use tokio_rustls::{client, server};
 
 use crate::admit::{self, Admitted};
+use crate::brake::Seat;
 use crate::cancel::{Answered, Key};
 use crate::client::Client;
 use crate::fault::{Fault, Whose};
@@ -38,6 +40,8 @@ const CLIENT_READ_BYTES_MAX: usize = crate::relay::CLIENT_MESSAGE_BYTES_MAX + 65
 const SITE_READ_BYTES_MAX: usize = 131_072;
 /// How long a backend may take to end after the gate has said goodbye.
 const BACKEND_END_MS_MAX: u64 = 3_000;
+/// How long a client that the monitor has stopped may take to read why.
+const BRAKED_GOODBYE_MS_MAX: u64 = 20;
 /// How often everything is polled before other sessions have their turn.
 const TURNS_MAX: u32 = 64;
 
@@ -54,7 +58,7 @@ pub async fn run(gate: &Gate, mut client: Client, verdicts: Arc<Mutex<Verdicts>>
         }
     };
     let key = gate.cancels.issue(client.takes_long_cancel_keys);
-    let Admitted { id, asker, permit, lease, site, standing, backend } = admitted;
+    let Admitted { id, asker, permit, lease, seat, site, standing, backend } = admitted;
     let facts = SessionFacts {
         id: id.clone(),
         principal: asker.principal.clone(),
@@ -76,7 +80,7 @@ pub async fn run(gate: &Gate, mut client: Client, verdicts: Arc<Mutex<Verdicts>>
         key,
         cancelling: None,
         cancellers: Vec::new(),
-        ending: Rarely::new(ending(standing, &site.name)),
+        ending: Rarely::new(ending(standing, &site.name, seat.stopped())),
         alarm: None,
     };
     let fault = poll_fn(|context| link.poll(&mut relay, context)).await;
@@ -85,15 +89,24 @@ pub async fn run(gate: &Gate, mut client: Client, verdicts: Arc<Mutex<Verdicts>>
         Some(fault) if fault.whose != Whose::Client => tracing::warn!(session = id, %fault, "session ended"),
         _ => tracing::debug!(session = id, reason, "session ended"),
     }
-    Box::pin(link.close(&mut relay, fault)).await;
+    Box::pin(link.close(&mut relay, fault, &seat)).await;
     drop(lease);
+    // No entry but the one of its end comes after this.
+    drop(seat);
     Box::pin(admit::close(gate, &asker, &id, relay.closing(reason))).await;
 }
 
 /// Why the session ends although neither side wants it to.
-async fn ending(mut standing: watch::Receiver<Standing>, site: &str) -> Fault {
-    // An error means that the gate is gone.
-    let _ = standing.wait_for(Standing::ends).await;
+async fn ending(
+    mut standing: watch::Receiver<Standing>,
+    site: &str,
+    stopped: impl Future<Output = Fault>,
+) -> Fault {
+    tokio::select! {
+        fault = stopped => return fault,
+        // An error means that the gate is gone.
+        _ = standing.wait_for(Standing::ends) => {}
+    }
     standing.borrow().fault(site)
 }
 
@@ -123,6 +136,10 @@ type Moved = bool;
 impl<'a> Link<'a> {
     /// Relays until somebody ends the session; `None` when the client did, in good order.
     fn poll(&mut self, relay: &mut Relay, context: &mut Context<'_>) -> Poll<Option<Fault>> {
+        // Before anything moves: a session that always has something to move ends as well.
+        if let Poll::Ready(fault) = self.ending.poll(context) {
+            return Poll::Ready(Some(fault));
+        }
         // One look at the clock: what is polled again at once is not older.
         let now = clock::instant();
         for _ in 0..TURNS_MAX {
@@ -159,7 +176,7 @@ impl<'a> Link<'a> {
         if moved | self.hear(relay, context, now)? {
             return Ok(true);
         }
-        self.hear_others(relay, context)
+        Ok(self.hear_others(relay, context))
     }
 
     fn write(&mut self, relay: &mut Relay, context: &mut Context<'_>) -> Result<Moved, Fault> {
@@ -216,11 +233,8 @@ impl<'a> Link<'a> {
         Ok(moved)
     }
 
-    /// Hears who cancels, and whether the session must end.
-    fn hear_others(&mut self, relay: &Relay, context: &mut Context<'_>) -> Result<Moved, Fault> {
-        if let Poll::Ready(fault) = self.ending.poll(context) {
-            return Err(fault);
-        }
+    /// Hears who cancels.
+    fn hear_others(&mut self, relay: &Relay, context: &mut Context<'_>) -> Moved {
         let mut moved = false;
         if let Some(cancelling) = &mut self.cancelling
             && cancelling.as_mut().poll(context).is_ready()
@@ -238,7 +252,7 @@ impl<'a> Link<'a> {
             }
             moved = true;
         }
-        Ok(moved)
+        moved
     }
 
     /// Ready when a deadline may have come.
@@ -260,15 +274,19 @@ impl<'a> Link<'a> {
     }
 
     /// Says goodbye on both sides, and waits until the backend has ended, so that its role can be used again.
-    async fn close(self, relay: &mut Relay, fault: Option<Fault>) {
-        let Self { site, backend_key, mut client, mut backend, .. } = self;
+    async fn close(self, relay: &mut Relay, fault: Option<Fault>, seat: &Seat) {
+        let Self { site, backend_key, client, mut backend, .. } = self;
+        let braked = fault.as_ref().is_some_and(|fault| fault.whose == Whose::Monitor);
+        if braked {
+            relay.drop_what_waits();
+        }
         if let Some(fault) = &fault {
             relay.say_goodbye(&fault.shown);
         }
         let limit = Duration::from_millis(BACKEND_END_MS_MAX);
         let to_client = async {
-            client.stream.write_all(relay.to_client()).await?;
-            client.stream.shutdown().await
+            say_and_close(client.stream, relay.to_client(), braked).await;
+            seat.is_silent();
         };
         let busy = relay.is_busy();
         let to_site = async {
@@ -277,18 +295,34 @@ impl<'a> Link<'a> {
             }
             backend.stream.write_all(b"X\0\0\0\x04").await?;
             backend.stream.flush().await?;
+            // If that was taken for a part of a message or of a COPY, the end of the stream is not.
+            backend.stream.shutdown().await?;
             loop {
                 backend.bytes.clear();
                 if backend.stream.read_buf(&mut backend.bytes).await? == 0 {
+                    seat.is_gone();
                     return Ok::<(), std::io::Error>(());
                 }
             }
         };
         // A client that does not read its goodbye holds up nothing of the site's.
-        let (_, ended) = tokio::join!(timeout(limit, to_client), timeout(limit, to_site));
+        let ((), ended) = tokio::join!(to_client, timeout(limit, to_site));
         if ended.is_err() {
             tracing::warn!(site = site.name, "a backend did not end in time");
         }
+    }
+}
+
+/// Sends the last words and closes. Who is stopped has little time for them; what the system still holds for somebody
+/// who does not take them is dropped.
+async fn say_and_close(mut stream: server::TlsStream<TcpStream>, words: &[u8], braked: bool) {
+    let limit = if braked { BRAKED_GOODBYE_MS_MAX } else { BACKEND_END_MS_MAX };
+    let said = timeout(Duration::from_millis(limit), async {
+        stream.write_all(words).await?;
+        stream.shutdown().await
+    });
+    if !matches!(said.await, Ok(Ok(()))) && braked {
+        let _ = SockRef::from(stream.get_ref().0).set_linger(Some(Duration::ZERO));
     }
 }
 

@@ -17,6 +17,8 @@ pub struct Secrets {
     pub watch: BTreeMap<String, String>,
     /// Site → the password of `trefoil_stats` there.
     pub stats: BTreeMap<String, String>,
+    /// Site → the password of `trefoil_stop` there.
+    pub stop: BTreeMap<String, String>,
     /// Direct service → its password at every site that admits it.
     pub services: BTreeMap<String, String>,
 }
@@ -42,6 +44,8 @@ impl Secrets {
             sites().map(|site| (site.to_owned(), self.watch.remove(site).unwrap_or_else(password))).collect();
         self.stats =
             sites().map(|site| (site.to_owned(), self.stats.remove(site).unwrap_or_else(password))).collect();
+        self.stop =
+            sites().map(|site| (site.to_owned(), self.stop.remove(site).unwrap_or_else(password))).collect();
         let services = bundle.enclave().services.iter().map(|service| service.name.clone());
         self.services = services
             .map(|name| {
@@ -57,8 +61,11 @@ impl Secrets {
 impl std::fmt::Debug for Secrets {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (pool, watch, services) = (self.pool.len(), self.watch.len(), self.services.len());
-        let stats = self.stats.len();
-        write!(f, "Secrets({pool} of the pool, {watch} of the watch, {stats} of the monitor, {services} of services)")
+        let stats = self.stats.len() + self.stop.len();
+        write!(
+            f,
+            "Secrets({pool} of the pool, {watch} of the watch, {stats} of the monitor, {services} of services)"
+        )
     }
 }
 

@@ -9,7 +9,7 @@ use crate::names::{
     self, ADMIN, DATABASE, OWN_SCHEMA, POOL, PSEUDONYM_SCHEMA, WATCH, list, literal, quoted, relation,
 };
 use crate::tables::own_partitions;
-use crate::{catalogs, mask, pseudonyms, stats, tables, triggers};
+use crate::{catalogs, mask, pseudonyms, stats, stop, tables, triggers};
 
 /// Creates the database; cannot run inside a transaction.
 pub fn create_database() -> String {
@@ -70,6 +70,7 @@ pub fn baseline(bundle: &Bundle, site: &str) -> Vec<String> {
     let grant = |function| format!("GRANT EXECUTE ON FUNCTION pg_catalog.{function} TO {WATCH}");
     ddl.extend(WATCH_FUNCTIONS.iter().map(grant));
     ddl.extend(stats::lay());
+    ddl.extend(stop::lay());
     ddl.push(format!("CREATE SCHEMA {}", quoted(&bundle.catalog().schema)));
     ddl.extend([PSEUDONYM_SCHEMA, OWN_SCHEMA].map(|schema| format!("CREATE SCHEMA {schema}")));
     ddl.extend(mask::ALL.iter().map(|mask| mask.create()));

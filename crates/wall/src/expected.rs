@@ -9,11 +9,11 @@ use policy::{Bundle, Table, Within};
 use crate::baseline::{WATCH_CONNECTIONS_MAX, WATCH_FUNCTIONS};
 use crate::drift::{COLUMN, Facts, normal};
 use crate::names::{
-    self, ADMIN, DATABASE, LINK, OWN_SCHEMA, POOL, PSEUDONYM_SCHEMA, STATS, STATS_SCHEMA, WATCH, literal,
+    self, ADMIN, DATABASE, LINK, OWN_SCHEMA, POOL, PSEUDONYM_SCHEMA, STATS, STATS_SCHEMA, STOP, WATCH, literal,
     partition, repl_role,
 };
 use crate::tables::{NEW_LINK, is_required, own_partitions, printed};
-use crate::{WallError, catalogs, hba, mask, stats, triggers};
+use crate::{WallError, catalogs, hba, mask, stats, stop, triggers};
 
 /// Every fact of a site of this bundle.
 ///
@@ -91,7 +91,14 @@ fn add_own_roles(bundle: &Bundle, site: &str, facts: &mut Facts) {
     for function in stats::granted() {
         grant(facts, "EXECUTE", &function, STATS);
     }
-    for name in [POOL, WATCH, STATS] {
+    role(facts, STOP, &Role { login: true, limit: Some(stop::STOP_CONNECTIONS_MAX), ..Role::default() });
+    add(facts, format!("member {STOP} of pg_signal_backend"), "plain");
+    let settings = stop::SETTINGS.map(|(name, value)| format!("{name}={value}"));
+    add(facts, format!("settings of {STOP} in every database"), settings.join("; "));
+    for function in stop::STOP_FUNCTIONS {
+        grant(facts, "EXECUTE", &format!("function {function}"), STOP);
+    }
+    for name in [POOL, WATCH, STATS, STOP] {
         grant(facts, "CONNECT", &database, name);
     }
     for sibling in bundle.enclave().sites.iter().filter(|sibling| sibling.name != site) {

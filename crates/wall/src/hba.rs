@@ -6,7 +6,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use policy::{Bundle, Network};
 
-use crate::names::{ADMIN, DATABASE, POOL, STATS, WATCH, repl_role, service_role};
+use crate::names::{ADMIN, DATABASE, POOL, STATS, STOP, WATCH, repl_role, service_role};
 use crate::services;
 
 /// From where gates and sibling sites come: all parts of an enclave folder share one host.
@@ -81,6 +81,7 @@ pub(crate) fn rules(bundle: &Bundle, site: &str) -> Vec<Rule> {
         over_tls(format!("+{POOL}"), NETWORK.to_owned(), Some("clientcert=verify-full")),
         over_tls(WATCH.to_owned(), NETWORK.to_owned(), None),
         over_tls(STATS.to_owned(), NETWORK.to_owned(), None),
+        over_tls(STOP.to_owned(), NETWORK.to_owned(), None),
     ];
     let siblings = bundle.enclave().sites.iter().filter(|sibling| sibling.name != site);
     // No `replication` line: a sibling decodes this database's changes and copies no files.

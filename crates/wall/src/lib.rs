@@ -17,6 +17,7 @@ pub mod profile;
 pub mod pseudonyms;
 pub mod services;
 pub mod stats;
+pub mod stop;
 mod tables;
 pub mod triggers;
 mod views;

@@ -13,7 +13,9 @@ pub const POOL: &str = "trefoil_pool";
 pub const WATCH: &str = "trefoil_watch";
 /// The monitor's: reads counters of statements and connections; sees no data and no statement.
 pub const STATS: &str = "trefoil_stats";
-/// Schema of the functions that it calls.
+/// The monitor's: ends sessions where a gate does not; sees no data.
+pub const STOP: &str = "trefoil_stop";
+/// Schema of the functions that `trefoil_stats` calls.
 pub const STATS_SCHEMA: &str = "trefoil_stats";
 /// Schema of one table of random tokens per pseudonym scope.
 pub const PSEUDONYM_SCHEMA: &str = "pseudonym";

@@ -352,6 +352,11 @@ impl Relay {
         }
     }
 
+    /// Drops what was released and not sent yet, but for the rest of the message that is being sent.
+    pub fn drop_what_waits(&mut self) {
+        self.outlet.drop_what_waits();
+    }
+
     /// What was released, and why the session ends.
     pub fn closing(&self, reason: String) -> SessionClose {
         let released = self.released.plus(self.outlet.run());

@@ -279,7 +279,15 @@ impl Outlet {
 
     /// Notes that so many bytes have gone.
     pub fn sent(&mut self, count: usize) {
-        self.to_client.advance(count);
+        self.to_client.advance(count, self.passing);
+    }
+
+    /// Drops what has not gone, but for the rest of the message that is going.
+    pub fn drop_what_waits(&mut self) {
+        self.forget_held();
+        if self.to_client.cut_to_message() {
+            self.passing = 0;
+        }
     }
 
     /// Whether the client takes what it is given, so that more may be read from the site.

@@ -18,6 +18,8 @@ use crate::folder::{self, Folder};
 const SERVICES: &str = "services.json";
 /// Site to the password with which the monitor reads counters there, in the operator's folder.
 const STATS: &str = "stats.json";
+/// Site to the password with which the monitor ends sessions there, in the operator's folder.
+const STOP: &str = "stop.json";
 /// 24 letters and digits carry 142 bits.
 const PASSWORD_CHARS: usize = 24;
 /// What a made-up ticket looks like in the printed lines.
@@ -39,6 +41,9 @@ pub(crate) struct Secrets {
     /// Site to the password of `trefoil_stats` there, which the monitor is told.
     #[serde(skip)]
     pub(crate) stats: BTreeMap<String, String>,
+    /// Site to the password of `trefoil_stop` there, which the monitor is told.
+    #[serde(skip)]
+    pub(crate) stop: BTreeMap<String, String>,
 }
 
 impl Secrets {
@@ -46,12 +51,14 @@ impl Secrets {
         let mut secrets: Self = folder::read_json(&folder.gate("secrets.json"))?;
         secrets.services = folder::read_json(&folder.operator(SERVICES))?;
         secrets.stats = folder::read_json(&folder.operator(STATS))?;
+        secrets.stop = folder::read_json(&folder.operator(STOP))?;
         Ok(secrets)
     }
 
     pub(crate) fn write(&self, folder: &Folder) -> Result<(), Ended> {
         folder::write_secret(&folder.operator(SERVICES), &folder::json_bytes(&self.services)?)?;
         folder::write_secret(&folder.operator(STATS), &folder::json_bytes(&self.stats)?)?;
+        folder::write_secret(&folder.operator(STOP), &folder::json_bytes(&self.stop)?)?;
         folder::write_secret(&folder.gate("secrets.json"), &folder::json_bytes(self)?)
     }
 
@@ -63,6 +70,7 @@ impl Secrets {
         self.watch = of_sites.watch;
         self.services = of_sites.services;
         self.stats = of_sites.stats;
+        self.stop = of_sites.stop;
     }
 
     /// The part that the sites are provisioned with.
@@ -71,6 +79,7 @@ impl Secrets {
             pool: self.pool.clone(),
             watch: self.watch.clone(),
             stats: self.stats.clone(),
+            stop: self.stop.clone(),
             services: self.services.clone(),
         }
     }
