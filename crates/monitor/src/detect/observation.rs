@@ -96,6 +96,8 @@ pub struct Asker {
     /// Name of the profile; empty where none was decided.
     pub profile: String,
     pub site: String,
+    /// The pool role at the site; empty where none was opened.
+    pub role: String,
 }
 
 /// A policy bundle that followed another.
@@ -131,12 +133,22 @@ pub enum Measure {
     Calls,
     /// Rows returned.
     Rows,
-    /// Logins.
+    /// Logins of whom nobody should be, or of a pool role without a session.
     Connections,
     /// Live connections under certificates that the monitor did not issue.
     Certificates,
-    /// Counters that were set back, so that nothing can be said of the time before.
+    /// Counters that somebody set back, so that nothing can be said of the time before.
     Resets,
+    /// Counters that were lost: with a server that died, or because there were too many.
+    Losses,
+    /// Times that a site or its log could not be read, or was not what it was.
+    Blindness,
+    /// Attempts to log in at the site itself that were refused there.
+    Refusals,
+    /// Logins of the administrator by the Unix socket.
+    Administrator,
+    /// Rows returned to the administrator.
+    AdministratorRows,
 }
 
 impl Measure {
@@ -147,6 +159,11 @@ impl Measure {
             Measure::Connections => "connections",
             Measure::Certificates => "certificates",
             Measure::Resets => "resets of counters",
+            Measure::Losses => "losses of counters",
+            Measure::Blindness => "times that nothing could be read",
+            Measure::Refusals => "refused logins",
+            Measure::Administrator => "logins by the Unix socket",
+            Measure::AdministratorRows => "rows by the Unix socket",
         }
     }
 }

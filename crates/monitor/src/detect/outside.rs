@@ -25,11 +25,14 @@ pub struct Limits {
     pub rows: u32,
     /// Hundredths of what the record has that may be unexplained beside.
     pub percent: u32,
-    /// Times in a row that counters may be found set back.
-    pub resets: u32,
+    /// Attempts to log in at a site that may be refused there, for one role and one time that it was looked at.
+    pub refusals: u32,
+    /// Rows that the administrator may be given between two times that it was looked at, as maintenance needs.
+    pub administrator_rows: u32,
 }
 
-pub const SHIPPED: Limits = Limits { calls: 20, rows: 100, percent: 2, resets: 1 };
+pub const SHIPPED: Limits =
+    Limits { calls: 20, rows: 100, percent: 2, refusals: 0, administrator_rows: 50_000 };
 
 /// Roles at sites that are followed; of later ones each interval stands alone.
 const BALANCES_MAX: usize = 65_536;
@@ -50,7 +53,11 @@ impl Unreconciled {
             Measure::Calls => (f64::from(limits.calls) + share, Severity::High),
             Measure::Rows => (f64::from(limits.rows) + share, Severity::High),
             Measure::Connections | Measure::Certificates => (0.0, Severity::Critical),
-            Measure::Resets => (f64::from(limits.resets), Severity::Medium),
+            Measure::Resets => (0.0, Severity::High),
+            Measure::Losses | Measure::Blindness => (0.0, Severity::Medium),
+            Measure::Refusals => (f64::from(limits.refusals), Severity::Medium),
+            Measure::Administrator => (0.0, Severity::Low),
+            Measure::AdministratorRows => (f64::from(limits.administrator_rows), Severity::High),
         };
         if over <= allowed {
             return;
@@ -77,6 +84,9 @@ impl Unreconciled {
     /// What is unexplained since it last was nothing.
     fn balance(&mut self, outside: &Outside) -> f64 {
         let over = amount(outside.observed) - amount(outside.recorded);
+        if !matches!(outside.measure, Measure::Calls | Measure::Rows) {
+            return over;
+        }
         let key = key(outside);
         let held = self.balances.get(&key).copied().unwrap_or(0.0);
         // A record that is ahead in one interval explains no more than the next one.
