@@ -16,6 +16,11 @@ impl<K: Eq + Hash + Clone, V: Clone> Memo<K, V> {
         Memo { young: HashMap::new(), old: HashMap::new(), generation_max }
     }
 
+    /// Whether an answer is remembered.
+    pub fn knows(&self, key: &K) -> bool {
+        self.young.contains_key(key) || self.old.contains_key(key)
+    }
+
     /// The remembered answer, or the one that `work` gives, remembered from now on.
     pub fn get_or(&mut self, key: &K, work: impl FnOnce() -> V) -> V {
         if let Some(known) = self.young.get(key) {
