@@ -94,8 +94,16 @@ pub(crate) fn program_beside(ours: &Path, name: &str) -> io::Result<PathBuf> {
     Err(io::Error::new(io::ErrorKind::NotFound, format!("{} is missing; build it", beside.display())))
 }
 
-/// The last lines of a log, to say why a part ended.
-pub(crate) fn tail(log: &Path) -> String {
+/// How much of its copy a monitor says in its log that it has read, and of how much: `reading the copy: 64 of 700 MiB`.
+pub(crate) fn copy_read(log: &Path) -> Option<(u64, u64)> {
+    let text = end(log);
+    let said = text.lines().rev().find_map(|line| line.strip_prefix("reading the copy: "))?;
+    let (done, of) = said.strip_suffix(" MiB")?.split_once(" of ")?;
+    Some((done.parse().ok()?, of.parse().ok()?))
+}
+
+/// The last bytes of a log.
+fn end(log: &Path) -> String {
     let read = || -> io::Result<String> {
         let mut file = File::open(log)?;
         let length = file.metadata()?.len();
@@ -104,7 +112,32 @@ pub(crate) fn tail(log: &Path) -> String {
         file.read_to_end(&mut bytes)?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     };
-    let text = read().unwrap_or_default();
+    read().unwrap_or_default()
+}
+
+/// The last lines of a log, to say why a part ended.
+pub(crate) fn tail(log: &Path) -> String {
+    let text = end(log);
     let lines: Vec<&str> = text.lines().rev().take(6).collect();
     lines.into_iter().rev().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+    use super::*;
+
+    #[test]
+    fn how_far_a_monitor_has_read_is_its_last_word_on_it() {
+        let log = tempfile::NamedTempFile::new().unwrap();
+        let check = |text: &str, expected: Option<(u64, u64)>| {
+            std::fs::write(log.path(), text).unwrap();
+            assert_eq!(copy_read(log.path()), expected, "{text}");
+        };
+        check("", None);
+        check("ready: http://127.0.0.1:1 follows\n", None);
+        check("reading the copy: 16 of 700 MiB\nreading the copy: 32 of 700 MiB\nother\n", Some((32, 700)));
+        check("reading the copy: 16 of 7", None);
+    }
 }
