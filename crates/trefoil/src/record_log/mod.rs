@@ -32,10 +32,10 @@ pub(crate) use forget::forget;
 pub(crate) use keys::{REDECIDED, WITNESS, keys};
 pub(crate) use open::open;
 pub(crate) use probe::probe;
-pub(crate) use prove::prove;
+pub(crate) use prove::{prove, receipt};
 pub(crate) use replay::replay;
 pub(crate) use serve::serve;
-pub(crate) use show::{newest, show};
+pub(crate) use show::{Seen, newest, show};
 pub(crate) use verify::{report, verify};
 
 /// A full bundle of the longest entries is below this.

@@ -3,17 +3,19 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use tlog::checkpoint::Checkpoint;
 use tlog::entry::{CountState, Kind};
 use tlog::note::{SignedNote, SigningKey};
+use tlog::proof::Receipt;
 use tlog::reader::CHECKPOINT_PATH;
 use tlog::rule::ReleaseRule;
 
 use crate::ended::Ended;
 use crate::folder;
-use crate::record_log;
+use crate::record_log::{self, FolderSource, RULE_FILE};
 use crate::tour::people::support_query;
 use crate::tour::subject::Person;
 use crate::tour::{Seen, Story};
@@ -32,26 +34,59 @@ pub(crate) fn tell(story: &mut Story<'_>, person: &Person) {
     story.observe("the entry of a refusal", seen);
     let seen = verified(story);
     story.observe("an offline verification", seen);
+    let seen = receipt(story, person);
+    story.observe("a receipt of that first read", seen);
+}
+
+/// The newest release of aoife's first read.
+fn release(story: &Story<'_>, person: &Person) -> Result<record_log::Seen, String> {
+    let sql = support_query(person);
+    let seen = record_log::newest(story.folder, LOOK_BACK_ENTRIES).map_err(said)?;
+    let quotes = |seen: &record_log::Seen| {
+        seen.detail.as_ref().is_some_and(|detail| detail.to_string().contains(&sql))
+    };
+    let found = seen.into_iter().find(|seen| seen.entry.kind == Kind::AccessRelease && quotes(seen));
+    found.ok_or_else(|| "there is none".to_owned())
 }
 
 fn release_is_recorded(story: &Story<'_>, person: &Person) -> Seen {
-    let sql = support_query(person);
-    for seen in record_log::newest(story.folder, LOOK_BACK_ENTRIES).map_err(said)? {
-        let index = seen.index;
-        let detail = seen.detail.as_ref().map(ToString::to_string).unwrap_or_default();
-        if seen.entry.kind != Kind::AccessRelease || !detail.contains(&sql) {
-            continue;
-        }
-        let count = seen.entry.count.as_ref();
-        let exact = count.is_some_and(|count| count.state == CountState::Exact && count.rows == 1);
-        let named = seen.entry.principal.as_ref().is_some_and(|name| name != "aoife");
-        let bytes = count.map_or(0, |count| count.bytes);
-        let rows = count.map_or(0, |count| count.rows);
-        let observed =
-            format!("entry {index}: {rows} row, {bytes} bytes; the statement is in its sealed detail");
-        return Ok((exact && named, observed));
-    }
-    Ok((false, "there is none".to_owned()))
+    let seen = release(story, person)?;
+    let index = seen.index;
+    let count = seen.entry.count.as_ref();
+    let exact = count.is_some_and(|count| count.state == CountState::Exact && count.rows == 1);
+    let named = seen.entry.principal.as_ref().is_some_and(|name| name != "aoife");
+    let bytes = count.map_or(0, |count| count.bytes);
+    let rows = count.map_or(0, |count| count.rows);
+    let observed = format!("entry {index}: {rows} row, {bytes} bytes; the statement is in its sealed detail");
+    Ok((exact && named, observed))
+}
+
+/// Made here, and verified by a program that has the receipt and the rule and no enclave; then once more, altered.
+fn receipt(story: &Story<'_>, person: &Person) -> Seen {
+    let index = release(story, person)?.index;
+    let (source, rule) =
+        (FolderSource::new(&story.folder.record()), record_log::rule(story.folder).map_err(said)?);
+    let receipt = record_log::receipt(&source, &rule, index).map_err(said)?;
+    let file = story.folder.run("tour.tlog-proof");
+    let verified = |text: String| -> Result<(Option<i32>, String), String> {
+        fs::write(&file, text).map_err(|error| error.to_string())?;
+        let program = std::env::current_exe().map_err(|error| error.to_string())?;
+        let mut command = Command::new(program);
+        command.args(["record", "verify"]).arg(&file).arg("--rule").arg(story.folder.gate(RULE_FILE));
+        let output = command
+            .arg("--dir")
+            .arg(story.folder.run("nowhere"))
+            .output()
+            .map_err(|error| error.to_string())?;
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).trim().to_owned();
+        Ok((output.status.code(), said.lines().last().unwrap_or_default().to_owned()))
+    };
+    let (code, proved) = verified(receipt.to_string())?;
+    let elsewhere = Receipt { index: index.saturating_sub(1), ..receipt };
+    let (altered, _) = verified(elsewhere.to_string())?;
+    // What stays otherwise is a receipt that proves nothing.
+    let _ = fs::remove_file(&file);
+    Ok((code == Some(0) && altered == Some(1), format!("{proved}; refused for another number")))
 }
 
 fn refusal_is_recorded(story: &Story<'_>) -> Seen {

@@ -25,6 +25,7 @@ fn connections_begin_as_they_must() {
     a_site_is_chosen_and_a_full_one_passed_over(&enclave);
     details_are_opened_by_who_has_a_key(&enclave);
     failed_logins_are_few(&enclave);
+    anybody_can_check_the_record(&enclave);
     let verified = enclave.trefoil(&["record", "verify"]);
     assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
 }
@@ -246,6 +247,34 @@ fn details_are_opened_by_who_has_a_key(enclave: &Enclave) {
     let numbers: Vec<u64> =
         said.lines().map(|line| line.split_whitespace().next().unwrap().parse().unwrap()).collect();
     assert!(numbers.windows(2).all(|two| two[1] == two[0] + 1), "{said}");
+}
+
+/// With the rule, the record's URL and a receipt, from elsewhere than the enclave's folder; by our program and by one in
+/// Python that shares nothing with it.
+fn anybody_can_check_the_record(enclave: &Enclave) {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let file = |name: &str| elsewhere.path().join(name).to_str().unwrap().to_owned();
+    let (rule, receipt, state) = (file("rule.policy"), file("r.tlog-proof"), file("state"));
+    let keys: Value = serde_json::from_slice(&enclave.trefoil(&["record", "keys", "--json"]).stdout).unwrap();
+    std::fs::write(&rule, keys["policy"].as_str().unwrap()).unwrap();
+    let made = enclave.trefoil(&["record", "prove", "1"]);
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    std::fs::write(&receipt, &made.stdout).unwrap();
+    let url = enclave.info["record_url"].as_str().unwrap();
+    assert_eq!(enclave.status()["record_url"], url);
+    let verify = [url, &receipt].map(|what| {
+        let mut ours = super::lab::trefoil();
+        ours.args(["record", "verify", what, "--rule", &rule, "--state", &state, "--dir", &file("nowhere")]);
+        let mut theirs = std::process::Command::new("python3");
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/conformance/verify_record.py");
+        theirs.args([script, &rule, what]);
+        [ours, theirs]
+    });
+    for mut command in verify.into_iter().flatten() {
+        let output = command.output().unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&said));
+    }
 }
 
 fn failed_logins_are_few(enclave: &Enclave) {
