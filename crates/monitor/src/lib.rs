@@ -27,3 +27,4 @@ pub mod resume;
 pub mod serve;
 pub mod snapshot;
 pub mod state;
+pub mod watch;
