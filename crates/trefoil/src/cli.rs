@@ -1,6 +1,8 @@
 //! The command line: every subcommand, its arguments and its help. Nothing is done here.
 
 use std::net::SocketAddr;
+pub(crate) mod record;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -107,6 +109,15 @@ pub(crate) enum RecordCommand {
     Open(Open),
     /// Print the keys and the rule by which anyone can check the record
     Keys(Report),
+    /// Destroy the keys of a day, here and at the monitor: nobody can open that day's details any more
+    #[command(after_help = record::FORGET_EXAMPLES)]
+    Forget(record::Forget),
+    /// Decide a whole record again with an auditor's key and the signed bundles, asking neither party
+    #[command(after_help = record::REPLAY_EXAMPLES)]
+    Replay(record::Replay),
+    /// Find out whether the monitor decides by itself: send it decisions that it must refuse
+    #[command(after_help = record::PROBE_EXAMPLES)]
+    Probe(record::Probe),
 }
 
 #[derive(Debug, Subcommand)]

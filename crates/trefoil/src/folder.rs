@@ -73,6 +73,16 @@ impl Folder {
         self.dir.join("gate").join(file)
     }
 
+    /// Every bundle that was ever signed, each in a folder named after its hash.
+    pub(crate) fn bundles(&self) -> PathBuf {
+        self.dir.join("bundles")
+    }
+
+    /// The identity of the auditor that the first start makes up.
+    pub(crate) fn auditor_key(&self) -> PathBuf {
+        self.dir.join("auditor").join("detail.age")
+    }
+
     pub(crate) fn record(&self) -> PathBuf {
         self.dir.join("record")
     }
@@ -130,6 +140,8 @@ impl Folder {
         write_whole(&self.dir.join(MARKER), b"made by `trefoil up`\n", 0o644)?;
         for (name, mode) in [
             ("bundle", 0o700),
+            ("bundles", 0o700),
+            ("auditor", 0o700),
             ("operator", 0o755),
             ("gate", 0o700),
             ("record", 0o755),
@@ -163,7 +175,7 @@ impl Folder {
             }
             fs::remove_file(&sites)?;
         }
-        for name in ["bundle", "operator", "gate", "record", "sites", "monitor"] {
+        for name in ["bundle", "bundles", "auditor", "operator", "gate", "record", "sites", "monitor"] {
             remove_all(&self.dir.join(name))?;
         }
         Ok(())

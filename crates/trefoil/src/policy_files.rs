@@ -13,6 +13,9 @@ use crate::folder::{self, Folder};
 use crate::terminal;
 use crate::up::Secrets;
 
+/// The operator's signature, in a bundle's folder.
+const BUNDLE_NOTE: &str = "bundle.note";
+
 pub(crate) fn sign(asked: &Enclave) -> Result<(), Ended> {
     let folder = asked.folder();
     folder.require_complete()?;
@@ -26,7 +29,20 @@ pub(crate) fn sign(asked: &Enclave) -> Result<(), Ended> {
 pub(crate) fn sign_bundle(folder: &Folder, bundle: &Bundle) -> Result<(), Ended> {
     let note = bundle_key(folder)?.sign_note(&access::bundle_note_text(bundle));
     let note = note.or_cannot_tell("signing the bundle")?;
+    keep_bundle(folder, bundle, note.to_string().as_bytes())?;
     folder::write_public(&folder.bundle_note(), note.to_string().as_bytes())
+}
+
+/// Keeps a copy of what is signed: whoever decides the record again needs every bundle that was in force.
+fn keep_bundle(folder: &Folder, bundle: &Bundle, note: &[u8]) -> Result<(), Ended> {
+    let kept = folder.bundles().join(bundle.hash().to_string());
+    let policies = kept.join("policy");
+    std::fs::create_dir_all(&policies).or_cannot_tell(format!("making {}", policies.display()))?;
+    let files = access::bundle_files(&folder.bundle()).or_cannot_tell("reading the bundle")?;
+    for (name, bytes) in files {
+        folder::write_public(&kept.join(name), &bytes)?;
+    }
+    folder::write_public(&kept.join(BUNDLE_NOTE), note)
 }
 
 fn bundle_key(folder: &Folder) -> Result<SigningKey, Ended> {

@@ -23,7 +23,8 @@ pub(super) fn check_auditor(raw: Text, found: &mut Problems<'_>) -> Option<Strin
         && text.strip_prefix(RECIPIENT_START).is_some_and(|rest| rest.bytes().all(is_letter));
     if !is_recipient {
         let problem = format!("{text:?} is no age X25519 recipient");
-        let remedy = "write what the auditor's `age-keygen -y` prints: age1 and 58 letters and digits; never a key";
+        let remedy =
+            "write what the auditor's `age-keygen -y` prints: age1 and 58 letters and digits; never a key";
         found.at(at, "auditor", problem, remedy);
         return None;
     }

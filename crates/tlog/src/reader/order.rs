@@ -70,7 +70,8 @@ impl Order {
             Kind::KeyMade => {
                 self.keys.insert(key.clone());
             }
-            Kind::KeyForgotten => {
+            // With a detail, which its key seals, it says that a key of another record was destroyed.
+            Kind::KeyForgotten if entry.detail.is_none() => {
                 if !self.keys.remove(key) {
                     find(format!("forgets the key {key}, which was not made or is forgotten already"));
                 }

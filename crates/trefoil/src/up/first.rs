@@ -44,6 +44,7 @@ pub(crate) async fn start(
     }
     progress.step("writing the policy bundle, making keys");
     write_bundle(folder, asked.enclave_files.as_deref())?;
+    keys::make_auditor(folder)?;
     let bundle = estate::read_bundle(folder)?;
     let keys = keys::make(folder, &bundle.enclave().name)?;
     policy_files::sign_bundle(folder, &bundle)?;

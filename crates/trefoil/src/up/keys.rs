@@ -3,6 +3,7 @@
 //! own keys; none of them is here.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
 
 use sites::ca::Authority;
 use tlog::note::{KeyType, SigningKey, VerifierKey};
@@ -41,11 +42,31 @@ pub(crate) fn make(folder: &Folder, enclave: &str) -> Result<OperatorKeys, Ended
     let bundle = signing_key(&format!("{enclave}/operator"))?;
     folder::write_secret(&folder.operator("bundle.key"), secret_text(&bundle).as_bytes())?;
 
-    let identity = age::x25519::Identity::generate();
-    let recipient = identity.to_public().to_string();
-    let text = age::secrecy::ExposeSecret::expose_secret(&identity.to_string()).to_owned();
-    folder::write_secret(&folder.operator("detail.age"), format!("{text}\n").as_bytes())?;
+    let recipient = identity(&folder.operator("detail.age"))?;
     Ok(OperatorKeys { log: log.verifier().clone(), bundle: bundle.verifier().clone(), recipient })
+}
+
+/// Where the bundle names no auditor, makes one up and names it. In production an auditor hands over a recipient, which
+/// the operator writes into enclave.toml, and nothing of theirs is here.
+pub(crate) fn make_auditor(folder: &Folder) -> Result<(), Ended> {
+    let path = folder.bundle().join("enclave.toml");
+    let text = folder::read_text(&path)?;
+    let table: toml::Table = text.parse().or_cannot_tell(format!("reading {}", path.display()))?;
+    if table.contains_key("auditor") {
+        return Ok(());
+    }
+    let recipient = identity(&folder.auditor_key())?;
+    // In front, because a key behind a table would be the table's.
+    let said = "# Who opens details beside the operator and the monitor. Made up by `trefoil up`: the identity is in auditor/.";
+    folder::write_public(&path, format!("{said}\nauditor = \"{recipient}\"\n\n{text}").as_bytes())
+}
+
+/// Makes an age identity in a file, and answers its recipient.
+fn identity(path: &Path) -> Result<String, Ended> {
+    let identity = age::x25519::Identity::generate();
+    let text = age::secrecy::ExposeSecret::expose_secret(&identity.to_string()).to_owned();
+    folder::write_secret(path, format!("{text}\n").as_bytes())?;
+    Ok(identity.to_public().to_string())
 }
 
 /// The authority made at the first start.
