@@ -1,12 +1,13 @@
-//! The exchange with the monitor: the second half of the commit order. Signs the tree over staged entries, sends
-//! them, and accepts the cosignatures only if the release rule is satisfied. One checkpoint is in flight at a time.
+//! The exchange with the monitor and with other witnesses: the second half of the commit order. Signs the tree over
+//! staged entries, sends them, and accepts the cosignatures only if the release rule is satisfied. One checkpoint is in
+//! flight at a time.
 //! Staging is in `stage`; when to send is decided in `writer`.
 
 mod probe;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
 use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -24,12 +25,14 @@ pub(crate) use probe::Fate;
 use crate::batch::Part;
 use crate::clock::now;
 use crate::draft::{Why, Witnessed};
+use crate::grown::Grown;
 use crate::history::History;
 use crate::link::{Answer, Link};
 use crate::publish::Ask;
 use crate::shared::Shared;
 use crate::stage::Staged;
 use crate::steps::{Step, Steps, When};
+use crate::witness::Witnesses;
 use crate::{BATCH_BYTES_MAX, ENTRIES_PER_BATCH_MAX};
 
 /// After a failure the next attempt waits this long, twice as long after each further one, up to the second.
@@ -56,6 +59,12 @@ pub(crate) struct Exchange {
     /// The tree that the monitor holds; unknown until it says so. Never smaller than `cosigned`. Without a monitor, what
     /// was signed last.
     pub(crate) held: Option<Frontier>,
+    /// Those of others who cosign.
+    pub(crate) witnesses: Witnesses,
+    /// The tree that they are proved to; none without them.
+    pub(crate) grown: Option<Arc<Mutex<Grown>>>,
+    /// PEM by entry index, from the monitor, for entries that are not cosigned by all.
+    pub(crate) certificates: BTreeMap<String, Box<str>>,
     /// Batches from `cosigned` on.
     pub(crate) pending: VecDeque<Staged>,
     /// The monitor refused the entry at this index; those before it are sent without it.
@@ -85,7 +94,7 @@ impl Setback {
 }
 
 /// The monitor's answer to a batch that it cosigned.
-#[derive(Default, Deserialize)]
+#[derive(Deserialize)]
 struct Cosigned {
     cosignatures: Vec<String>,
     /// PEM by entry index.
@@ -106,7 +115,16 @@ impl Exchange {
         if self.pending.is_empty() && !staged.is_empty() && self.backoff.is_zero() {
             self.next_at = now();
         }
+        self.grow(&staged);
         self.pending.extend(staged);
+    }
+
+    fn grow(&self, staged: &[Staged]) {
+        let Some(grown) = &self.grown else { return };
+        let mut grown = grown.lock().unwrap_or_else(PoisonError::into_inner);
+        for staged in staged {
+            (staged.batch.first()..).zip(&staged.leaves).for_each(|(index, leaf)| grown.push(index, *leaf));
+        }
     }
 
     /// Whether entries wait for the monitor.
@@ -116,7 +134,8 @@ impl Exchange {
 
     /// When the next round is due; none while there is nothing to say.
     pub(crate) fn due_at(&self) -> Option<Instant> {
-        (self.is_behind() || (self.link.is_some() && self.cosigned.size() > 0)).then_some(self.next_at)
+        let alone = self.link.is_none() && self.witnesses.is_empty();
+        (self.is_behind() || (!alone && self.cosigned.size() > 0)).then_some(self.next_at)
     }
 
     /// One round: asks what the monitor holds if that is unknown, else sends the next batch. Answers why the
@@ -163,8 +182,11 @@ impl Exchange {
         };
         let (tree, body) = self.next_batch(&held);
         let note = self.sign(&tree)?;
+        // At the same time as the monitor. One that has cosigned what the monitor refuses cosigns nothing smaller: what
+        // comes before the refused entry then waits with it.
+        self.witnesses.ask(&note, tree.size());
         if self.link.is_none() {
-            return self.accept(note, tree, Cosigned::default());
+            return self.accept(note, tree, Vec::new()).await;
         }
         let body = encode(&note, held.size(), &body);
         // Crash here or anywhere below: the monitor may hold the batch or not. After the restart it is asked, and
@@ -173,7 +195,17 @@ impl Exchange {
         let answer = self.send(body).await?;
         match answer.status {
             StatusCode::OK => {
-                self.accept(note, tree, serde_json::from_slice(&answer.body).map_err(again)?)
+                let Cosigned { cosignatures, certificates } =
+                    serde_json::from_slice(&answer.body).map_err(again)?;
+                let lines = cosignatures.iter().map(|line| Signature::parse(line));
+                let cosignatures = lines.collect::<Result<Vec<_>, _>>().map_err(again)?;
+                self.certificates.extend(certificates);
+                self.held = Some(tree.clone());
+                self.refused = self.refused.filter(|index| *index >= tree.size());
+                if self.refused.is_none() {
+                    self.shared.block(None);
+                }
+                self.accept(note, tree, cosignatures).await
             }
             StatusCode::CONFLICT => {
                 let size =
@@ -230,28 +262,24 @@ impl Exchange {
         Ok(answer)
     }
 
-    /// Accepts cosignatures: only here does an entry become witnessed.
-    fn accept(&mut self, mut note: SignedNote, tree: Frontier, cosigned: Cosigned) -> Result<(), Setback> {
-        let lines = cosigned.cosignatures.iter().map(|line| Signature::parse(line));
-        let cosignatures = lines.collect::<Result<Vec<_>, _>>().map_err(again)?;
+    /// Waits for what the rule asks for beyond the monitor's cosignatures: only here does an entry become witnessed.
+    async fn accept(
+        &mut self,
+        mut note: SignedNote,
+        tree: Frontier,
+        mut cosignatures: Vec<Signature>,
+    ) -> Result<(), Setback> {
         // The note's text is what this log signed, so the checkpoint that the rule accepts is the one of `tree`.
-        self.rule.cosigned_by(&self.log_key, &note.text, &cosignatures).map_err(again)?;
+        let enough = |given: &[Signature]| self.rule.cosigned_by(&self.log_key, &note.text, given);
+        self.witnesses.gather(&mut cosignatures, enough).await.map_err(Setback::Again)?;
         note.signatures.extend(cosignatures);
         self.held = Some(tree.clone());
-        self.refused = self.refused.filter(|index| *index >= tree.size());
-        if self.refused.is_none() {
-            self.shared.block(None);
-        }
-        self.release(&tree, note, cosigned.certificates)
+        self.release(&tree, note)
     }
 
     /// Wakes the waiters below the new size and hands their entries to the publisher.
-    fn release(
-        &mut self,
-        tree: &Frontier,
-        note: SignedNote,
-        mut certificates: BTreeMap<String, Box<str>>,
-    ) -> Result<(), Setback> {
+    fn release(&mut self, tree: &Frontier, note: SignedNote) -> Result<(), Setback> {
+        let mut certificates = std::mem::take(&mut self.certificates);
         let (before, size) = (self.cosigned.size(), tree.size());
         self.cosigned = tree.clone();
         self.shared.set_cosigned(size);

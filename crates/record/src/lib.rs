@@ -26,6 +26,7 @@ mod draft;
 mod durable;
 mod exchange;
 mod forget;
+mod grown;
 mod handle;
 mod history;
 mod keys;
@@ -42,6 +43,7 @@ mod steps;
 mod ticket;
 mod tls;
 mod wal;
+mod witness;
 mod writer;
 
 #[cfg(test)]

@@ -40,7 +40,7 @@ pub enum LinkError {
     NoCertificates(String),
     #[error(transparent)]
     Tls(#[from] TlsError),
-    #[error("{host}:{port}: {error}; see that trefoil-monitor runs there")]
+    #[error("{host}:{port}: {error}; see that it runs there")]
     Connect { host: String, port: u16, error: std::io::Error },
     #[error("{host}:{port}: no answer within {waited_ms} ms")]
     Silent { host: String, port: u16, waited_ms: u64 },

@@ -1,13 +1,13 @@
 //! Opening a record: what is published is loaded and checked, the write-ahead file is replayed after it, and the
 //! threads are started. What may be wrong is in `config::OpenError`.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::mpsc;
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -23,6 +23,7 @@ use crate::details::Details;
 use crate::durable;
 use crate::exchange::Exchange;
 use crate::forget::{InUse, Places};
+use crate::grown::Grown;
 use crate::handle::Record;
 use crate::history::History;
 use crate::keys::Keys;
@@ -32,6 +33,7 @@ use crate::shared::Shared;
 use crate::stage::{Staged, Stager};
 use crate::steps::Steps;
 use crate::wal::Wal;
+use crate::witness::Witnesses;
 use crate::writer::Writer;
 use crate::{COSIGN_WAIT_MS_MAX, QUEUE_ENTRIES_MAX};
 
@@ -95,7 +97,10 @@ pub(crate) fn open(config: Config, steps: Steps) -> Result<Record, OpenError> {
         in_use: InUse::default(),
         probes: VecDeque::new(),
     };
-    let exchange = Exchange {
+    let grown = Grown::new(publisher.record_dir.clone(), &cosigned, shared.clone());
+    let grown = Arc::new(Mutex::new(grown));
+    let witnesses = Witnesses::of(&config.rule, &grown, published)?;
+    let mut exchange = Exchange {
         origin: config.origin,
         log_key: config.log_key,
         rule: config.rule,
@@ -107,11 +112,15 @@ pub(crate) fn open(config: Config, steps: Steps) -> Result<Record, OpenError> {
         publisher: asks,
         history,
         cosigned,
-        pending: staged.into_iter().map(Staged::new).collect(),
+        grown: (!witnesses.is_empty()).then_some(grown),
+        witnesses,
+        certificates: BTreeMap::new(),
+        pending: VecDeque::new(),
         refused: None,
         next_at: now(),
         backoff: Duration::ZERO,
     };
+    exchange.add(staged.into_iter().map(Staged::new).collect());
     start(publisher, to_publish, Writer { jobs: queue, stager, exchange, stop: None, waiters: 0 })
         .map_err(OpenError::Thread)?;
     Ok(Record { jobs, shared, cosign_wait: config.cosign_wait, places })

@@ -8,3 +8,5 @@ mod fixture;
 mod forget;
 mod monitor;
 mod simulation;
+mod stranger;
+mod witnesses;

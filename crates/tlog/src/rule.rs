@@ -120,6 +120,14 @@ impl ReleaseRule {
         })
     }
 
+    /// The witnesses that the rule gives an address, whether or not the quorum needs them.
+    pub fn addresses(&self) -> impl Iterator<Item = (&VerifierKey, &str)> {
+        self.nodes.iter().filter_map(|node| match &node.part {
+            Part::Witness { key, url: Some(url) } => Some((key.as_ref(), url.as_str())),
+            _ => None,
+        })
+    }
+
     /// The checkpoint in the note, if its log signed it and the quorum cosigned it.
     pub fn satisfied_by(&self, note: &SignedNote) -> Result<Checkpoint, RuleError> {
         self.check(note).map(|accepted| accepted.checkpoint)

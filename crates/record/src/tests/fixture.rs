@@ -46,6 +46,8 @@ pub(crate) struct Fixture {
     pub(crate) cosign_wait: Duration,
     /// Nobody is sent the entries, and the rule asks for nobody's cosignature.
     pub(crate) alone: bool,
+    /// Lines of the rule beyond log and monitor, the quorum among them; none: both keys of the monitor's.
+    pub(crate) rule_lines: Option<String>,
     /// Numbers of the drafts that were witnessed, by index.
     pub(crate) witnessed: BTreeMap<u64, u64>,
     drafted: u64,
@@ -63,6 +65,7 @@ impl Fixture {
             fault: Arc::default(),
             cosign_wait: Duration::from_millis(crate::COSIGN_WAIT_MS_MAX),
             alone: false,
+            rule_lines: None,
             witnessed: BTreeMap::new(),
             drafted: 0,
         }
@@ -74,6 +77,12 @@ impl Fixture {
 
     fn rule(&self) -> ReleaseRule {
         let [witness, redecided] = &self.monitor.keys;
+        if let Some(lines) = &self.rule_lines {
+            let log = self.log_key.verifier();
+            let text =
+                format!("log {log}\nwitness witness {witness}\nwitness redecided {redecided}\n{lines}");
+            return ReleaseRule::parse(text).unwrap();
+        }
         let both = [("witness", witness), ("redecided", redecided)];
         let asked = if self.alone { &[][..] } else { &both[..] };
         ReleaseRule::all_of(self.log_key.verifier(), asked).unwrap()
@@ -207,7 +216,8 @@ impl Fixture {
                 let held = &state.entries[usize::try_from(shown.index).unwrap()];
                 assert_eq!(shown.line, held.0);
                 // A published entry's wrapped key is in the folder of keys alone.
-                let kept = if shown.published && crate::keys::is_wrapped(&held.1) { &[][..] } else { &held.1 };
+                let kept =
+                    if shown.published && crate::keys::is_wrapped(&held.1) { &[][..] } else { &held.1 };
                 assert_eq!(shown.sealed, kept);
                 if let Some(detail) = opener.open(&shown)? {
                     numbers.insert(shown.index, detail["number"].as_u64().unwrap());
