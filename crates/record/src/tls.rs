@@ -36,7 +36,9 @@ impl std::fmt::Debug for Tls {
 /// Why TLS is not possible.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    #[error("the monitor's authority is no certificate in PEM: {0}; take it from the monitor's door.pem again")]
+    #[error(
+        "the monitor's authority is no certificate in PEM: {0}; take it from the monitor's door.pem again"
+    )]
     Authority(String),
     #[error("the gate's certificate or key for the monitor: {0}; have the monitor enrol the gate again")]
     Certificate(String),
@@ -81,9 +83,8 @@ impl Tls {
     pub(crate) fn expected(&self, host: &str) -> Result<ServerName<'static>, LinkError> {
         match &self.name {
             Some(name) => Ok(name.clone()),
-            None => {
-                ServerName::try_from(host.to_owned()).map_err(|_| LinkError::Address(format!("https://{host}")))
-            }
+            None => ServerName::try_from(host.to_owned())
+                .map_err(|_| LinkError::Address(format!("https://{host}"))),
         }
     }
 }
