@@ -168,7 +168,10 @@ ensure_clients() {
   printf '%s\n' "$pins" >"$into/installed"
 }
 
-# What `cargo xtask bench` compares with: pgbouncer and pgbench. The pgbouncer that Debian starts by itself is stopped.
+SIGLOG_VERSION=0.1.0
+
+# What `cargo xtask bench` compares with: pgbouncer, pgbench and siglog. The pgbouncer that Debian starts by itself is
+# stopped. siglog is a program and never a dependency; building it takes minutes.
 ensure_bench() {
   if ! package_installed pgbouncer; then
     apt_install pgbouncer || die "this package is needed: pgbouncer"
@@ -176,4 +179,10 @@ ensure_bench() {
   fi
   package_installed postgresql-contrib || apt_install_postgresql postgresql-contrib ||
     die "this package is needed: postgresql-contrib"
+  if ! [ -x target/tools/bin/siglog ]; then
+    ensure_rust
+    say "building siglog $SIGLOG_VERSION"
+    cargo install --locked --quiet --root target/tools siglog --version "$SIGLOG_VERSION" >&2 ||
+      say "siglog could not be built: \`cargo xtask bench record\` leaves it out"
+  fi
 }

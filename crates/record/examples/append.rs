@@ -46,11 +46,15 @@ async fn main() {
     let batches = witness.state().batches - batches;
     record.stop().await.unwrap();
     waits.sort();
+    // The one that made the day's key is among them.
+    let each = |folder: &str| bytes(&dir.path().join(folder)) as f64 / (waits.len() + 1) as f64;
     let quantile = |percent: usize| waits[(waits.len() - 1) * percent / 100].as_secs_f64() * 1e6;
     let said = json!({
         "entries": waits.len(),
         "batches": batches,
         "seconds": took.as_secs_f64(),
+        "record_bytes": each("record"),
+        "detail_bytes": each("gate/details"),
         "p50_us": quantile(50),
         "p99_us": quantile(99),
         "writer_ns": used.writer - cpu.writer,
@@ -58,6 +62,16 @@ async fn main() {
         "witness_ns": used.witness - cpu.witness,
     });
     println!("{said}");
+}
+
+/// Bytes of the files in a folder.
+fn bytes(folder: &Path) -> u64 {
+    let items = fs::read_dir(folder).unwrap().map(|item| item.unwrap());
+    let each = |item: fs::DirEntry| match item.file_type().unwrap().is_dir() {
+        true => bytes(&item.path()),
+        false => item.metadata().unwrap().len(),
+    };
+    items.map(each).sum()
 }
 
 fn open(dir: &Path) -> (Record, TestMonitor) {

@@ -35,7 +35,9 @@ const POLL: Duration = Duration::from_millis(50);
 async fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [programs, waiting, seconds] = arguments.as_slice() else {
-        eprintln!("say where its programs are, how many wait, and for how many seconds: siglog target/tools/bin 32 5");
+        eprintln!(
+            "say where its programs are, how many wait, and for how many seconds: siglog target/tools/bin 32 5"
+        );
         std::process::exit(2);
     };
     let (waiting, seconds) = (waiting.parse().unwrap(), Duration::from_secs(seconds.parse().unwrap()));
@@ -64,7 +66,10 @@ impl Server {
         let address = format!("127.0.0.1:{port}");
         let mut command = Command::new(program);
         // Its traces of each request would be measured with it.
-        command.args(arguments).args(["--listen", &address]).env("RUST_LOG", "error,siglog=error,tower_http=error");
+        command
+            .args(arguments)
+            .args(["--listen", &address])
+            .env("RUST_LOG", "error,siglog=error,tower_http=error");
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         let server = Server { child: child.unwrap(), address };
         let until = now() + Duration::from_millis(START_MS_MAX);
