@@ -178,6 +178,28 @@ fn nothing_that_was_shown_is_taken_back() {
     assert!(code == Some(2) && said.as_str().unwrap().contains("refused"), "{said}");
 }
 
+#[test]
+fn over_https_those_are_believed_who_are_named() {
+    let record = Published::new();
+    record.grow(300);
+    let served = Served::start(&record.dir);
+    let (port, certificate) = served::with_tls(&served.address);
+    let (url, ca) = (format!("https://localhost:{port}"), record.scratch("ca.pem"));
+    fs::write(&ca, certificate).unwrap();
+    let state = record.scratch("state");
+    let ask = |more: &[&str]| verify(&[&[&url, "--rule", record.rule(), "--state", &state], more].concat());
+    let (code, said) = ask(&["--ca", &ca]);
+    assert_eq!((code, &said["size"]), (Some(0), &300.into()), "{said}");
+    for (more, expected) in [
+        (&["--ca", record.rule()][..], "there is none"),
+        (&[], "certificate"),
+        (&["--ca", "/nowhere"], "/nowhere"),
+    ] {
+        let (code, said) = ask(more);
+        assert!(code == Some(2) && said.as_str().unwrap().contains(expected), "{said}");
+    }
+}
+
 /// What is asked, and the status, type and caching of the answer.
 const ASKED: &[(&str, &str, u16, &str, &str)] = &[
     ("GET", "/checkpoint", 200, "text/plain; charset=utf-8", "max-age=1, must-revalidate"),
