@@ -18,6 +18,7 @@ use crate::{
     incident::report::Contacts,
     notify::RawOutput,
     own::RawOwn,
+    watch::config::RawSites,
 };
 
 /// Why the configuration or a key cannot be used.
@@ -60,6 +61,9 @@ pub struct RawConfig {
     /// Who else is told of incidents, by name.
     #[serde(default)]
     pub notify: BTreeMap<String, RawOutput>,
+    /// Where the monitor reads what the sites count, and ends sessions there. Without it no site is looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sites: Option<RawSites>,
 }
 
 /// monitor.toml, checked.
@@ -72,6 +76,7 @@ pub struct Config {
     pub own: RawOwn,
     pub report: Contacts,
     pub notify: BTreeMap<String, RawOutput>,
+    pub sites: Option<RawSites>,
 }
 
 impl Config {
@@ -100,8 +105,8 @@ impl Config {
             problem: "the section is missing".to_owned(),
             remedy: "make a new monitor with `trefoil-monitor init`",
         })?;
-        let (report, notify) = (raw.report, raw.notify);
-        Ok(Config { listen, origin: raw.origin, log, bundle, brakes, own, report, notify })
+        let (report, notify, sites) = (raw.report, raw.notify, raw.sites);
+        Ok(Config { listen, origin: raw.origin, log, bundle, brakes, own, report, notify, sites })
     }
 }
 

@@ -78,6 +78,10 @@ impl Folder {
     pub fn brake_key(&self) -> PathBuf {
         self.0.join("brake.key")
     }
+    /// Keys of the subjects who were planted, sealed.
+    pub fn planted(&self) -> PathBuf {
+        self.0.join("planted.age")
+    }
     /// What is stopped.
     pub fn brakes(&self) -> PathBuf {
         self.0.join("brakes.json")

@@ -18,6 +18,7 @@ pub mod detect;
 mod door;
 pub mod entries;
 pub mod folder;
+pub mod honey;
 pub mod incident;
 pub mod init;
 mod memo;

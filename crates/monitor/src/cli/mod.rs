@@ -8,6 +8,7 @@ mod enrol;
 mod incidents;
 mod init;
 mod keys;
+mod plant;
 mod run;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -36,6 +37,7 @@ enum Command {
     Accept(accept::Arguments),
     Enrol(enrol::Arguments),
     Keys(keys::Arguments),
+    Plant(plant::Arguments),
     Incidents(incidents::Arguments),
     Brake(brake::Brake),
     Lift(brake::Lift),
@@ -51,6 +53,7 @@ pub fn main() -> ExitCode {
         Command::Accept(arguments) => accept::accept(arguments),
         Command::Enrol(arguments) => enrol::enrol(&arguments),
         Command::Keys(arguments) => keys::keys(arguments),
+        Command::Plant(arguments) => plant::plant(arguments),
         Command::Incidents(arguments) => incidents::incidents(arguments),
         Command::Brake(arguments) => brake::brake(arguments),
         Command::Lift(arguments) => brake::lift(arguments),

@@ -14,7 +14,6 @@ use super::{
     SECOND_US,
     account::Count,
     fold::{Counter, Fold, Limits, Live, Reading},
-    line::Login,
 };
 use crate::detect::observation::{Asker, Observation, What};
 

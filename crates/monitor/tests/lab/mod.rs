@@ -360,6 +360,7 @@ impl Lab {
             own: None,
             report: Contacts::default(),
             notify: BTreeMap::new(),
+            sites: None,
         };
         let plan = Plan {
             config,
