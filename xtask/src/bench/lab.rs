@@ -160,7 +160,7 @@ fn up(program: &Path, dir: &Path, first: impl FnOnce(&mut Command) -> &mut Comma
 }
 
 /// Beside our own program: `cargo xtask` and `./up` build into the same folder.
-fn release_program() -> Result<PathBuf, String> {
+pub(super) fn release_program() -> Result<PathBuf, String> {
     let own = std::env::current_exe().map_err(|e| e.to_string())?;
     let program = own.with_file_name("trefoil");
     if program.is_file() && own.with_file_name("trefoil-monitor").is_file() {

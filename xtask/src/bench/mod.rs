@@ -2,6 +2,7 @@
 //! figures belong to a machine and an hour. What is measured is in the file of its name; nothing here passes or fails.
 
 mod access;
+mod brake;
 mod bulk;
 mod cpu;
 mod disk;
@@ -25,6 +26,9 @@ pub(crate) enum Bench {
     /// The access gate with everything on, against pgbouncer and against PostgreSQL itself
     #[command(after_help = ACCESS_EXAMPLES)]
     Access(Access),
+    /// From the monitor's signature under a brake until the last byte is written and the backend is gone
+    #[command(after_help = BRAKE_EXAMPLES)]
+    Brake(Brake),
     /// The record alone, beside the disk's own fdatasync
     #[command(after_help = RECORD_EXAMPLES)]
     Record(Record),
@@ -38,6 +42,12 @@ Examples:
   cargo xtask bench access                                  everything; takes half an hour
   cargo xtask bench access --quick --clients 8,32           for a look
   cargo xtask bench access --skip pgbench,bulk --json       service writes alone, for tools";
+
+const BRAKE_EXAMPLES: &str = "\
+Examples:
+  cargo xtask bench brake                                   200 tries, four streaming beside
+  cargo xtask bench brake --tries 20 --beside 0             for a look
+  cargo xtask bench brake --json                            for tools";
 
 const RECORD_EXAMPLES: &str = "\
 Examples:
@@ -91,6 +101,25 @@ pub(crate) struct Access {
 }
 
 #[derive(Args)]
+pub(crate) struct Brake {
+    /// Print one JSON object instead of a table
+    #[arg(long)]
+    json: bool,
+    /// How often somebody is stopped
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
+    tries: u32,
+    /// How many others stream all the time
+    #[arg(long, default_value_t = 4)]
+    beside: u32,
+    /// Subjects in the enclave
+    #[arg(long, default_value_t = 20_000)]
+    subjects: u32,
+    /// Where the enclave is made; removed afterwards
+    #[arg(long, default_value = "/var/tmp/trefoil-bench-brake")]
+    dir: PathBuf,
+}
+
+#[derive(Args)]
 pub(crate) struct Record {
     /// Print one JSON object instead of a table
     #[arg(long)]
@@ -125,6 +154,7 @@ pub(crate) struct Redecide {
 pub(crate) fn run(bench: &Bench) -> Result<(), String> {
     match bench {
         Bench::Access(asked) => access::run(asked),
+        Bench::Brake(asked) => brake::run(asked),
         Bench::Record(asked) => record::run(asked),
         Bench::Redecide(asked) => redecide::run(asked),
     }
