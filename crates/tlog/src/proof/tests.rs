@@ -5,6 +5,8 @@
 use std::collections::BTreeMap;
 use std::io;
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::checkpoint::Checkpoint;
 use crate::note::{KeyType, SigningKey};
@@ -132,4 +134,26 @@ fn refused() {
         assert_eq!(Receipt::parse(&text), Err(error), "{}", text.chars().take(400).collect::<String>());
     }
     assert_eq!(Receipt::parse([0xff]), Err(ReceiptError::NotUtf8));
+}
+
+#[test]
+fn no_bit_of_a_receipt_can_change() {
+    let (files, note, rule) = log(5);
+    let bytes = receipt(&files, &note, 3).unwrap().to_string().into_bytes();
+    for at in 0..bytes.len() {
+        for bit in 0..8 {
+            let mut altered = bytes.clone();
+            altered[at] ^= 1 << bit;
+            let read = Receipt::parse(&altered).and_then(|read| read.verify_entry(&rule).map(|_| ()));
+            assert!(read.is_err(), "bit {bit} of byte {at}: {}", String::from_utf8_lossy(&altered));
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_read_without_harm(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let _ = Receipt::parse(&bytes);
+        let _ = Receipt::parse([RECEIPT_START.as_bytes(), b"\n", &bytes].concat());
+    }
 }

@@ -38,8 +38,10 @@ const CONNECTIONS_MAX: usize = 256;
 const READS_MAX: usize = 8;
 /// The longest that a request may take to arrive, and a connection be idle.
 const REQUEST_WAIT_MS_MAX: u64 = 10_000;
+/// The longest request.
+const REQUEST_BYTES_MAX: usize = 16_384;
 /// The longest that a connection lives, however it is used.
-const CONNECTION_SECS_MAX: u64 = 600;
+const CONNECTION_SECS_MAX: u64 = 300;
 /// Between two tries to take a connection after one failed, as when there are too many open files.
 const ACCEPT_AGAIN_MS: u64 = 100;
 
@@ -102,6 +104,7 @@ async fn connection(stream: TcpStream, shared: Arc<Shared>, _permit: OwnedSemaph
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
+        .max_buf_size(REQUEST_BYTES_MAX)
         .header_read_timeout(Duration::from_millis(REQUEST_WAIT_MS_MAX))
         .serve_connection(TokioIo::new(stream), service);
     // A client that breaks off, or is cut off here, asks again or does not.
