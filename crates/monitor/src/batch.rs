@@ -64,6 +64,32 @@ impl<'a> Batch<'a> {
     }
 }
 
+impl Batch<'_> {
+    /// The bytes that [`Batch::parse`] takes apart.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        put(&mut bytes, self.note.as_bytes());
+        bytes.extend(self.first.to_be_bytes());
+        for item in &self.items {
+            put(&mut bytes, item.entry);
+            put(&mut bytes, item.blob.unwrap_or_default());
+        }
+        bytes
+    }
+}
+
+fn put(bytes: &mut Vec<u8>, part: &[u8]) {
+    // Parts that were read are shorter.
+    bytes.extend(u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes());
+    bytes.extend(part);
+}
+
+/// The signed checkpoint of a posted batch.
+pub fn note(bytes: &[u8]) -> Option<&str> {
+    let mut rest = bytes;
+    std::str::from_utf8(part(&mut rest, "the checkpoint", NOTE_BYTES_MAX).ok()?).ok()
+}
+
 fn take<'a, const N: usize>(rest: &mut &'a [u8], what: &'static str) -> Result<&'a [u8; N], Malformed> {
     let (head, tail) = rest.split_first_chunk::<N>().ok_or(Malformed::Short(what))?;
     *rest = tail;
@@ -100,6 +126,7 @@ mod tests {
         let bytes = sample();
         let batch = Batch::parse(&bytes).unwrap();
         assert_eq!((batch.note, batch.first), ("note", 7));
+        assert_eq!(batch.encode(), bytes);
         let blobs: Vec<_> = batch.items.iter().map(|item| item.blob).collect();
         assert_eq!(blobs, [None, Some(&b"blob"[..])]);
         for end in 0..bytes.len() {

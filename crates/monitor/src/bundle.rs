@@ -43,6 +43,8 @@ pub enum BundleError {
     Accepted { path: PathBuf, line: usize },
     #[error("no bundle was ever accepted; run `trefoil-monitor accept`")]
     None,
+    #[error("{}: no folder is named after a bundle's hash; have the operator hand over every bundle it signed", .0.display())]
+    Empty(PathBuf),
     #[error("policy {0} was never accepted")]
     Unknown(String),
 }
@@ -129,6 +131,37 @@ impl Shelf {
         Ok(Shelf { dir: dir.to_owned(), operator, accepted, loaded, current })
     }
 
+    /// Bundles as an operator hands them over, each in a folder named after its hash. None is in force before
+    /// [`Shelf::put_in_force`] says so.
+    pub fn collected(dir: &Path, operator: VerifierKey) -> Result<Shelf, BundleError> {
+        let listing = fs::read_dir(dir).map_err(folder::at(dir))?;
+        let names = listing.filter_map(|item| item.ok()?.file_name().into_string().ok());
+        let mut hashes: Vec<String> = names.filter(|name| is_hash(name)).collect();
+        hashes.sort();
+        let any = hashes.first().ok_or_else(|| BundleError::Empty(dir.to_owned()))?;
+        let current = Arc::new(load(dir, any, &operator)?);
+        let loaded = HashMap::from([(any.clone(), current.clone())]);
+        Ok(Shelf { dir: dir.to_owned(), operator, accepted: Vec::new(), loaded, current })
+    }
+
+    /// From this time on, the bundle of this hash is in force.
+    pub fn put_in_force(&mut self, hash: &str, since: Micros) -> Result<(), BundleError> {
+        if !self.loaded.contains_key(hash) {
+            if !is_hash(hash) || !self.dir.join(hash).is_dir() {
+                return Err(BundleError::Unknown(hash.to_owned()));
+            }
+            let bundle = Arc::new(load(&self.dir, hash, &self.operator)?);
+            self.loaded.insert(hash.to_owned(), bundle);
+        }
+        if let Some(bundle) = self.loaded.get(hash) {
+            self.current = bundle.clone();
+        }
+        if self.accepted.last().is_none_or(|(_, last)| last != hash) {
+            self.accepted.push((since, hash.to_owned()));
+        }
+        Ok(())
+    }
+
     /// The bundle in force.
     pub fn current(&self) -> &Arc<Bundle> {
         &self.current
@@ -141,6 +174,11 @@ impl Shelf {
             [(when, _)] => (*when, None),
             [] => (Micros(0), None),
         }
+    }
+
+    /// Every bundle that was taken over, and when, in order.
+    pub fn accepted(&self) -> &[(Micros, String)] {
+        &self.accepted
     }
 
     /// An accepted bundle by its hash.
@@ -162,6 +200,10 @@ impl Shelf {
         hashes.iter().try_for_each(|hash| self.get(hash).map(drop))?;
         Ok(hashes.len())
     }
+}
+
+fn is_hash(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 fn load(dir: &Path, hash: &str, operator: &VerifierKey) -> Result<Bundle, BundleError> {
@@ -204,8 +246,7 @@ fn read_accepted(dir: &Path) -> Result<Vec<(Micros, String)>, BundleError> {
     let mut accepted = Vec::new();
     for (n, line) in text.lines().enumerate() {
         let parsed = line.split_once(' ').and_then(|(when, hash)| {
-            let is_hash = hash.len() == 64 && hash.bytes().all(|b| b.is_ascii_hexdigit());
-            Some((Micros::parse_rfc3339(when)?, is_hash.then(|| hash.to_owned())?))
+            Some((Micros::parse_rfc3339(when)?, is_hash(hash).then(|| hash.to_owned())?))
         });
         accepted.push(parsed.ok_or_else(|| BundleError::Accepted { path: path.clone(), line: n + 1 })?);
     }

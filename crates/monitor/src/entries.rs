@@ -1,6 +1,8 @@
 //! The second decision: every entry of a batch is taken apart, opened, and decided again, before it is cosigned. Here
 //! are the rules that hold for all kinds; those of each kind are in the modules below. Nothing here writes or answers.
 
+mod ahead;
+mod brake;
 mod gate;
 mod refused;
 mod release;
@@ -14,18 +16,21 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use tlog::{
     detail::{self, DayKey, DetailError},
-    entry::{Entry, Kind, Micros},
+    entry::{Entry, EntryError, Kind, Micros},
     hash::{hex, unhex},
     json::JsonError,
 };
 
 use crate::{
     batch::Item,
+    brake::Brakes,
     bundle::BundleError,
     decide::{Decision, Judge},
     incident::{Breach, Fault},
     state::{Draft, Question, Says, Session, SessionId},
 };
+
+pub use ahead::question;
 
 /// How far a gate's clock may be from the monitor's.
 pub const CLOCK_SKEW_S_MAX: i64 = 300;
@@ -37,6 +42,10 @@ pub struct Examiner<'a, 'b> {
     /// Unwraps day keys: `AGE-SECRET-KEY-1…`.
     pub identity: &'a str,
     pub now: Micros,
+    /// What is stopped. None for an auditor, who takes for true what the record says of brakes.
+    pub brakes: Option<&'a Brakes>,
+    /// Orders that the gate says in these entries that it carried out.
+    pub obeyed: Vec<String>,
     pub draft: Draft<'b>,
 }
 
@@ -50,7 +59,17 @@ struct Subject<'e> {
 impl Examiner<'_, '_> {
     /// Checks one entry and folds it into the draft. After an error the draft is of no use.
     pub fn examine(&mut self, index: u64, item: Item<'_>) -> Result<(), Fault> {
-        let entry = parse(item.entry)?;
+        self.examine_read(index, Entry::parse(item.entry), item)
+    }
+
+    /// As [`Examiner::examine`], of an entry that was read.
+    pub fn examine_read(
+        &mut self,
+        index: u64,
+        read: Result<Entry, EntryError>,
+        item: Item<'_>,
+    ) -> Result<(), Fault> {
+        let entry = read.map_err(|e| Fault::new(Breach::Malformed, e.to_string()))?;
         self.check_time(entry.time)?;
         self.check_gate(&entry)?;
         let subject = Subject { index, entry: &entry, blob: item.blob };
@@ -59,6 +78,8 @@ impl Examiner<'_, '_> {
             Kind::GateStart => self.gate_start(&subject),
             Kind::GateStop => self.gate_stop(&subject),
             Kind::SitesClosed | Kind::SitesReopened => self.site_standing(&subject),
+            Kind::BrakeApplied => self.brake_applied(&subject),
+            Kind::BrakeLifted => self.brake_lifted(&subject),
             Kind::SessionOpen => self.session_open(&subject),
             Kind::SessionClose => self.session_close(&subject),
             Kind::AccessDecision => self.access_decision(&subject),
@@ -67,17 +88,15 @@ impl Examiner<'_, '_> {
             Kind::AccessWrite => self.access_write(&subject),
             Kind::AccessCommit => self.access_commit(&subject),
             Kind::AccessCut => self.access_cut(&subject),
-            Kind::KeyForgotten
-            | Kind::PolicyApplied
+            Kind::KeyForgotten => self.key_forgotten(&subject),
+            Kind::ProbeCommitted => self.probes_committed(&subject),
+            Kind::ProbeRevealed => self.probes_revealed(&subject),
+            Kind::PolicyApplied
             | Kind::DirectoryChanged
             | Kind::LoginResponded
-            | Kind::BrakeApplied
-            | Kind::BrakeLifted
             | Kind::SitesFailover
             | Kind::SitesFailback
             | Kind::ResidencyEvidence
-            | Kind::ProbeCommitted
-            | Kind::ProbeRevealed
             | Kind::MonitorStart
             | Kind::MonitorStop
             | Kind::IncidentOpened
@@ -155,6 +174,7 @@ impl Examiner<'_, '_> {
     fn named_session(&mut self, subject: &Subject<'_>) -> Result<(SessionId, Session), Fault> {
         let id = session_id(subject.entry)?;
         let session = self.draft.live_session(&id)?;
+        self.check_brakes(subject, &id, &session.question.principal)?;
         if !session.said.as_ref().is_some_and(|said| said.is_said_by(subject.entry)) {
             self.check_same(subject.entry, &session)?;
             self.draft.said(id, Says::of(subject.entry))?;
@@ -184,10 +204,6 @@ impl Examiner<'_, '_> {
         }
         Ok(())
     }
-}
-
-fn parse(line: &[u8]) -> Result<Entry, Fault> {
-    Entry::parse(line).map_err(|e| Fault::new(Breach::Malformed, e.to_string()))
 }
 
 /// The classes an entry shows are among those its profile discloses.
@@ -276,7 +292,9 @@ pub fn recall(
 ) -> Result<(), Fault> {
     let subject = Subject { index, entry, blob: item.blob };
     match entry.kind {
-        Kind::KeyMade => gate::make_key(draft, identity, &subject),
+        Kind::KeyMade if item.blob.is_some() => gate::make_key(draft, identity, &subject),
+        Kind::KeyMade => gate::lose_key(draft, &subject),
+        Kind::KeyForgotten => gate::forget_key(draft, &subject),
         Kind::GateStart => {
             draft.gate_runs(true);
             Ok(())
@@ -295,6 +313,15 @@ pub fn recall(
         // These leave the state as it is.
         _ => Ok(()),
     }
+}
+
+/// The detail of an entry, which must be the one committed to.
+pub fn open<T: DeserializeOwned + Serialize>(
+    draft: &Draft<'_>,
+    entry: &Entry,
+    blob: Option<&[u8]>,
+) -> Result<T, Fault> {
+    open_some(draft, &Subject { index: 0, entry, blob })
 }
 
 /// The detail of a stored entry is still the one committed to.

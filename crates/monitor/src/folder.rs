@@ -135,6 +135,10 @@ impl Folder {
     pub fn own_key(&self) -> PathBuf {
         self.0.join("own.key")
     }
+    /// The rule by which anybody verifies the own record (tlog-policy).
+    pub fn own_rule(&self) -> PathBuf {
+        self.0.join("own.policy")
+    }
     /// How far an output has told what is in the own record.
     pub fn cursor(&self, output: &str) -> PathBuf {
         self.own().join("told").join(output)

@@ -6,23 +6,30 @@ use std::{collections::BTreeMap, fs::File};
 use serde::Serialize;
 use thiserror::Error;
 use tlog::{
+    brake::Subject,
     checkpoint::Checkpoint,
-    entry::Micros,
-    hash::{Hash, leaf_hash},
+    detail::{Exhibit, MonitorStart, MonitorStop},
+    entry::{Entry, EntryError, Kind, Micros},
+    hash::{Hash, hex, leaf_hash},
     note::{NoteError, SignedNote},
     tree::Frontier,
 };
 
 use crate::{
     batch::Batch,
+    brake::{Brakes, BrakesError},
     bundle::{BundleError, Shelf},
     ca::{CERTIFICATE_S_MAX, Request},
     config::{Config, ConfigError, Keys},
+    control::Desks,
     copy::{self, Copy, CopyError},
     decide::Judge,
-    entries::{CLOCK_SKEW_US_MAX, Examiner},
+    entries::{self, CLOCK_SKEW_US_MAX, Examiner},
     folder::{Folder, FolderError},
-    incident::{Breach, Evidence, Fault, Incident, Incidents},
+    forget::{self, Wrapped},
+    incident::{Breach, Fault, IncidentError, Incidents, breach, desk::Desk},
+    notify::{NotifyError, Outputs},
+    own::{Own, OwnError},
     replay::{Depth, Replayer},
     resume::{self, Resumed},
     snapshot::{Sections, Writer},
@@ -42,6 +49,25 @@ pub enum StartError {
     Bundle(#[from] BundleError),
     #[error("the copy of the record: {0}")]
     Copy(#[from] CopyError),
+    #[error(transparent)]
+    Brakes(#[from] BrakesError),
+    #[error(transparent)]
+    Own(#[from] OwnError),
+    #[error(transparent)]
+    Incidents(#[from] IncidentError),
+    #[error(transparent)]
+    Notify(#[from] NotifyError),
+    #[error("the key {0} was made and not forgotten, but is not in the folder `keys`; restore it from a backup")]
+    Key(String),
+}
+
+/// Says in the monitor's own record which keys are destroyed.
+fn attest(wrapped: &Wrapped, incidents: &Incidents) -> Result<(), FolderError> {
+    wrapped.attest(|said| incidents.own().append(Kind::KeyForgotten, said).map(drop))
+}
+
+fn check_keys(state: &State) -> Result<(), StartError> {
+    state.missing_keys().next().map_or(Ok(()), |id| Err(StartError::Key(id.to_owned())))
 }
 
 /// What the gate is told.
@@ -83,6 +109,7 @@ pub struct Refused {
 pub struct Monitor {
     config: Config,
     keys: Keys,
+    wrapped: Wrapped,
     judge: Judge,
     state: State,
     copy: Copy,
@@ -90,6 +117,9 @@ pub struct Monitor {
     /// What others keep in the snapshot.
     sections: Sections,
     incidents: Incidents,
+    brakes: Brakes,
+    outputs: Option<Outputs>,
+    folder: Folder,
     _lock: File,
 }
 
@@ -100,12 +130,32 @@ impl Monitor {
         let lock = folder.lock()?;
         let keys = Keys::read(folder, now)?;
         let shelf = Shelf::open(&folder.bundles(), config.bundle.clone())?;
-        let resumed = resume::resume(folder, &config.origin, &config.log, &keys.identity)?;
+        let wrapped = Wrapped::open(folder.keys())?;
+        let resumed = resume::resume(folder, &config.origin, &config.log, &keys.identity, &wrapped)?;
         let Resumed { state, copy, sections, snapshot } = resumed;
+        check_keys(&state)?;
+        // What a crash left: of a batch that was never stored, or of a key that is forgotten.
+        for (key, entry) in &state.forgotten {
+            wrapped.destroy(&config.origin, key, *entry)?;
+        }
+        wrapped.tidy(|id| state.has_key(id))?;
         let snapshots = Writer::new(folder.snapshot(), &keys.identity, snapshot);
-        let incidents = Incidents::new(folder.incidents());
+        let outputs = Some(Outputs::read(folder, &config.notify)?);
+        let own = Own::open(folder, &config.own, &keys.identity)?;
+        let incidents = Incidents::open(own, &config.origin)?;
+        attest(&wrapped, &incidents)?;
+        let brakes = Brakes::open(folder, config.brakes.clone(), Some(incidents.own().clone()), now)?;
+        let gate = state.gate.clone().unwrap_or_default();
+        state.sessions().for_each(|(id, session)| brakes.certified(id, session, &gate, now));
         let judge = Judge::new(shelf);
-        Ok(Monitor { config, keys, judge, state, copy, snapshots, sections, incidents, _lock: lock })
+        let start = MonitorStart {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            log: config.origin.clone(),
+            size: state.size(),
+            policy: judge.shelf.current().hash().to_string(),
+        };
+        incidents.own().append(Kind::MonitorStart, &start)?;
+        Ok(Monitor { wrapped, config, keys, judge, state, copy, snapshots, sections, incidents, brakes, outputs, folder: folder.clone(), _lock: lock })
     }
 
     /// Reads everything and changes nothing.
@@ -114,8 +164,10 @@ impl Monitor {
         let keys = Keys::read(folder, now)?;
         let mut shelf = Shelf::open(&folder.bundles(), config.bundle.clone())?;
         let bundles = shelf.check_all()?;
-        let mut replayer = Replayer::new(&config.log, &keys.identity, Depth::Full);
+        let wrapped = Wrapped::open(folder.keys())?;
+        let mut replayer = Replayer::new(&config.log, &keys.identity, &wrapped, Depth::Full);
         copy::verify(&folder.copy(), &mut replayer)?;
+        check_keys(&replayer.state)?;
         let (size, root) = (replayer.state.size(), replayer.state.root());
         let policy = shelf.current().hash().to_string();
         Ok(Checked { origin: config.origin, size, root: root.to_base64(), policy, bundles })
@@ -123,6 +175,33 @@ impl Monitor {
 
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// What was found, for whoever else finds something or asks.
+    pub fn incidents(&self) -> &Incidents {
+        &self.incidents
+    }
+
+    /// Those who answer the command line.
+    pub fn desks(&self) -> Desks {
+        let (incidents, folder) = (self.incidents.clone(), self.folder.clone());
+        let (contacts, identity) = (self.config.report.clone(), self.keys.identity.clone());
+        Desks { incidents: Desk { incidents, folder, contacts, identity }, brakes: self.brakes.clone() }
+    }
+
+    /// Those who are told of incidents; once, for whoever serves.
+    pub fn outputs(&mut self) -> Option<Outputs> {
+        self.outputs.take()
+    }
+
+    /// The monitor's folder.
+    pub fn folder(&self) -> &Folder {
+        &self.folder
+    }
+
+    /// What is stopped.
+    pub fn brakes(&self) -> &Brakes {
+        &self.brakes
     }
 
     /// Number of entries held and cosigned.
@@ -152,6 +231,10 @@ impl Monitor {
             self.snapshots.begin(resume::snapshot(&self.state, self.copy.position(), &self.sections));
             self.snapshots.finish();
         }
+        let stop = MonitorStop { reason: "asked to".to_owned(), size: self.state.size() };
+        if let Err(e) = self.incidents.own().append(Kind::MonitorStop, &stop) {
+            eprintln!("{e}");
+        }
         Ok(())
     }
 
@@ -162,8 +245,9 @@ impl Monitor {
 
     fn try_submit(&mut self, body: &[u8], now: Micros) -> Result<Answer, Answer> {
         let batch = Batch::parse(body).map_err(|e| Answer::Malformed(e.to_string()))?;
-        let next = self.checkpoint(batch.note)?;
         let size = self.state.size();
+        let read = if batch.first == size { self.read(&batch) } else { Vec::new() };
+        let next = self.checkpoint(batch.note)?;
         if next.size == size && next.root != self.state.root() {
             return Err(self.forked(&batch, now, "another root of the size that was cosigned"));
         }
@@ -191,7 +275,7 @@ impl Monitor {
                 "the entries held and these do not make the tree that was signed",
             ));
         }
-        let changes = self.examine(&batch, now)?;
+        let changes = self.examine(&batch, read, now)?;
         self.store(body, &batch, changes, tree, now)?;
         self.cosign(&next, now)
     }
@@ -212,20 +296,38 @@ impl Monitor {
         Ok(next)
     }
 
-    fn examine(&mut self, batch: &Batch<'_>, now: Micros) -> Result<Changes, Answer> {
+    /// Reads the entries, and begins to decide what they will ask.
+    fn read(&mut self, batch: &Batch<'_>) -> Vec<Result<Entry, EntryError>> {
+        let read: Vec<_> = batch.items.iter().map(|item| Entry::parse(item.entry)).collect();
+        let entries = read.iter().zip(&batch.items);
+        let state = &self.state;
+        let questions =
+            entries.filter_map(|(entry, item)| entries::question(state, entry.as_ref().ok()?, *item));
+        self.judge.ahead(questions);
+        read
+    }
+
+    fn examine(
+        &mut self,
+        batch: &Batch<'_>,
+        read: Vec<Result<Entry, EntryError>>,
+        now: Micros,
+    ) -> Result<Changes, Answer> {
         let mut examiner = Examiner {
             judge: &mut self.judge,
             identity: &self.keys.identity,
             now,
+            brakes: Some(&self.brakes),
+            obeyed: Vec::new(),
             draft: self.state.draft(),
         };
-        for (item, index) in batch.items.iter().zip(batch.first..) {
-            if let Err(fault) = examiner.examine(index, *item) {
-                let entry = Some(String::from_utf8_lossy(item.entry).into_owned());
-                let evidence = Evidence { entry, checkpoint: batch.note.to_owned(), held: None };
-                return Err(self.refuse(index, fault, evidence, now));
+        for ((item, read), index) in batch.items.iter().zip(read).zip(batch.first..) {
+            if let Err(fault) = examiner.examine_read(index, read, *item) {
+                let exhibit = breach::exhibit(&self.state.tree, batch, item, index);
+                return Err(self.refuse(index, &fault, exhibit, now));
             }
         }
+        examiner.obeyed.iter().for_each(|id| self.brakes.obeyed(id));
         Ok(examiner.draft.changes())
     }
 
@@ -239,7 +341,7 @@ impl Monitor {
         tree: Frontier,
         now: Micros,
     ) -> Result<(), Answer> {
-        let stored = self.copy.append(now, body, batch.first, tree.size());
+        let stored = self.keep(body, batch, &changes, tree.size(), now);
         stored.map_err(|e| {
             eprintln!("the copy of the record: {e}");
             Answer::Storage(e.to_string())
@@ -247,6 +349,35 @@ impl Monitor {
         self.state.absorb(changes, tree, batch.note.to_owned(), now);
         if self.snapshots.is_due(self.state.size()) {
             self.snapshots.begin(resume::snapshot(&self.state, self.copy.position(), &self.sections));
+        }
+        Ok(())
+    }
+
+    /// Writes a batch to the copy, and its wrapped keys beside it. Keys that it forgets are destroyed when this returns.
+    fn keep(
+        &mut self,
+        body: &[u8],
+        batch: &Batch<'_>,
+        changes: &Changes,
+        size: u64,
+        now: Micros,
+    ) -> Result<(), StartError> {
+        let made = changes.made();
+        for (item, index) in batch.items.iter().zip(batch.first..) {
+            if let (Some(id), Some(blob)) = (made.get(&index), item.blob) {
+                self.wrapped.put(id, blob)?;
+            }
+        }
+        if made.is_empty() {
+            self.copy.append(now, body, batch.first, size)?;
+        } else {
+            self.copy.append(now, &forget::without_keys(batch, &made), batch.first, size)?;
+        }
+        for (key, entry) in changes.forgotten() {
+            self.wrapped.destroy(&self.config.origin, key, *entry)?;
+        }
+        if !changes.forgotten().is_empty() {
+            attest(&self.wrapped, &self.incidents)?;
         }
         Ok(())
     }
@@ -274,7 +405,7 @@ impl Monitor {
         let policy = self.policy();
         let issue = |opening: &Opening| {
             let Opening { index, session, role, csr, request, .. } = opening;
-            if opening.time.0 < oldest || opening.policy != policy {
+            if opening.time.0 < oldest || opening.policy != policy || !self.may_open(opening, received) {
                 return None;
             }
             let request = match request {
@@ -292,19 +423,33 @@ impl Monitor {
         self.state.openings.iter().filter_map(issue).collect()
     }
 
-    fn forked(&mut self, batch: &Batch<'_>, now: Micros, reason: &str) -> Answer {
-        let held = Some(self.state.note.clone()).filter(|note| !note.is_empty());
-        let evidence = Evidence { entry: None, checkpoint: batch.note.to_owned(), held };
-        self.refuse(self.state.size(), Fault::new(Breach::Fork, reason), evidence, now)
+    /// Whether a session is open and nothing stops it; then it is known who holds its role.
+    fn may_open(&self, opening: &Opening, received: Micros) -> bool {
+        let Opening { index, session: id, .. } = opening;
+        let Some(session) = self.state.session(id) else { return false };
+        let gate = self.state.gate.as_deref().unwrap_or_default();
+        let text = hex(id);
+        let subject = Subject { session: Some(&text), principal: &session.question.principal, gate };
+        if let Some(order) = self.brakes.stops(subject) {
+            eprintln!("entry {index}: no certificate: {} is under brake {}", order.target, order.id);
+            return false;
+        }
+        self.brakes.certified(id, session, gate, received);
+        true
     }
 
-    fn refuse(&mut self, index: u64, fault: Fault, evidence: Evidence, now: Micros) -> Answer {
-        let incident = Incident::new(index, fault, evidence, now);
-        if let Err(e) = self.incidents.report(&incident) {
-            // The refusal stands whether or not the file can be written; it was printed.
-            eprintln!("the incident could not be kept: {e}");
+    fn forked(&mut self, batch: &Batch<'_>, now: Micros, reason: &str) -> Answer {
+        let exhibit = breach::fork(batch.note, &self.state.note);
+        self.refuse(self.state.size(), &Fault::new(Breach::Fork, reason), exhibit, now)
+    }
+
+    fn refuse(&mut self, index: u64, fault: &Fault, exhibit: Exhibit, now: Micros) -> Answer {
+        let found = fault.found(index, self.state.gate.clone(), exhibit, now);
+        if let Err(e) = self.incidents.open_one(found, now) {
+            // The refusal stands whether or not the incident can be kept; here it is said at least.
+            eprintln!("entry {index}: {}; the incident could not be kept: {e}", fault.reason);
         }
-        Answer::Refused(Refused { index, reason: incident.reason })
+        Answer::Refused(Refused { index, reason: fault.reason.clone() })
     }
 }
 

@@ -9,9 +9,10 @@ use tlog::{
 };
 
 use crate::{
-    batch::Batch,
+    batch::{Batch, Item},
     copy::{Frame, Position, Replay},
     entries,
+    forget::Wrapped,
     incident::Fault,
     state::State,
 };
@@ -30,6 +31,7 @@ pub struct Replayer<'a> {
     pub state: State,
     pub log: &'a VerifierKey,
     pub identity: &'a str,
+    keys: &'a Wrapped,
     pub depth: Depth,
     from: Position,
     /// Bytes read when it was last said how far the reading is.
@@ -40,13 +42,19 @@ pub struct Replayer<'a> {
 const PROGRESS_BYTES: u64 = 16 * 1024 * 1024;
 
 impl<'a> Replayer<'a> {
-    pub fn new(log: &'a VerifierKey, identity: &'a str, depth: Depth) -> Replayer<'a> {
-        Replayer { state: State::default(), log, identity, depth, from: Position::default(), told: 0 }
+    pub fn new(log: &'a VerifierKey, identity: &'a str, keys: &'a Wrapped, depth: Depth) -> Replayer<'a> {
+        Replayer { state: State::default(), log, identity, keys, depth, from: Position::default(), told: 0 }
     }
 
     /// Goes on from a state that the frames before a place of the copy made.
-    pub fn resumed(log: &'a VerifierKey, identity: &'a str, state: State, from: Position) -> Replayer<'a> {
-        Replayer { state, log, identity, depth: Depth::Start, from, told: 0 }
+    pub fn resumed(
+        log: &'a VerifierKey,
+        identity: &'a str,
+        keys: &'a Wrapped,
+        state: State,
+        from: Position,
+    ) -> Replayer<'a> {
+        Replayer { state, log, identity, keys, depth: Depth::Start, from, told: 0 }
     }
 
     /// Folds one frame; answers what is wrong with it.
@@ -68,8 +76,11 @@ impl<'a> Replayer<'a> {
             let entry = Entry::parse(item.entry).map_err(|e| format!("entry {index}: {e}"))?;
             draft.time = Some(entry.time);
             draft.gate.get_or_insert_with(|| entry.gate.clone());
-            entries::recall(&mut draft, self.identity, index, &entry, *item).map_err(wrong)?;
-            if self.depth == Depth::Full && entry.kind != Kind::KeyMade {
+            let blob = self.keys.blob(&entry, item.blob).map_err(|e| format!("entry {index}: {e}"))?;
+            let item = Item { blob: blob.as_deref(), ..*item };
+            entries::recall(&mut draft, self.identity, index, &entry, item).map_err(wrong)?;
+            let is_lost = entry.key.as_deref().is_some_and(|key| draft.is_lost(key));
+            if self.depth == Depth::Full && entry.kind != Kind::KeyMade && !is_lost {
                 entries::check_detail(&draft, &entry, item.blob).map_err(wrong)?;
             }
         }

@@ -14,6 +14,7 @@ use crate::{
     copy::{Copy, CopyError, Position, skim},
     entries,
     folder::Folder,
+    forget::Wrapped,
     replay::{Depth, Replayer},
     snapshot::{Sections, Snapshot, SnapshotError},
     state::{Saved, State},
@@ -56,10 +57,11 @@ pub fn resume(
     origin: &str,
     log: &VerifierKey,
     identity: &str,
+    keys: &Wrapped,
 ) -> Result<Resumed, CopyError> {
     let snapshot = Snapshot::read(&folder.snapshot(), identity).map_err(Unusable::from);
     let resumed = snapshot.and_then(|found| match found {
-        Some(snapshot) => from_snapshot(folder, origin, log, identity, snapshot).map(Some),
+        Some(snapshot) => from_snapshot(folder, origin, log, (identity, keys), snapshot).map(Some),
         None => Ok(None),
     });
     match resumed {
@@ -67,7 +69,7 @@ pub fn resume(
         Ok(None) => {}
         Err(why) => eprintln!("the snapshot is not used and the whole copy is read: {why}"),
     }
-    let mut replayer = Replayer::new(log, identity, Depth::Start);
+    let mut replayer = Replayer::new(log, identity, keys, Depth::Start);
     let copy = Copy::open(&folder.copy(), &mut replayer)?;
     Ok(Resumed { state: replayer.state, copy, sections: Sections::default(), snapshot: 0 })
 }
@@ -76,7 +78,7 @@ fn from_snapshot(
     folder: &Folder,
     origin: &str,
     log: &VerifierKey,
-    identity: &str,
+    (identity, keys): (&str, &Wrapped),
     snapshot: Snapshot,
 ) -> Result<Resumed, Unusable> {
     let Snapshot { size, root, position, sections } = snapshot;
@@ -95,6 +97,7 @@ fn from_snapshot(
         let wrong = |e: &dyn std::fmt::Display| Unusable::Key(format!("entry {index}: {e}"));
         let entry = Entry::parse(line).map_err(|e| wrong(&e))?;
         let mut draft = state.draft();
+        let blob = keys.blob(&entry, blob.as_deref()).map_err(|e| wrong(&e))?;
         let item = Item { entry: line, blob: blob.as_deref() };
         entries::recall(&mut draft, identity, *index, &entry, item).map_err(|fault| wrong(&fault.reason))?;
         let changes = draft.changes();
@@ -103,7 +106,7 @@ fn from_snapshot(
     if !state.has_keys_of(&saved) {
         return Err(Unusable::State);
     }
-    let mut replayer = Replayer::resumed(log, identity, state, position);
+    let mut replayer = Replayer::resumed(log, identity, keys, state, position);
     let copy = Copy::open(&folder.copy(), &mut replayer)?;
     Ok(Resumed { state: replayer.state, copy, sections, snapshot: size })
 }

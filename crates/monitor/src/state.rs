@@ -5,7 +5,7 @@
 mod saved;
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -45,6 +45,10 @@ pub struct State {
     /// Every id ever used: 16 bytes a session, for as long as the log lives.
     used: HashSet<SessionId>,
     keys: BTreeMap<String, Held>,
+    /// Keys that were made and are nowhere any more; no entry has forgotten them yet.
+    lost: BTreeSet<String>,
+    /// Keys forgotten by entries that were folded since the start, and by which.
+    pub forgotten: BTreeMap<String, u64>,
     /// Sessions opened by the last batch, and when it was received.
     pub openings: Vec<Opening>,
     pub received: Option<Micros>,
@@ -65,6 +69,8 @@ pub struct Session {
     pub profile: Arc<str>,
     pub place: Arc<str>,
     pub site: Arc<str>,
+    /// The pool role that its certificate names.
+    pub role: Arc<str>,
     /// What its last entry said of it and was found true; entry after entry says the same.
     pub said: Option<Arc<Says>>,
     /// Whether the gate that opened it still runs. If not, it can only be closed.
@@ -176,12 +182,13 @@ pub struct Opening {
 }
 
 impl Session {
-    pub fn new(question: Question, profile: String, place: String, site: String) -> Session {
+    pub fn new(question: Question, profile: String, place: String, site: String, role: &str) -> Session {
         Session {
             question: Arc::new(question),
             profile: profile.into(),
             place: place.into(),
             site: site.into(),
+            role: role.into(),
             said: None,
             live: true,
             window: None,
@@ -256,6 +263,26 @@ impl State {
         self.tree.root()
     }
 
+    /// The sessions that are open.
+    pub fn sessions(&self) -> impl Iterator<Item = (&SessionId, &Session)> {
+        self.sessions.iter()
+    }
+
+    /// The session, if it is open.
+    pub fn session(&self, id: &SessionId) -> Option<&Session> {
+        self.sessions.get(id)
+    }
+
+    /// The keys that are nowhere though no entry forgets them.
+    pub fn missing_keys(&self) -> impl Iterator<Item = &str> {
+        self.lost.iter().map(String::as_str)
+    }
+
+    /// Whether a day key is held.
+    pub fn has_key(&self, id: &str) -> bool {
+        self.keys.contains_key(id)
+    }
+
     /// Starts folding a batch.
     pub fn draft(&self) -> Draft<'_> {
         Draft {
@@ -266,13 +293,15 @@ impl State {
             all_ended: false,
             sessions: HashMap::new(),
             keys: BTreeMap::new(),
+            lost: BTreeSet::new(),
+            forgotten: BTreeMap::new(),
             openings: Vec::new(),
         }
     }
 
     /// Takes over a batch that was stored.
     pub fn absorb(&mut self, changes: Changes, tree: Frontier, note: String, received: Micros) {
-        let Changes { time, gate, running, all_ended, sessions, keys, openings } = changes;
+        let Changes { time, gate, running, all_ended, sessions, keys, lost, forgotten, openings } = changes;
         if all_ended {
             self.sessions.values_mut().for_each(|session| session.live = false);
         }
@@ -284,6 +313,10 @@ impl State {
             };
         }
         self.keys.extend(keys);
+        self.lost.extend(lost);
+        self.keys.retain(|id, _| !forgotten.contains_key(id));
+        self.lost.retain(|id| !forgotten.contains_key(id));
+        self.forgotten.extend(forgotten);
         (self.time, self.gate, self.running, self.openings) = (time, gate, running, openings);
         (self.tree, self.note) = (tree, note);
         self.received = Some(received);
@@ -304,6 +337,8 @@ pub struct Draft<'a> {
     /// Sessions opened or changed, and `None` for those closed.
     sessions: HashMap<SessionId, Option<Session>>,
     keys: BTreeMap<String, Held>,
+    lost: BTreeSet<String>,
+    forgotten: BTreeMap<String, u64>,
     openings: Vec<Opening>,
 }
 
@@ -315,13 +350,28 @@ pub struct Changes {
     all_ended: bool,
     sessions: HashMap<SessionId, Option<Session>>,
     keys: BTreeMap<String, Held>,
+    lost: BTreeSet<String>,
+    /// By id, the entry that forgets it.
+    forgotten: BTreeMap<String, u64>,
     openings: Vec<Opening>,
+}
+
+impl Changes {
+    /// The keys that are made, by the index of the entry.
+    pub fn made(&self) -> BTreeMap<u64, String> {
+        self.keys.iter().map(|(id, held)| (held.made, id.clone())).collect()
+    }
+
+    /// The keys that are forgotten, and by which entry.
+    pub fn forgotten(&self) -> &BTreeMap<String, u64> {
+        &self.forgotten
+    }
 }
 
 impl Draft<'_> {
     pub fn changes(self) -> Changes {
-        let Draft { base: _, time, gate, running, all_ended, sessions, keys, openings } = self;
-        Changes { time, gate, running, all_ended, sessions, keys, openings }
+        let Draft { base: _, time, gate, running, all_ended, sessions, keys, lost, forgotten, openings } = self;
+        Changes { time, gate, running, all_ended, sessions, keys, lost, forgotten, openings }
     }
 
     /// When the monitor last knew that the gate had nothing older to send.
@@ -330,7 +380,30 @@ impl Draft<'_> {
     }
 
     pub fn key(&self, id: &str) -> Option<Arc<DayKey>> {
+        if self.forgotten.contains_key(id) {
+            return None;
+        }
         self.keys.get(id).or_else(|| self.base.keys.get(id)).map(|held| held.key.clone())
+    }
+
+    /// Whether the key was made and is nowhere any more: what it sealed cannot be opened.
+    pub fn is_lost(&self, id: &str) -> bool {
+        self.lost.contains(id) || self.base.lost.contains(id)
+    }
+
+    /// Notes a key that was made and is nowhere any more.
+    pub fn lose_key(&mut self, id: String) {
+        self.lost.insert(id);
+    }
+
+    /// Forgets a key by the entry of this index.
+    pub fn forget_key(&mut self, entry: u64, id: &str) -> Result<(), Fault> {
+        if self.key(id).is_none() && !self.is_lost(id) {
+            let reason = format!("{id} is forgotten, which was not made or is forgotten already");
+            return Err(Fault::new(Breach::Key, reason));
+        }
+        self.forgotten.insert(id.to_owned(), entry);
+        Ok(())
     }
 
     /// Adds a day key that the entry of this index made.

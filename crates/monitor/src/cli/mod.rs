@@ -5,10 +5,12 @@ mod accept;
 mod brake;
 mod check;
 mod enrol;
+mod evaluate;
 mod incidents;
 mod init;
 mod keys;
 mod plant;
+mod replay;
 mod run;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -38,6 +40,8 @@ enum Command {
     Enrol(enrol::Arguments),
     Keys(keys::Arguments),
     Plant(plant::Arguments),
+    Replay(replay::Arguments),
+    Evaluate(evaluate::Arguments),
     Incidents(incidents::Arguments),
     Brake(brake::Brake),
     Lift(brake::Lift),
@@ -54,6 +58,8 @@ pub fn main() -> ExitCode {
         Command::Enrol(arguments) => enrol::enrol(&arguments),
         Command::Keys(arguments) => keys::keys(arguments),
         Command::Plant(arguments) => plant::plant(arguments),
+        Command::Replay(arguments) => replay::replay(arguments),
+        Command::Evaluate(arguments) => evaluate::evaluate(&arguments),
         Command::Incidents(arguments) => incidents::incidents(arguments),
         Command::Brake(arguments) => brake::brake(arguments),
         Command::Lift(arguments) => brake::lift(arguments),
@@ -72,6 +78,12 @@ pub enum Outcome {
     Lines {
         text: String,
         json: String,
+    },
+    /// It was said on standard output how far it is as promised, and the exit code is this.
+    Told {
+        text: String,
+        json: Value,
+        code: u8,
     },
     /// What was promised does not hold.
     Not(String),
@@ -112,6 +124,14 @@ impl Outcome {
                 let said = if json { lines } else { text };
                 println!("{}", said.trim_end());
                 ExitCode::SUCCESS
+            }
+            Outcome::Told { text, json: value, code } => {
+                if json {
+                    println!("{value}");
+                } else {
+                    println!("{text}");
+                }
+                ExitCode::from(code)
             }
             Outcome::Not(why) => failed(why, 1),
             Outcome::Unknown(why) => failed(why, 2),

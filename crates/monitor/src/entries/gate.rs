@@ -1,9 +1,9 @@
-//! Entries about the gate itself and its day keys: gate.start, gate.stop, key.made.
+//! Entries about the gate itself, its day keys and its probes: gate.start, gate.stop, key.made, key.forgotten.
 
 use std::collections::BTreeMap;
 
 use tlog::{
-    detail::{self, GateStart, GateStop, SiteStanding},
+    detail::{self, GateStart, GateStop, PROBES_MAX, ProbesCommitted, ProbesRevealed, SiteStanding},
     entry::Micros,
     hash::unhex,
 };
@@ -14,6 +14,8 @@ use crate::{
     incident::{Breach, Fault},
     state::Draft,
 };
+
+const DAY_US: i64 = 86_400 * 1_000_000;
 
 impl Examiner<'_, '_> {
     pub(super) fn gate_start(&mut self, subject: &Subject<'_>) -> Result<(), Fault> {
@@ -70,9 +72,70 @@ impl Examiner<'_, '_> {
         Err(decision(format!("the policy in force is {current}, not {policy}")))
     }
 
+    /// Keys are forgotten when policy says that they were kept for long enough, and never on their own day. The entry says
+    /// nothing but which key.
+    pub(super) fn key_forgotten(&mut self, subject: &Subject<'_>) -> Result<(), Fault> {
+        let wrong = |reason: String| Err(Fault::new(Breach::Key, reason));
+        let id = named_key(subject)?;
+        if subject.entry.detail.is_some() || subject.blob.is_some() {
+            return Err(fault_detail("key.forgotten with a detail"));
+        }
+        let days = days_since(id, subject.entry.time);
+        let (Some(days), Some((_, class))) = (days, detail::key_id_parts(id)) else {
+            return wrong(format!("{id:?} is not a key's id"));
+        };
+        let days_min = self.judge.shelf.current().enclave().retention_days_min.get(class).copied();
+        match days_min {
+            None => wrong(format!("policy does not say when keys of class {class} may be forgotten")),
+            Some(min) if days < i64::from(min.max(1)) => {
+                wrong(format!("{id} is forgotten after {days} days; policy has it kept for {min}"))
+            }
+            Some(_) => forget_key(&mut self.draft, subject),
+        }
+    }
+
+    /// What a gate will ask to find out whether this monitor decides is none of its business before.
+    pub(super) fn probes_committed(&mut self, subject: &Subject<'_>) -> Result<(), Fault> {
+        let committed: ProbesCommitted = self.open_as(subject)?;
+        let is_one = |commitment: &String| unhex::<32>(commitment).is_some();
+        if committed.probes.len() <= PROBES_MAX && committed.probes.iter().all(is_one) {
+            return Ok(());
+        }
+        Err(fault_detail(format!("commitments are at most {PROBES_MAX} hashes in hexadecimal")))
+    }
+
+    /// What the gate says of this monitor is its own; whether the commitments were kept, an auditor finds out.
+    pub(super) fn probes_revealed(&mut self, subject: &Subject<'_>) -> Result<(), Fault> {
+        let _: ProbesRevealed = self.open_as(subject)?;
+        Ok(())
+    }
+
     pub(super) fn key_made(&mut self, subject: &Subject<'_>) -> Result<(), Fault> {
         make_key(&mut self.draft, self.identity, subject)
     }
+}
+
+/// Folds a `key.made` whose key was destroyed since.
+pub(super) fn lose_key(draft: &mut Draft<'_>, subject: &Subject<'_>) -> Result<(), Fault> {
+    draft.lose_key(named_key(subject)?.to_owned());
+    Ok(())
+}
+
+/// Folds a `key.forgotten`.
+pub(super) fn forget_key(draft: &mut Draft<'_>, subject: &Subject<'_>) -> Result<(), Fault> {
+    draft.forget_key(subject.index, named_key(subject)?)
+}
+
+fn named_key<'e>(subject: &Subject<'e>) -> Result<&'e str, Fault> {
+    let named = subject.entry.key.as_deref();
+    named.ok_or_else(|| Fault::new(Breach::Key, format!("{} names no key", subject.entry.kind.as_str())))
+}
+
+/// Days from the day of a key's id to that of a time; none when it is no key's id.
+fn days_since(id: &str, time: Micros) -> Option<i64> {
+    let (day, _) = detail::key_id_parts(id)?;
+    let midnight = Micros::parse_rfc3339(&format!("{day}T00:00:00.000000Z"))?;
+    Some(time.0.div_euclid(DAY_US).saturating_sub(midnight.0.div_euclid(DAY_US)))
 }
 
 /// Unwraps a day key and adds it. The wrapped key is the entry's detail, under the same commitment as any other.
@@ -91,11 +154,7 @@ pub(super) fn make_key(draft: &mut Draft<'_>, identity: &str, subject: &Subject<
         return Err(wrong(&format!("the entry does not name the key {}", key.id)));
     }
     // A gate that starts again makes another key: 2026-01-31.access, then 2026-01-31.access.2.
-    let time = subject.entry.time.to_string();
-    let today = key.id.split_once('.').is_some_and(|(day, class)| {
-        time.get(..day.len()) == Some(day) && (class == "access" || class.starts_with("access."))
-    });
-    if !today {
+    if days_since(&key.id, subject.entry.time) != Some(0) {
         return Err(wrong(&format!("{:?} is not a key of that day: YYYY-MM-DD.access", key.id)));
     }
     draft.add_key(subject.index, key)

@@ -42,6 +42,8 @@ impl Examiner<'_, '_> {
         self.check_principal(entry, &refused.principal)?;
         let question = self.check_question(entry, refused)?;
         match self.decide(&question)?.as_ref() {
+            // The gate says by which brake; one that is over by now was one.
+            Ok(_) if refused.rule == tlog::brake::RULE => Ok(()),
             Ok(permit) => {
                 let reason =
                     format!("refused at connect, but the decision is profile {}", permit.profile().name);

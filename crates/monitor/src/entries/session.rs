@@ -4,7 +4,7 @@
 use policy::Permit;
 use tlog::{
     detail::{SessionClose, SessionOpen},
-    entry::Decision,
+    entry::{Decision, Entry},
 };
 
 use super::{Examiner, Subject, check_classes, decision, fault_detail, open_some, session_id, subjects};
@@ -37,7 +37,8 @@ impl Examiner<'_, '_> {
             .map_err(|e| fault_detail(format!("the certificate request: {e}")))?;
         let (index, time, policy) = (subject.index, entry.time, question.policy.clone());
         let (profile, place) = (permit.profile().hash.to_string(), permit.place().to_string());
-        let session = Session::new(question, profile, place, detail.site.clone());
+        self.check_brakes(subject, &id, &detail.principal)?;
+        let session = Session::new(question, profile, place, detail.site.clone(), &detail.role);
         self.draft.open_session(id, session)?;
         let SessionOpen { role, csr, .. } = detail;
         self.draft.certify(Opening { index, session: id, role, csr, request: Some(request), time, policy });
@@ -133,15 +134,18 @@ fn check_role(bundle: &policy::Bundle, permit: &Permit, detail: &SessionOpen) ->
 /// Folds a session.open that was checked and stored before. Its certificate request was checked then.
 pub(super) fn recall_open(draft: &mut Draft<'_>, subject: &Subject<'_>) -> Result<(), Fault> {
     let id: SessionId = session_id(subject.entry)?;
-    let detail: SessionOpen = open_some(draft, subject)?;
     let entry = subject.entry.clone();
+    if entry.key.as_deref().is_some_and(|key| draft.is_lost(key)) {
+        return recall_lost(draft, id, entry);
+    }
+    let detail: SessionOpen = open_some(draft, subject)?;
     let (policy, profile, place) = (entry.policy, entry.profile, entry.place);
     let (Some(policy), Some(profile), Some(place)) = (policy, profile, place) else {
         return Err(decision("session.open without policy, profile or place"));
     };
     let question = question(policy.clone(), &detail);
     let SessionOpen { site, role, csr, .. } = detail;
-    draft.open_session(id, Session::new(question, profile, place, site))?;
+    draft.open_session(id, Session::new(question, profile, place, site, &role))?;
     draft.certify(Opening {
         index: subject.index,
         session: id,
@@ -152,4 +156,14 @@ pub(super) fn recall_open(draft: &mut Draft<'_>, subject: &Subject<'_>) -> Resul
         policy,
     });
     Ok(())
+}
+
+/// Folds a session.open whose detail nobody can open any more: that it was is all that is known of it.
+fn recall_lost(draft: &mut Draft<'_>, id: SessionId, entry: Entry) -> Result<(), Fault> {
+    let (Some(policy), Some(profile), Some(place)) = (entry.policy, entry.profile, entry.place) else {
+        return Err(decision("session.open without policy, profile or place"));
+    };
+    let (principal, listener) = (String::new(), String::new());
+    let question = Question { policy, principal, listener, purpose: None, ticket: None };
+    draft.open_session(id, Session::new(question, profile, place, String::new(), ""))
 }

@@ -60,6 +60,10 @@ impl Examiner<'_, '_> {
 
 /// Folds an access.write that was checked and stored before.
 pub(super) fn recall(draft: &mut Draft<'_>, subject: &Subject<'_>) -> Result<(), Fault> {
+    if subject.entry.key.as_deref().is_some_and(|key| draft.is_lost(key)) {
+        // The session has ended since: nothing is counted against it any more.
+        return Ok(());
+    }
     let written: Written = open_some(draft, subject)?;
     draft.write(session_id(subject.entry)?, count(&written))
 }

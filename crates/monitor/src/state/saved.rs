@@ -1,7 +1,7 @@
 //! The fold as a snapshot holds it. No day key is in it, so that there is nothing to forget: it says which entries made
 //! those that are held, and they are opened again. Where a snapshot lies and how it is checked is `snapshot`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use tlog::{
@@ -40,6 +40,7 @@ struct SavedSession {
     profile: String,
     place: String,
     site: String,
+    role: String,
     live: bool,
     window: Option<(u64, u64)>,
     released: (u64, u64),
@@ -105,20 +106,26 @@ impl State {
             sessions: saved.sessions.iter().map(SavedSession::load).collect::<Option<_>>()?,
             used: used.iter().copied().collect(),
             keys: BTreeMap::new(),
+            lost: BTreeSet::new(),
+            forgotten: BTreeMap::new(),
             openings: saved.openings.iter().map(SavedOpening::load).collect::<Option<_>>()?,
             received: saved.received.map(Micros),
         };
         rest.is_empty().then_some(state)
     }
 
-    /// Takes over the day keys of a draft, and nothing else of it.
+    /// Takes over the day keys of a draft, those that are nowhere any more too, and nothing else of it.
     pub fn absorb_keys(&mut self, changes: Changes) {
         self.keys.extend(changes.keys);
+        self.lost.extend(changes.lost);
     }
 
     /// Whether the day keys held are those that were saved.
     pub fn has_keys_of(&self, saved: &Saved) -> bool {
-        self.keys.iter().map(|(id, held)| (id, &held.made)).eq(saved.keys.iter())
+        let is_there = |(id, made): (&String, &u64)| {
+            self.keys.get(id).is_some_and(|held| held.made == *made) || self.lost.contains(id)
+        };
+        saved.keys.iter().all(is_there) && self.keys.len() + self.lost.len() == saved.keys.len()
     }
 }
 
@@ -136,6 +143,7 @@ impl Session {
             profile: self.profile.to_string(),
             place: self.place.to_string(),
             site: self.site.to_string(),
+            role: self.role.to_string(),
             live: self.live,
             window: self.window.map(pair),
             released: pair(self.released),
@@ -155,7 +163,8 @@ impl SavedSession {
             ticket: ticket.clone(),
         };
         let amount = |(rows, bytes): (u64, u64)| Amount { rows, bytes };
-        let opened = Session::new(question, self.profile.clone(), self.place.clone(), self.site.clone());
+        let (profile, place, site) = (self.profile.clone(), self.place.clone(), self.site.clone());
+        let opened = Session::new(question, profile, place, site, &self.role);
         let session = Session {
             live: self.live,
             window: self.window.map(amount),
