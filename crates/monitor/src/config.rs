@@ -13,7 +13,7 @@ use tlog::{
 use crate::{
     brake::rules::{RawBrakes, Rules},
     ca::{Ca, CaError},
-    detect,
+    detect::{self, Thresholds},
     folder::{self, Folder, FolderError},
     incident::report::Contacts,
     notify::RawOutput,
@@ -52,6 +52,8 @@ pub struct RawConfig {
     pub bundle: String,
     /// What is stopped without anybody's asking.
     pub brakes: RawBrakes,
+    /// When a detector speaks.
+    pub detect: Thresholds,
     /// The monitor's own record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub own: Option<RawOwn>,
@@ -73,6 +75,7 @@ pub struct Config {
     pub log: VerifierKey,
     pub bundle: VerifierKey,
     pub brakes: Rules,
+    pub detect: Thresholds,
     pub own: RawOwn,
     pub report: Contacts,
     pub notify: BTreeMap<String, RawOutput>,
@@ -105,8 +108,13 @@ impl Config {
             problem: "the section is missing".to_owned(),
             remedy: "make a new monitor with `trefoil-monitor init`",
         })?;
+        let detect = raw.detect.check().map_err(|e| ConfigError::Value {
+            key: "detect",
+            problem: e.to_string(),
+            remedy: "write it as `trefoil-monitor init` does",
+        })?;
         let (report, notify, sites) = (raw.report, raw.notify, raw.sites);
-        Ok(Config { listen, origin: raw.origin, log, bundle, brakes, own, report, notify, sites })
+        Ok(Config { detect, listen, origin: raw.origin, log, bundle, brakes, own, report, notify, sites })
     }
 }
 

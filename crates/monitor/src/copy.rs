@@ -258,7 +258,7 @@ fn segment_name(first: u64) -> String {
 }
 
 /// The size that was cosigned; none when there is no mark, because nothing ever was.
-fn read_mark(dir: &Path) -> Result<Option<u64>, CopyError> {
+pub fn read_mark(dir: &Path) -> Result<Option<u64>, CopyError> {
     let path = dir.join(MARK);
     match fs::read_to_string(&path) {
         Ok(text) => text.trim_end().parse().map(Some).map_err(|_| CopyError::Mark(path)),
@@ -319,6 +319,8 @@ fn read_segment(
     Ok(End::Whole)
 }
 
+/// Bytes of a frame beside its batch.
+pub(crate) const FRAME_HEAD_BYTES: u64 = (HEADER_BYTES + TIME_BYTES) as u64;
 const FRAME_BYTES_MAX: u64 = (HEADER_BYTES + TIME_BYTES + BATCH_BYTES_MAX) as u64;
 
 /// `magic | u32be length | 8 bytes over both | SHA-256 of the payload | payload = i64be received, batch`.

@@ -4,8 +4,10 @@
 //!
 //! The state is a function of the observations so far, so that it can be rebuilt from the copy or taken from a snapshot.
 
+mod compare;
 pub mod dormant;
 pub mod drift;
+pub mod feed;
 pub mod finding;
 pub mod habit;
 pub mod honey;
@@ -19,11 +21,13 @@ pub mod people;
 pub mod person;
 pub mod place;
 pub mod probing;
+pub mod read;
 mod target;
 pub mod thresholds;
 pub mod unmatched;
 pub mod volume;
 pub mod widened;
+pub mod world;
 
 use serde::{Deserialize, Serialize};
 
@@ -91,6 +95,11 @@ impl Detectors {
             drift: drift::Drift::default(),
             logins: logins::Logins::default(),
         }
+    }
+
+    /// Goes on with other thresholds.
+    pub fn set_limits(&mut self, limits: Thresholds) {
+        self.limits = limits;
     }
 
     /// What was planted, under the subject key of the gate's run: from each start of the gate, and each planting, on.

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use monitor::{
+    detect,
     brake::rules::RawBrakes,
     clock,
     config::RawConfig,
@@ -69,7 +70,7 @@ fn try_init(arguments: Arguments) -> Result<Outcome, Outcome> {
     let (Some(origin), Some(log), Some(bundle), Some(bundle_vkey)) = (origin, log, bundle, bundle_vkey) else {
         return witness(&folder, listen, arguments.name, arguments.log_key);
     };
-    let config = RawConfig { listen, origin, log, bundle: bundle_vkey, brakes: RawBrakes::at_first(), own: None, report: Contacts::default(), notify: BTreeMap::new(), sites: None };
+    let config = RawConfig { listen, origin, log, bundle: bundle_vkey, brakes: RawBrakes::at_first(), detect: detect::thresholds::SHIPPED, own: None, report: Contacts::default(), notify: BTreeMap::new(), sites: None };
     let (witness_name, redecided_name) = (arguments.witness_name, arguments.redecided_name);
     let own_origin = arguments.own_origin;
     let plan = Plan { config, bundle: &bundle, witness_name, redecided_name, own_origin };

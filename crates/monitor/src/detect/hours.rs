@@ -1,6 +1,7 @@
 //! Off-hours: a person works at an hour of the week at which neither they nor their peers do. Where peers work around the
 //! clock, it is odd only if the person had worked the usual hours shortly before as well: who swaps a shift rests, and a
-//! stolen login does not. A ticket, where peers have one at such hours too, makes it ordinary (somebody on call).
+//! stolen login does not. Work that goes on without a pause is a long day. A ticket, among those who
+//! usually work without one, makes it ordinary: somebody on call was woken.
 
 use serde::{Deserialize, Serialize};
 use tlog::detail::Severity;
@@ -26,9 +27,12 @@ pub struct Limits {
     pub peer_share: f64,
     /// Hours after usual work within which odd work is no swapped shift.
     pub rest_hours: u32,
+    /// Hours without work after which work is another shift's; before, it is a longer one.
+    pub pause_hours: u32,
 }
 
-pub const SHIPPED: Limits = Limits { history_days: 8, near_hours: 3, peer_share: 0.15, rest_hours: 13 };
+pub const SHIPPED: Limits =
+    Limits { history_days: 8, near_hours: 3, peer_share: 0.15, rest_hours: 13, pause_hours: 3 };
 
 /// 270 bytes a principal, 800 a group of peers.
 #[derive(Default, Serialize, Deserialize)]
@@ -47,6 +51,8 @@ struct Person {
     days: u32,
     /// When the person last worked at a usual hour.
     usual: i64,
+    /// When the person last worked at all.
+    last: i64,
     told: i64,
 }
 
@@ -54,11 +60,10 @@ struct Person {
 struct Group {
     /// Per hour of the day, on working days and at weekends: the share of days on which somebody was active, fading.
     share: Vec<f32>,
-    /// Of those, the share with a ticket.
-    ticketed: Vec<f32>,
+    /// Share of the work that is done with a ticket, whenever.
+    ticketed: f32,
     hour: i64,
     active: bool,
-    with_ticket: bool,
 }
 
 /// What an hour adds to its hour of the week; a week takes a sixteenth away.
@@ -81,6 +86,7 @@ impl OffHours {
         let has_ticket = seen.asker.is_some_and(|asker| asker.ticket.is_some());
         let Some(person) = slot(&mut self.people, who.person) else { return };
         if person.hour == hour {
+            person.last = now.0;
             group.see(hour, has_ticket);
             return;
         }
@@ -95,6 +101,7 @@ impl OffHours {
         if !odd {
             person.usual = now.0;
         }
+        person.last = now.0;
         person.work(hour, at, day(now));
         group.see(hour, has_ticket);
     }
@@ -125,11 +132,12 @@ impl Person {
         at: usize,
         has_ticket: bool,
     ) -> Option<Finding> {
-        let (share, ticketed) = group.at(at);
+        let share = group.at(at);
         let peers_work = f64::from(share) >= limits.peer_share;
         let rested = seen.o.received.0.saturating_sub(self.usual) > i64::from(limits.rest_hours) * HOUR_US;
-        let on_call = has_ticket && ticketed >= 0.5;
-        if peers_work && (rested || on_call) {
+        let on_call = has_ticket && group.ticketed < 0.5;
+        let goes_on = seen.o.received.0.saturating_sub(self.last) < i64::from(limits.pause_hours) * HOUR_US;
+        if on_call || goes_on || (peers_work && rested) {
             return None;
         }
         let when = format!("{:02}:00 UTC", at % 24);
@@ -168,7 +176,7 @@ impl Group {
     /// Somebody of the group is active in this hour.
     fn see(&mut self, hour: i64, has_ticket: bool) {
         if self.share.is_empty() {
-            (self.share, self.ticketed) = (vec![0.0; CLASS_HOURS], vec![0.5; CLASS_HOURS]);
+            self.share = vec![0.0; CLASS_HOURS];
             self.hour = hour;
         }
         // Hours that have passed since, at most two weeks of them: the first with what was seen, the others empty.
@@ -178,10 +186,10 @@ impl Group {
                 let was_active = passed == self.hour && self.active;
                 self.close(passed, was_active);
             }
-            (self.hour, self.active, self.with_ticket) = (hour, false, false);
+            (self.hour, self.active) = (hour, false);
         }
         self.active = true;
-        self.with_ticket |= has_ticket;
+        self.ticketed = self.ticketed * 0.999 + if has_ticket { 0.001 } else { 0.0 };
     }
 
     fn close(&mut self, hour: i64, was_active: bool) {
@@ -189,19 +197,14 @@ impl Group {
         if let Some(share) = self.share.get_mut(at) {
             *share = *share * 0.93 + if was_active { 0.07 } else { 0.0 };
         }
-        if let Some(ticketed) = self.ticketed.get_mut(at).filter(|_| was_active) {
-            *ticketed = *ticketed * 0.9 + if self.with_ticket { 0.1 } else { 0.0 };
-        }
     }
 
-    /// Share of such days on which somebody is active around the hour, and with a ticket.
-    fn at(&self, hour_of_week: usize) -> (f32, f32) {
+    /// Share of such days on which somebody is active around the hour.
+    fn at(&self, hour_of_week: usize) -> f32 {
         let at = class_hour(u64::try_from(hour_of_week).unwrap_or(0));
         let class = at - at % 24;
         let near = [at % 24 + 23, at % 24, at % 24 + 1].map(|hour| class + hour % 24);
-        let share =
-            near.iter().filter_map(|at| self.share.get(*at)).fold(0.0, |most: f32, one| most.max(*one));
-        (share, self.ticketed.get(at).copied().unwrap_or(0.0))
+        near.iter().filter_map(|at| self.share.get(*at)).fold(0.0, |most: f32, one| most.max(*one))
     }
 }
 

@@ -34,7 +34,7 @@ pub struct Limits {
 }
 
 pub const SHIPPED: Limits =
-    Limits { silent_floor: 4, silent_factor: 3.0, silent_seconds_min: 30, unfinished_floor: 3 };
+    Limits { silent_floor: 3, silent_factor: 3.0, silent_seconds_min: 30, unfinished_floor: 3 };
 
 /// 24 bytes a principal, some 60 an open session.
 #[derive(Default, Serialize, Deserialize)]

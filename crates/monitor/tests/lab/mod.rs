@@ -25,8 +25,8 @@ use tempfile::TempDir;
 use tlog::{
     checkpoint::Checkpoint,
     detail::{
-        self, Change, Committed, Counted, Cut, DayKey, Exhibit, Refused, Released, SessionClose, SessionOpen, Stage,
-        Statement, Subjects, WriteStatement, Written,
+        self, Change, Committed, Counted, Cut, DayKey, Exhibit, Refused, Released, SessionClose, SessionOpen,
+        Stage, Statement, Subjects, WriteStatement, Written,
     },
     entry::{Count, CountState, Decision, Entry, Kind, Micros},
     hash::{hex, leaf_hash},
@@ -357,6 +357,7 @@ impl Lab {
             log: log.verifier().to_string(),
             bundle: operator.verifier().to_string(),
             brakes: RawBrakes::at_first(),
+            detect: monitor::detect::thresholds::SHIPPED,
             own: None,
             report: Contacts::default(),
             notify: BTreeMap::new(),
@@ -448,7 +449,8 @@ impl Lab {
             let mut refused = Vec::new();
             while let Some((index, incident)) = store.event(from) {
                 from = index + 1;
-                let (reasons, evidence, exhibit) = match incident.steps.last().map(|step| step.change.clone()) {
+                let (reasons, evidence, exhibit) = match incident.steps.last().map(|step| step.change.clone())
+                {
                     None => (incident.opened.reasons, incident.opened.evidence, incident.opened.exhibit),
                     Some(Change::Evidence { reasons, evidence, exhibit, .. }) => (reasons, evidence, exhibit),
                     Some(_) => continue,
