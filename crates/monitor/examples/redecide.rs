@@ -1,20 +1,28 @@
-//! What it costs to decide an entry again, whose statement's verdict is remembered or is worked out afresh. Prints one
-//! JSON object; `cargo xtask bench redecide` runs it and says what it means.
+//! What it costs to decide an entry again, whose statement's verdict is remembered or is worked out afresh, and to decide a
+//! request that was not decided before. Prints one JSON object; `cargo xtask bench redecide` runs it and says what it means.
 #![allow(clippy::unwrap_used, reason = "a measurement that cannot go on may end")]
 
 #[path = "../tests/lab/mod.rs"]
 mod lab;
 
+use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
 
 use lab::{AOIFE, Lab, Sealed};
+use monitor::bundle;
 use monitor::clock::instant;
 use monitor::monitor::Answer;
+use policy::{Ask, Bundle};
 use serde_json::{Value, json};
 use tlog::entry::CountState;
 
 const BATCHES: u32 = 40;
 const ENTRIES_PER_BATCH: u32 = 512;
+/// Bundles that are asked everything once.
+const BUNDLES: u32 = 8;
+/// Policies beside the example's, which makes fifty.
+const MORE_POLICIES: usize = 8;
 
 fn main() {
     let mut lab = Lab::started();
@@ -22,7 +30,52 @@ fn main() {
     // Texts that differ in such an integer share one verdict; those that differ in a name do not.
     let remembered = measure(&mut lab, &session, |n| format!("SELECT handle FROM users WHERE id = {n}"));
     let fresh = measure(&mut lab, &session, |n| format!("SELECT handle AS h{n} FROM users WHERE id = {n}"));
-    println!("{}", json!({ "remembered": remembered, "fresh": fresh }));
+    println!("{}", json!({ "remembered": remembered, "fresh": fresh, "decided": decided() }));
+}
+
+/// Microseconds a decision that is new to the bundle and permits, under fifty policies.
+fn decided() -> Value {
+    let files = fifty();
+    let first = Bundle::read(&files).unwrap();
+    let names: Vec<&str> =
+        first.directory().principals.iter().map(|principal| principal.name.as_str()).collect();
+    let purposes = first.enclave().purposes.iter().map(|purpose| Some(purpose.as_str()));
+    let mut asks = Vec::new();
+    for (purpose, name) in purposes.flat_map(|purpose| names.iter().map(move |name| (purpose, *name))) {
+        for (listener, ticket) in
+            ["ireland", "germany"].into_iter().flat_map(|at| [(at, None), (at, Some("T-1"))])
+        {
+            let ask = Ask { principal: name, place: first.place_of(listener), purpose, ticket };
+            asks.extend(first.decide(&ask).is_ok().then_some(ask));
+        }
+    }
+    let bundles: Vec<Bundle> = (0..BUNDLES).map(|_| Bundle::read(&files).unwrap()).collect();
+    let (used, began) = (cpu_ns(), instant());
+    bundles.iter().for_each(|bundle| asks.iter().for_each(|ask| assert!(bundle.decide(ask).is_ok())));
+    let (took, used) = (began.elapsed(), cpu_ns() - used);
+    let decisions = f64::from(BUNDLES) * asks.len() as f64;
+    json!({ "wall_us": took.as_secs_f64() * 1e6 / decisions, "cpu_us": used as f64 / 1e3 / decisions })
+}
+
+/// The example's bundle with as many policies as make fifty.
+fn fifty() -> BTreeMap<String, Vec<u8>> {
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/europe");
+    let mut files = bundle::read_files(&example).unwrap();
+    let policies = |files: &BTreeMap<String, Vec<u8>>| -> usize {
+        let texts = files.iter().filter(|(path, _)| path.starts_with("policy/"));
+        texts.map(|(_, text)| String::from_utf8_lossy(text).matches("@id(").count()).sum()
+    };
+    let more: String = (0..MORE_POLICIES)
+        .map(|n| {
+            format!(
+                "@id(\"more-{n}\")\n@needs(\"nothing\")\nforbid (principal, action == Action::\"clear\", resource)\n\
+                 when {{ resource.class == Class::\"restricted\" && !context.place.known }};\n"
+            )
+        })
+        .collect();
+    files.insert("policy/more.cedar".to_owned(), more.into_bytes());
+    assert_eq!(policies(&files), 50);
+    files
 }
 
 /// Microseconds an entry.

@@ -51,6 +51,8 @@ struct PeerCost {
     p99_us: f64,
     /// Seconds until the log's checkpoint had all that it had taken.
     behind_s: Option<f64>,
+    /// What it refused before it took it.
+    refused: Option<f64>,
 }
 
 #[derive(Serialize)]
@@ -66,6 +68,7 @@ struct PeerLine {
     p50_us: Spread,
     p99_us: Spread,
     behind_s: Option<Spread>,
+    refused: Option<Spread>,
 }
 
 #[derive(Serialize)]
@@ -140,6 +143,7 @@ fn peer_line(waiting: u32, runs: &[&PeerCost]) -> Option<PeerLine> {
         p50_us: spread_of(runs, |run| run.p50_us)?,
         p99_us: spread_of(runs, |run| run.p99_us)?,
         behind_s: Spread::of(runs.iter().filter_map(|run| run.behind_s)),
+        refused: Spread::of(runs.iter().filter_map(|run| run.refused)),
     })
 }
 
@@ -206,10 +210,11 @@ fn siglog_as_text(siglog: &Siglog) -> String {
             line.p50_us.to_string(),
             line.p99_us.to_string(),
             line.behind_s.map(|behind| behind.to_string()).unwrap_or_default(),
+            line.refused.map(|refused| refused.to_string()).unwrap_or_default(),
         ]
     };
     let log = siglog.log.iter().map(|line| row("log, entries", line));
     let rows: Vec<Vec<String>> = log.chain([row("witness, cosignatures", &siglog.witness)]).collect();
-    let head = ["siglog", "waiting", "a second", "p50 µs", "p99 µs", "published s later"];
+    let head = ["siglog", "waiting", "a second", "p50 µs", "p99 µs", "published s later", "refused at first"];
     format!("\n{}", table(&head, &rows))
 }
