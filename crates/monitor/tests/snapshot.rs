@@ -9,6 +9,7 @@ use std::fs;
 use lab::{AOIFE, BILLING, CLEARED, Lab, ORIGIN, Sealed, WRITE};
 use monitor::{
     copy::{CopyError, Position},
+    forget::Wrapped,
     monitor::Answer,
     resume::{self, Resumed},
     snapshot::{Sections, Snapshot},
@@ -45,7 +46,8 @@ fn stop(lab: &mut Lab) {
 
 fn resume(lab: &Lab) -> Result<Resumed, CopyError> {
     let identity = identity(lab);
-    resume::resume(&lab.folder(), ORIGIN, lab.gate.log.verifier(), &identity)
+    let keys = Wrapped::open(lab.folder().keys()).unwrap();
+    resume::resume(&lab.folder(), ORIGIN, lab.gate.log.verifier(), &identity, &keys)
 }
 
 fn identity(lab: &Lab) -> String {
