@@ -304,3 +304,73 @@ fn trefoil(arguments: &[&str]) -> Command {
 fn text(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
+
+/// A folder whose gate answers what the test wants, once for each answer.
+fn with_gate(answers: Vec<Value>) -> TempDir {
+    use std::io::{BufRead, BufReader};
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("gate")).unwrap();
+    for file in ["enclave", "complete"] {
+        fs::write(dir.path().join(file), "").unwrap();
+    }
+    let listener = std::os::unix::net::UnixListener::bind(dir.path().join("gate/control.sock")).unwrap();
+    std::thread::spawn(move || {
+        for answer in answers {
+            let (mut asker, _) = listener.accept().unwrap();
+            BufReader::new(&asker).read_line(&mut String::new()).unwrap();
+            writeln!(asker, "{answer}").unwrap();
+        }
+    });
+    dir
+}
+
+/// What a gate answers to `record probe` and `record forget`, the exit code, and what is said.
+#[test]
+fn a_gate_is_asked_and_its_answer_is_the_exit_code() {
+    let probe = |cosigned: bool| {
+        let asked = json!({ "principal": "wei", "listener": "china", "profile": "support", "site": "hamar" });
+        let reason = (!cosigned).then_some("wei is denied");
+        let shown = json!({ "probe": asked, "salt": "00", "index": 7, "line": "{}", "cosigned": cosigned, "reason": reason });
+        json!({ "probed": { "revealed": 8, "committed": 3, "probes": [shown] } })
+    };
+    let gone =
+        json!({ "forgotten": [{ "key": "2026-01-31.access", "entry": 9, "time": "2026-03-01T00:00:00Z" }] });
+    let forget = &["record", "forget", "2026-01-31", "--yes"][..];
+    for (arguments, answers, code, expected) in [
+        (
+            &["record", "probe"][..],
+            vec![json!({ "committed": 3 }), probe(false)],
+            0,
+            "refused all 1 wrong decisions",
+        ),
+        (
+            &["record", "probe"],
+            vec![json!({ "committed": 3 }), probe(true)],
+            1,
+            "cosigned 1 of 1 wrong decisions",
+        ),
+        (&["record", "probe", "--commit"], vec![json!({ "committed": 3 })], 0, "committed by entry 3"),
+        (
+            &["record", "probe"],
+            vec![json!({ "failed": "the probe was not answered" })],
+            2,
+            "was not answered",
+        ),
+        (forget, vec![gone], 0, "forgot 2026-01-31.access by entry 9, on both sides"),
+        (forget, vec![json!({ "refused": "in use" })], 1, "in use"),
+        (forget, vec![json!({ "committed": 3 })], 2, "another version"),
+        (forget, vec![], 2, "see that it runs"),
+    ] {
+        let is_there = !answers.is_empty();
+        let dir = with_gate(answers);
+        if !is_there {
+            fs::remove_file(dir.path().join("gate/control.sock")).unwrap();
+        }
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_trefoil")).args(arguments).arg("--dir").arg(dir.path()).output();
+        let output = output.unwrap();
+        let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {text}");
+        assert!(text.contains(expected), "{arguments:?}: {text}");
+    }
+}
