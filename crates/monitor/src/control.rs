@@ -11,6 +11,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader as Reader},
     net::{UnixListener, UnixStream},
@@ -22,7 +23,7 @@ use crate::{
     brake::{self, Brakes},
     clock,
     config::{Config, ConfigError},
-    folder::{self, Folder},
+    folder::{self, Folder, FolderError},
     incident::{
         Incidents,
         desk::{self, Desk, Told},
@@ -38,9 +39,11 @@ const ANSWER_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// How long a question may take to arrive, and the command line to be answered.
 const ASK_WAIT_MS_MAX: u64 = 5_000;
 const ANSWER_WAIT_MS_MAX: u64 = 600_000;
+/// How often is looked whether a monitor that starts answers.
+const ASK_AGAIN_MS: u64 = 50;
 
 /// A question, by who answers it.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
 pub enum Ask {
     Incidents(desk::Ask),
@@ -99,8 +102,37 @@ impl Desks {
     }
 }
 
-/// Asks the monitor that runs on this folder; none when no monitor runs on it.
-pub fn ask(folder: &Folder, ask: &Ask) -> io::Result<Option<Answer>> {
+/// Asks whoever has the folder: the monitor that runs on it, or, when none does, this process. A monitor that is about
+/// to start or to stop is waited for.
+pub fn ask(folder: &Folder, ask: &Ask) -> Result<Answer, AskError> {
+    let until = clock::instant() + Duration::from_millis(ASK_WAIT_MS_MAX);
+    loop {
+        if let Some(answer) = ask_running(folder, ask)? {
+            return Ok(answer);
+        }
+        match folder.lock() {
+            Ok(_lock) => return Ok(Desks::open(folder)?.answer(ask.clone())),
+            Err(FolderError::Locked(_)) if clock::instant() < until => {
+                std::thread::sleep(Duration::from_millis(ASK_AGAIN_MS));
+            }
+            Err(error) => return Err(AskError::Folder(error)),
+        }
+    }
+}
+
+/// Why there is no answer.
+#[derive(Debug, Error)]
+pub enum AskError {
+    #[error("the monitor that runs on this folder: {0}")]
+    Socket(#[from] io::Error),
+    #[error(transparent)]
+    Folder(FolderError),
+    #[error(transparent)]
+    Start(#[from] StartError),
+}
+
+/// Asks the monitor that runs on this folder; none when no monitor answers there.
+fn ask_running(folder: &Folder, ask: &Ask) -> io::Result<Option<Answer>> {
     let mut stream = match Caller::connect(folder.control()) {
         Ok(stream) => stream,
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
@@ -118,15 +150,16 @@ pub fn ask(folder: &Folder, ask: &Ask) -> io::Result<Option<Answer>> {
     Ok(Some(serde_json::from_str(&line)?))
 }
 
-/// The socket, bound. Removed when dropped.
+/// The socket and those who answer at it. Removed when dropped.
 pub struct Socket {
     listener: UnixListener,
     path: PathBuf,
+    desks: Desks,
 }
 
 impl Socket {
     /// Binds the socket in a folder that the caller has locked, so that one that is there is a dead monitor's.
-    pub fn bind(folder: &Folder) -> io::Result<Socket> {
+    pub fn bind(folder: &Folder, desks: Desks) -> io::Result<Socket> {
         let path = folder.control();
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -135,14 +168,14 @@ impl Socket {
         // The folder is its owner's alone, so that nobody else comes between these two.
         let listener = UnixListener::bind(&path)?;
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
-        Ok(Socket { listener, path })
+        Ok(Socket { listener, path, desks })
     }
 
     /// Answers until it is dropped, one caller at a time.
-    pub async fn serve(self, desks: Desks) {
+    pub async fn serve(self) {
         loop {
             let served = match self.listener.accept().await {
-                Ok((stream, _)) => answer(stream, desks.clone()).await,
+                Ok((stream, _)) => answer(stream, self.desks.clone()).await,
                 Err(error) => Err(error),
             };
             if let Err(error) = served {

@@ -10,6 +10,7 @@ use thiserror::Error;
 use tlog::{
     entry::Micros,
     note::{KeyError, KeyType, SigningKey},
+    rule::{ReleaseRule, RuleTextError},
 };
 
 use crate::{
@@ -72,6 +73,8 @@ pub enum InitError {
     Random(#[from] rand::rand_core::OsError),
     #[error("monitor.toml: {0}")]
     Toml(#[from] toml::ser::Error),
+    #[error("the rule of the own record: {0}")]
+    Rule(#[from] RuleTextError),
 }
 
 /// Makes the folder. Everything is checked before anything is written, and monitor.toml is written last: without it
@@ -111,6 +114,8 @@ pub fn init(folder: &Folder, mut plan: Plan<'_>, now: Micros) -> Result<Made, In
     secret(&folder.identity(), identity.to_string().expose_secret())?;
     secret(&folder.door_key(), &door.key_pem)?;
     write_file(&folder.door_cert(), door.cert_pem.as_bytes(), 0o644)?;
+    let rule = ReleaseRule::all_of(own.verifier(), &[])?;
+    write_file(&folder.own_rule(), rule.to_string().as_bytes(), 0o644)?;
     write_file(&folder.ca_cert(), authority.cert_pem.as_bytes(), 0o644)?;
     write_file(&folder.config(), text.as_bytes(), 0o600)?;
     Ok(Made {

@@ -5,7 +5,7 @@
 pub mod http;
 mod wait;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{fs, io, path::PathBuf, sync::Arc, time::Duration};
 
 use record::{
     Config, Detail, Draft, NotWitnessed, OpenError, Record,
@@ -17,6 +17,7 @@ use tlog::{
     entry::{Kind, Micros},
     json::JsonError,
     note::{KeyType, SigningKey},
+    reader::{CHECKPOINT_PATH, Reader, Source},
     rule::{ReleaseRule, RuleTextError},
 };
 
@@ -54,6 +55,8 @@ pub enum OwnError {
     Read(#[from] ShowError),
     #[error("the own record: entry {index}: {problem}; restore the folder `own` from a backup")]
     Damaged { index: u64, problem: String },
+    #[error("the own record: {0}; restore the folder `own` from a backup")]
+    Published(String),
     #[error("the own record: {0}")]
     NotWritten(#[from] NotWitnessed),
     #[error("the own record: a detail cannot be written: {0}")]
@@ -199,6 +202,42 @@ fn read(
     })
 }
 
+/// Checks what is published of the own record, as an outsider would, and that every detail opens; changes nothing.
+/// Answers how many entries there are.
+pub fn check(folder: &Folder, raw: &RawOwn, identity: &str) -> Result<u64, OwnError> {
+    let rule = ReleaseRule::all_of(signing_key(folder, &raw.origin)?.verifier(), &[])?;
+    let dirs = Dirs::of(folder);
+    let published = Published(dirs.record.clone());
+    let whole = || {
+        let report = Reader::new(&published, &rule).verify();
+        report.findings.first().map(|finding| finding.to_string())
+    };
+    // A monitor that runs may publish while its record is read: what is wrong then is right a moment later.
+    if dirs.record.join(CHECKPOINT_PATH).exists()
+        && let Some(problem) = whole().and_then(|_| whole())
+    {
+        return Err(OwnError::Published(problem));
+    }
+    let mut size = 0;
+    read(&dirs, identity, 0, |kept| {
+        size = kept.index.saturating_add(1);
+        Ok(())
+    })?;
+    Ok(size)
+}
+
+/// The published files.
+struct Published(PathBuf);
+
+impl Source for Published {
+    fn read(&self, path: &str) -> Result<Option<Vec<u8>>, io::Error> {
+        match fs::read(self.0.join(path)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            read => read.map(Some),
+        }
+    }
+}
+
 /// The own record's signing key, made by `init`.
 fn signing_key(folder: &Folder, origin: &str) -> Result<SigningKey, OwnError> {
     let text = folder::read_secret(&folder.own_key())?;
@@ -211,11 +250,6 @@ fn signing_key(folder: &Folder, origin: &str) -> Result<SigningKey, OwnError> {
         return Err(OwnError::Key(format!("it signs as {is}, but own.origin is {should}")));
     }
     Ok(key)
-}
-
-/// The release rule of the own record, for whoever verifies it: its signature, and nobody's cosignature.
-pub fn rule(folder: &Folder, origin: &str) -> Result<ReleaseRule, OwnError> {
-    Ok(ReleaseRule::all_of(signing_key(folder, origin)?.verifier(), &[])?)
 }
 
 /// What entries of the own record name as their writer: the origin up to its path.

@@ -4,7 +4,7 @@
 use clap::{Subcommand, ValueEnum};
 use monitor::{
     brake::{desk, rules},
-    control::{self, Answer, Ask, Desks},
+    control::{self, Answer, Ask},
     incident::desk::Told,
 };
 use serde_json::Value;
@@ -117,14 +117,7 @@ fn one(dir: &Dir, ask: desk::Ask) -> Outcome {
 fn asked(dir: &Dir, ask: desk::Ask) -> Result<Told, Outcome> {
     let folder = dir.folder()?;
     let ask = Ask::Brakes(ask);
-    let answer = match control::ask(&folder, &ask).map_err(Outcome::unknown)? {
-        Some(answer) => answer,
-        None => {
-            let _lock = folder.lock().map_err(Outcome::unknown)?;
-            Desks::open(&folder).map_err(Outcome::unknown)?.answer(ask)
-        }
-    };
-    match answer {
+    match control::ask(&folder, &ask).map_err(Outcome::unknown)? {
         Answer::Told(told) => Ok(told),
         Answer::Not(why) => Err(Outcome::Not(why)),
         Answer::Unknown(why) => Err(Outcome::Unknown(why)),

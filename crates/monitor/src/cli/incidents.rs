@@ -9,7 +9,7 @@ use std::{
 use clap::Subcommand;
 use monitor::{
     clock,
-    control::{self, Answer, Ask, Desks},
+    control::{self, Answer, Ask},
     folder,
     incident::{
         Status,
@@ -128,14 +128,7 @@ pub fn incidents(arguments: Arguments) -> Outcome {
 fn asked(dir: &Dir, ask: desk::Ask) -> Result<Told, Outcome> {
     let folder = dir.folder()?;
     let ask = Ask::Incidents(ask);
-    let answer = match control::ask(&folder, &ask).map_err(Outcome::unknown)? {
-        Some(answer) => answer,
-        None => {
-            let _lock = folder.lock().map_err(Outcome::unknown)?;
-            Desks::open(&folder).map_err(Outcome::unknown)?.answer(ask)
-        }
-    };
-    match answer {
+    match control::ask(&folder, &ask).map_err(Outcome::unknown)? {
         Answer::Told(told) => Ok(told),
         Answer::Not(why) => Err(Outcome::Not(why)),
         Answer::Unknown(why) => Err(Outcome::Unknown(why)),
