@@ -12,6 +12,8 @@ use tlog::rule::ReleaseRule;
 
 /// More threads than this only wait for each other.
 const WORKERS_MAX: u32 = 1_024;
+/// Releases stop within this time when the monitor says nothing.
+const LEASE_MS_MAX: u32 = 2_000;
 /// Drift that is looked for less often than this is not watched.
 const DRIFT_CHECK_SECONDS_MAX: u32 = 3_600;
 
@@ -36,8 +38,10 @@ pub struct Config {
     pub status: PathBuf,
     /// The sites, nearest first.
     pub sites: Vec<Site>,
-    /// The monitor's address, `http://host:port`.
+    /// The monitor's address, `https://host:port`.
     pub monitor: String,
+    /// By which certificates the monitor and this gate know each other.
+    pub monitor_tls: record::Tls,
     /// PEM files of the TLS identity shown to clients.
     pub server_cert: PathBuf,
     /// Its private key.
@@ -56,6 +60,8 @@ pub struct Config {
     pub usage: PathBuf,
     /// Folder of the published log.
     pub record: PathBuf,
+    /// How long after the monitor's last word a session may still be waiting for the next.
+    pub lease_ms: u32,
     /// File of what the monitor has stopped.
     pub brakes: PathBuf,
     /// By which the monitor signs what it stops.
@@ -144,6 +150,10 @@ struct Raw {
     drift_check_seconds: u32,
     status: PathBuf,
     monitor: String,
+    /// The monitor's authority, the certificate that it issued for this gate, and its key.
+    monitor_door: PathBuf,
+    monitor_cert: PathBuf,
+    monitor_key: PathBuf,
     server_cert: PathBuf,
     server_key: PathBuf,
     site_ca: PathBuf,
@@ -153,6 +163,7 @@ struct Raw {
     keys: PathBuf,
     usage: PathBuf,
     record: PathBuf,
+    lease_ms: u32,
     brakes: PathBuf,
     brake_key: String,
     rule: PathBuf,
@@ -187,6 +198,7 @@ impl Config {
         let key_file = at(&raw.log_key);
         let log_key =
             text(&key_file)?.trim().parse::<SigningKey>().map_err(|e| invalid(&key_file, e.to_string()))?;
+        let monitor_tls = monitor_tls(&at(&raw.monitor_door), &at(&raw.monitor_cert), &at(&raw.monitor_key))?;
         check_names(file, &raw, &bundle)?;
         let mut recipients = raw.recipients.clone();
         let auditor = bundle.enclave().auditor.iter();
@@ -201,6 +213,7 @@ impl Config {
             status: at(&raw.status),
             sites: raw.sites,
             monitor: raw.monitor,
+            monitor_tls,
             server_cert: at(&raw.server_cert),
             server_key: at(&raw.server_key),
             site_ca: at(&raw.site_ca),
@@ -210,6 +223,7 @@ impl Config {
             keys: at(&raw.keys),
             usage: at(&raw.usage),
             record: at(&raw.record),
+            lease_ms: raw.lease_ms,
             brakes: at(&raw.brakes),
             brake_key,
             rule,
@@ -282,6 +296,7 @@ fn check_bounds(file: &Path, raw: &Raw) -> Result<(), ConfigError> {
         ("connections_per_address_max", raw.connections_per_address_max, u32::MAX),
         ("workers", raw.workers.unwrap_or(1), WORKERS_MAX),
         ("drift_check_seconds", raw.drift_check_seconds, DRIFT_CHECK_SECONDS_MAX),
+        ("lease_ms", raw.lease_ms, LEASE_MS_MAX),
     ] {
         if !(1..=max).contains(&value) {
             return Err(invalid(file, format!("{key}: {value} is not between 1 and {max}")));
@@ -318,6 +333,12 @@ fn listeners(
         listeners.push(Listener { place, address, proxy });
     }
     Ok(listeners)
+}
+
+/// What the monitor is believed and shown, from files in PEM.
+pub fn monitor_tls(door: &Path, cert: &Path, key: &Path) -> Result<record::Tls, ConfigError> {
+    let tls = record::Tls::of_monitor(&bytes(door)?, &bytes(cert)?, &bytes(key)?);
+    tls.map_err(|error| invalid(cert, error.to_string()))
 }
 
 fn text(file: &Path) -> Result<String, ConfigError> {

@@ -24,9 +24,6 @@ use crate::pool::Pool;
 use crate::standing::Stand;
 use crate::{client, clock, descriptors, drift};
 
-/// How long a witness may take before a release is refused.
-const COSIGN_WAIT_MS_MAX: u64 = 1_500;
-
 /// What all sessions share.
 pub struct Gate {
     /// Checked configuration.
@@ -113,7 +110,7 @@ impl Gate {
         let hashes: Vec<_> = config.bundle.profiles().iter().map(|profile| profile.hash).collect();
         let pool = Pool::new(hashes.iter(), &names, config.bundle.enclave().sessions_per_profile);
         let record = Record::open(record_config(&config))?;
-        match record::monitor_state(&config.monitor, None).await {
+        match record::monitor_state(&config.monitor, Some(&config.monitor_tls)).await {
             Ok(state) if state.policy == config.bundle.hash().to_string() => {}
             Ok(state) => {
                 return Err(GateError::Policy {
@@ -170,8 +167,9 @@ fn record_config(config: &Config) -> record::Config {
         record_dir: config.record.clone(),
         recipients: config.recipients.clone(),
         monitor_url: Some(config.monitor.clone()),
-        monitor_tls: None,
-        cosign_wait: Duration::from_millis(COSIGN_WAIT_MS_MAX),
+        monitor_tls: Some(config.monitor_tls.clone()),
+        // The rest of the lease is for saying so.
+        cosign_wait: Duration::from_millis(u64::from(config.lease_ms)) * 3 / 4,
         clock: Arc::new(clock::now),
     }
 }

