@@ -170,6 +170,18 @@ impl Examiner<'_, '_> {
         self.judge.decide(question).map_err(|e| decision(describe(&e)))
     }
 
+    /// The decision of a session.
+    fn decided(&mut self, session: &Session) -> Result<Decision, Fault> {
+        let known = session.said.as_ref().map(|said| &said.decided);
+        if let Some(decided) = known.and_then(|known| known.get()) {
+            return Ok(decided.clone());
+        }
+        let decided = self.decide(&session.question)?;
+        // Whoever came first has put the same there.
+        let _ = known.map(|known| known.set(decided.clone()));
+        Ok(decided)
+    }
+
     /// The live session that the entry names. What the entry repeats of it must be as it was at the open.
     fn named_session(&mut self, subject: &Subject<'_>) -> Result<(SessionId, Session), Fault> {
         let id = session_id(subject.entry)?;

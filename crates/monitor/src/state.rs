@@ -6,7 +6,7 @@ mod saved;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use tlog::{
@@ -18,6 +18,7 @@ use tlog::{
 
 use crate::{
     ca,
+    decide::Decision,
     entries::CLOCK_SKEW_US_MAX,
     incident::{Breach, Fault},
 };
@@ -93,17 +94,19 @@ pub struct Says {
     request: Option<String>,
     classes: Vec<String>,
     key: Option<String>,
+    /// The session's decision, once it was asked for: entry after entry asks for it.
+    pub decided: OnceLock<Decision>,
 }
 
 impl Says {
     pub fn of(entry: &Entry) -> Says {
         let Entry { policy, profile, place, principal, request, classes, key, .. } = entry.clone();
-        Says { policy, profile, place, principal, request, classes, key }
+        Says { policy, profile, place, principal, request, classes, key, decided: OnceLock::new() }
     }
 
     /// Whether the entry says the same.
     pub fn is_said_by(&self, entry: &Entry) -> bool {
-        let Says { policy, profile, place, principal, request, classes, key } = self;
+        let Says { policy, profile, place, principal, request, classes, key, decided: _ } = self;
         *principal == entry.principal
             && *request == entry.request
             && *key == entry.key

@@ -38,7 +38,7 @@ impl Examiner<'_, '_> {
         released: &Released,
         count: &Count,
     ) -> Result<(), Fault> {
-        let decided = self.decide(&session.question)?;
+        let decided = self.decided(session)?;
         let permit = decided.as_ref().as_ref().map_err(|denial| decision(denial.sentence.clone()))?;
         let mut counted = Amount::default();
         for statement in &released.statements {
@@ -83,7 +83,7 @@ impl Examiner<'_, '_> {
     pub(super) fn access_cut(&mut self, subject: &Subject<'_>) -> Result<(), Fault> {
         let (_, session) = self.named_session(subject)?;
         let cut: Cut = self.open_as(subject)?;
-        let decided = self.decide(&session.question)?;
+        let decided = self.decided(&session)?;
         let permit = decided.as_ref().as_ref().map_err(|denial| decision(denial.sentence.clone()))?;
         let is_known = |name: &String| permit.limits().iter().any(|limit| limit.name == *name);
         if let Some(name) = cut.limit.as_ref().filter(|name| !is_known(name)) {

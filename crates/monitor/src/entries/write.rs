@@ -49,7 +49,7 @@ impl Examiner<'_, '_> {
 
     /// What the statements of a text do, if they are all cleared.
     fn kinds(&mut self, session: &Session, text: &str) -> Result<Vec<StatementKind>, Fault> {
-        let decided = self.decide(&session.question)?;
+        let decided = self.decided(session)?;
         let permit = decided.as_ref().as_ref().map_err(|denial| decision(denial.sentence.clone()))?;
         match self.judge.verdict(permit, text) {
             Ok(cleared) => Ok(cleared.statements().iter().map(sql::Statement::kind).collect()),
