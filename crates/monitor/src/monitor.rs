@@ -32,7 +32,7 @@ use crate::{
     own::{Own, OwnError},
     replay::{Depth, Replayer},
     resume::{self, Resumed},
-    snapshot::{Sections, Writer},
+    snapshot::Writer,
     state::{Changes, Opening, State},
 };
 
@@ -114,8 +114,6 @@ pub struct Monitor {
     state: State,
     copy: Copy,
     snapshots: Writer,
-    /// What others keep in the snapshot.
-    sections: Sections,
     incidents: Incidents,
     brakes: Brakes,
     outputs: Option<Outputs>,
@@ -132,7 +130,7 @@ impl Monitor {
         let shelf = Shelf::open(&folder.bundles(), config.bundle.clone())?;
         let wrapped = Wrapped::open(folder.keys())?;
         let resumed = resume::resume(folder, &config.origin, &config.log, &keys.identity, &wrapped)?;
-        let Resumed { state, copy, sections, snapshot } = resumed;
+        let Resumed { state, copy, snapshot } = resumed;
         check_keys(&state)?;
         // What a crash left: of a batch that was never stored, or of a key that is forgotten.
         for (key, entry) in &state.forgotten {
@@ -155,7 +153,7 @@ impl Monitor {
             policy: judge.shelf.current().hash().to_string(),
         };
         incidents.own().append(Kind::MonitorStart, &start)?;
-        Ok(Monitor { wrapped, config, keys, judge, state, copy, snapshots, sections, incidents, brakes, outputs, folder: folder.clone(), _lock: lock })
+        Ok(Monitor { wrapped, config, keys, judge, state, copy, snapshots, incidents, brakes, outputs, folder: folder.clone(), _lock: lock })
     }
 
     /// Reads everything and changes nothing.
@@ -218,17 +216,11 @@ impl Monitor {
         self.judge.shelf.current().hash().to_string()
     }
 
-    /// What others keep in the snapshot: at the start what the last one held, none when the whole copy was read; from
-    /// then on what they put there, which the next one takes over.
-    pub fn sections(&mut self) -> &mut Sections {
-        &mut self.sections
-    }
-
     /// For a clean stop.
     pub fn stop(&mut self) -> Result<(), CopyError> {
         self.copy.sync_mark()?;
         if self.state.size() > 0 {
-            self.snapshots.begin(resume::snapshot(&self.state, self.copy.position(), &self.sections));
+            self.snapshots.begin(resume::snapshot(&self.state, self.copy.position()));
             self.snapshots.finish();
         }
         let stop = MonitorStop { reason: "asked to".to_owned(), size: self.state.size() };
@@ -348,7 +340,7 @@ impl Monitor {
         })?;
         self.state.absorb(changes, tree, batch.note.to_owned(), now);
         if self.snapshots.is_due(self.state.size()) {
-            self.snapshots.begin(resume::snapshot(&self.state, self.copy.position(), &self.sections));
+            self.snapshots.begin(resume::snapshot(&self.state, self.copy.position()));
         }
         Ok(())
     }

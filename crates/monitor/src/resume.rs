@@ -28,9 +28,7 @@ const USED: &str = "used";
 pub struct Resumed {
     pub state: State,
     pub copy: Copy,
-    /// Of the snapshot; empty when the whole copy was read.
-    pub sections: Sections,
-    /// The size that the snapshot was of.
+    /// The size that the snapshot was of; 0 when the whole copy was read.
     pub snapshot: u64,
 }
 
@@ -71,7 +69,7 @@ pub fn resume(
     }
     let mut replayer = Replayer::new(log, identity, keys, Depth::Start);
     let copy = Copy::open(&folder.copy(), &mut replayer)?;
-    Ok(Resumed { state: replayer.state, copy, sections: Sections::default(), snapshot: 0 })
+    Ok(Resumed { state: replayer.state, copy, snapshot: 0 })
 }
 
 fn from_snapshot(
@@ -108,7 +106,7 @@ fn from_snapshot(
     }
     let mut replayer = Replayer::resumed(log, identity, keys, state, position);
     let copy = Copy::open(&folder.copy(), &mut replayer)?;
-    Ok(Resumed { state: replayer.state, copy, sections, snapshot: size })
+    Ok(Resumed { state: replayer.state, copy, snapshot: size })
 }
 
 /// The tree that a note speaks of, if the log signed it.
@@ -118,10 +116,10 @@ fn signed_tree(note: &str, log: &VerifierKey) -> Option<Checkpoint> {
     Checkpoint::parse(&note.text).ok()
 }
 
-/// What a snapshot of the state says, beside the sections of others.
-pub fn snapshot(state: &State, position: Position, others: &Sections) -> Snapshot {
+/// What a snapshot of the state says.
+pub fn snapshot(state: &State, position: Position) -> Snapshot {
     let (saved, used) = state.save();
-    let mut sections = others.clone();
+    let mut sections = Sections::default();
     sections.put_json(STATE, &saved);
     sections.put(USED, used);
     Snapshot { size: state.size(), root: state.root(), position, sections }

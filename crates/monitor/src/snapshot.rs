@@ -3,7 +3,7 @@
 //! identity: whoever has not the folder's secrets can neither read nor alter it. It is never needed: without it, or when
 //! anything of it does not hold, the copy is folded from its beginning (`resume`).
 //!
-//! Others who fold what the monitor folds keep a section of their own in it, by name ([`Sections`]).
+//! Whoever else folds the copy (the detectors) writes down what they folded in the same form, in a file of their own.
 //!
 //! The file: `magic | u64be size | root | u64be segment | u64be offset | nonce | sealed((u32be len, name | u64be len,
 //! bytes)*) | tag`, with everything before the nonce as associated data.
@@ -54,7 +54,7 @@ pub enum SnapshotError {
     Random(#[from] rand::rand_core::OsError),
 }
 
-/// What each part of the monitor keeps in a snapshot, by its name.
+/// What was folded, in parts by their names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sections(BTreeMap<String, Vec<u8>>);
 

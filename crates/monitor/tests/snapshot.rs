@@ -34,7 +34,6 @@ fn stopped() -> Lab {
     let items: Vec<Sealed> = [key].into_iter().chain(pieces.map(|piece| gate.seal(piece))).collect();
     lab.accept(&items);
     lab.open(&AOIFE);
-    lab.monitor().sections().put("habits", b"what others fold".to_vec());
     stop(&mut lab);
     lab
 }
@@ -69,11 +68,9 @@ fn a_snapshot_gives_what_the_copy_gives() {
     let kept = fs::read(&path).unwrap();
     let from_snapshot = resume(&lab).unwrap();
     assert_eq!(from_snapshot.snapshot, from_snapshot.state.size(), "nothing is left to fold");
-    assert_eq!(from_snapshot.sections.get("habits"), Some(&b"what others fold"[..]));
     fs::remove_file(&path).unwrap();
     let whole = resume(&lab).unwrap();
     assert_eq!(whole.snapshot, 0);
-    assert_eq!(whole.sections, Sections::default());
     assert_eq!(known(&from_snapshot), known(&whole));
 
     // The monitor goes on from it, also with what came after it was written.

@@ -25,6 +25,8 @@ impl Examiner<'_, '_> {
         let policy = entry.policy.clone().ok_or_else(|| decision("session.open without a policy"))?;
         self.check_in_force(&policy, entry.time)?;
         let question = question(policy, &detail);
+        // Before the decision, which is made on the thread beside meanwhile.
+        let request = Request::read(&detail.csr, &detail.role);
         let decided = self.decide(&question)?;
         let permit = decided.as_ref().as_ref().map_err(|denial| {
             decision(format!("{} is denied by {}: {}", detail.principal, denial.rule, denial.sentence))
@@ -33,8 +35,7 @@ impl Examiner<'_, '_> {
         check_profile(subject, permit, &detail)?;
         let bundle = self.judge.shelf.get(&question.policy).map_err(|e| decision(e.to_string()))?;
         check_role(&bundle, permit, &detail)?;
-        let request = Request::read(&detail.csr, &detail.role)
-            .map_err(|e| fault_detail(format!("the certificate request: {e}")))?;
+        let request = request.map_err(|e| fault_detail(format!("the certificate request: {e}")))?;
         let (index, time, policy) = (subject.index, entry.time, question.policy.clone());
         let (profile, place) = (permit.profile().hash.to_string(), permit.place().to_string());
         self.check_brakes(subject, &id, &detail.principal)?;
