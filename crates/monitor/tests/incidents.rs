@@ -297,10 +297,10 @@ fn tell(dir: &Path, outputs: &str) {
 }
 
 /// Waits until the receiver has taken so many different messages.
-fn wait_for(receiver: &Receiver, count: usize) {
+fn wait_for(way: Way, receiver: &Receiver, count: usize) {
     let until = clock::instant().into_std() + WAIT;
     while receiver.ids().len() < count {
-        assert!(Instant::now() < until, "{} of {count} messages came", receiver.ids().len());
+        assert!(Instant::now() < until, "{way:?}: {} of {count} messages came", receiver.ids().len());
         sleep(Duration::from_millis(20));
     }
 }
@@ -333,7 +333,7 @@ fn nothing_is_lost_on_the_way() {
         0
     );
     for (way, receiver) in &receivers {
-        wait_for(receiver, 6);
+        wait_for(*way, receiver, 6);
         let told = receiver.told();
         let mut seen: BTreeMap<String, Value> = BTreeMap::new();
         let mut order = Vec::new();

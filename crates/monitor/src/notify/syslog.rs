@@ -114,8 +114,7 @@ async fn stream(mut stream: impl AsyncRead + AsyncWrite + Unpin, line: &str) -> 
         match stream.read(&mut rest).await {
             Ok(0) => return Ok(()),
             Ok(_) => {}
-            // TLS: the connection was closed without saying so first, which many receivers do.
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
+            // Over TLS, an end that was not announced is one too: RFC 5425 asks receivers to announce theirs.
             Err(error) => return Err(error),
         }
     }

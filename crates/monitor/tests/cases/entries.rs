@@ -108,11 +108,11 @@ pub const CASES: &[Case] = &[
     (
         "a kind that a gate does not write yet",
         |s| {
-            let piece = s.lab.gate.piece(Kind::BrakeLifted, json!({}));
+            let piece = s.lab.gate.piece(Kind::ResidencyEvidence, json!({}));
             s.seal(piece)
         },
         "unexpected",
-        "brake.lifted is not expected",
+        "residency.evidence is not expected",
     ),
     (
         "another gate's name",

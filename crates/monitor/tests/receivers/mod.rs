@@ -169,8 +169,12 @@ fn take(
     let fails = failure < FAILURES;
     match tls {
         Some(config) => {
-            let stream = StreamOwned::new(ServerConnection::new(config.clone()).unwrap(), stream);
-            converse(way, stream, keep, fails);
+            let mut stream = StreamOwned::new(ServerConnection::new(config.clone()).unwrap(), stream);
+            converse(way, &mut stream, keep, fails);
+            if !fails {
+                stream.conn.send_close_notify();
+                let _ = stream.flush();
+            }
         }
         None => converse(way, stream, keep, fails),
     }
