@@ -1,12 +1,13 @@
 //! The second key to the wall: the monitor's certificate authority, which signs a short-lived client certificate for
 //! exactly one pool role. Whether a session deserves one is decided elsewhere; here a request is read and a
-//! certificate made.
+//! certificate made. The authority by which gates are known at the door is another one of the same make (`enrol`).
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName, DnType, DnValue,
     ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PublicKey,
-    SerialNumber,
+    SanType, SerialNumber,
 };
+use record::MONITOR_TLS_NAME;
 use thiserror::Error;
 use time::OffsetDateTime;
 use tlog::entry::Micros;
@@ -26,13 +27,11 @@ const DAY_S: i64 = 86_400;
 pub enum CaError {
     #[error("{0}")]
     Rcgen(#[from] rcgen::Error),
-    #[error("ca.pem is not a certificate: {0}; put the original back")]
+    #[error("it is not a certificate: {0}; put the original back")]
     Certificate(String),
-    #[error("ca.pem is not the certificate of ca.key; put the originals back")]
+    #[error("it is not the certificate of the key beside it; put the originals back")]
     Mismatch,
-    #[error(
-        "ca.pem is not valid at this time; check the clock, or make a new monitor and re-provision the sites"
-    )]
+    #[error("it is not valid at this time; check the clock, or make a new monitor and re-provision the sites")]
     Expired,
     #[error("the certificate request has more than {REQUEST_BYTES_MAX} bytes")]
     Long,
@@ -90,16 +89,37 @@ impl Ca {
         session: [u8; 16],
         made: Micros,
     ) -> Result<String, CaError> {
-        let mut params = CertificateParams::default();
-        params.distinguished_name = common_name(role);
-        params.is_ca = IsCa::ExplicitNoCa;
-        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        let mut params = leaf(role, ExtendedKeyUsagePurpose::ClientAuth);
         params.serial_number = Some(SerialNumber::from_slice(&session));
-        params.use_authority_key_identifier_extension = true;
         params.not_before = date_time(seconds(made) - CERTIFICATE_S_MAX);
         params.not_after = date_time(seconds(made) + CERTIFICATE_S_MAX);
         Ok(params.signed_by(&request.key, &self.issuer)?.pem())
+    }
+
+    /// A client certificate in PEM by which the monitor knows a gate, valid as long as an authority.
+    pub fn enrol(
+        &self,
+        request: &Request,
+        gate: &str,
+        serial: [u8; 16],
+        now: Micros,
+    ) -> Result<String, CaError> {
+        let mut params = leaf(gate, ExtendedKeyUsagePurpose::ClientAuth);
+        params.serial_number = Some(SerialNumber::from_slice(&serial));
+        params.not_before = date_time(seconds(now) - DAY_S);
+        params.not_after = date_time(seconds(now) + CA_DAYS_MAX * DAY_S);
+        Ok(params.signed_by(&request.key, &self.issuer)?.pem())
+    }
+
+    /// A new server certificate and its key, DER and PKCS #8, by which gates know the monitor.
+    pub fn server(&self, now: Micros) -> Result<(Vec<u8>, Vec<u8>), CaError> {
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+        let mut params = leaf(MONITOR_TLS_NAME, ExtendedKeyUsagePurpose::ServerAuth);
+        params.subject_alt_names = vec![SanType::DnsName(MONITOR_TLS_NAME.try_into()?)];
+        params.not_before = date_time(seconds(now) - DAY_S);
+        params.not_after = date_time(seconds(now) + CA_DAYS_MAX * DAY_S);
+        let cert = params.signed_by(&key, &self.issuer)?;
+        Ok((cert.der().to_vec(), key.serialize_der()))
     }
 }
 
@@ -127,6 +147,17 @@ impl Request {
         }
         Ok(Request { key: request.public_key })
     }
+}
+
+/// A certificate that signs nothing, for one use.
+fn leaf(name: &str, usage: ExtendedKeyUsagePurpose) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = common_name(name);
+    params.is_ca = IsCa::ExplicitNoCa;
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = vec![usage];
+    params.use_authority_key_identifier_extension = true;
+    params
 }
 
 fn common_name(name: &str) -> DistinguishedName {

@@ -6,18 +6,20 @@ mod lab;
 
 use std::{
     fs,
-    io::{BufRead, BufReader, Read, Write},
-    net::TcpStream,
+    io::{BufRead, BufReader},
     os::unix::fs::PermissionsExt,
     path::Path,
     process::{Child, Command, Output, Stdio},
+    sync::Arc,
     thread::sleep,
     time::Duration,
 };
 
+use lab::client::{self, Stream};
 use lab::{AOIFE, CLEARED, Lab, Sealed, signed_bundle};
 use monitor::{clock, monitor::Monitor};
 use rustix::process::{Pid, Signal, kill_process};
+use rustls::ClientConfig;
 use serde_json::Value;
 use tlog::entry::CountState;
 
@@ -37,10 +39,13 @@ fn said(args: &[&str]) -> (i32, String) {
 struct Running {
     child: Child,
     url: String,
+    /// The gate's.
+    tls: Arc<ClientConfig>,
 }
 
 impl Running {
-    fn start(dir: &Path) -> Running {
+    /// Runs the program; `tls` is a gate's that is enrolled there.
+    fn start(dir: &Path, tls: &Arc<ClientConfig>) -> Running {
         let mut child = Command::new(PROGRAM)
             .args(["run", "--json", "--dir", dir.to_str().unwrap()])
             .stdout(Stdio::piped())
@@ -51,25 +56,20 @@ impl Running {
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
         let ready: Value = serde_json::from_str(&line).unwrap();
         assert_eq!(ready["ready"], true);
-        Running { child, url: ready["url"].as_str().unwrap().trim_start_matches("http://").to_owned() }
+        let url = ready["url"].as_str().unwrap().trim_start_matches("https://").to_owned();
+        Running { child, url, tls: tls.clone() }
     }
 
-    fn send(&self, head: &str, body: &[u8]) -> TcpStream {
-        let mut stream = TcpStream::connect(&self.url).unwrap();
-        let length = body.len();
-        let head =
-            format!("{head} HTTP/1.1\r\nHost: m\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n");
-        stream.write_all(head.as_bytes()).unwrap();
-        stream.write_all(body).unwrap();
+    fn send(&self, head: &str, body: &[u8]) -> Box<dyn Stream> {
+        let mut stream = client::connect(&self.url, Some(&self.tls));
+        client::send(&mut *stream, head, body).unwrap();
         stream
     }
 
     /// Status and body.
     fn ask(&self, head: &str, body: &[u8]) -> (u16, String) {
-        let mut answer = String::new();
-        self.send(head, body).read_to_string(&mut answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+        let (status, _, body) = client::answer(&mut *self.send(head, body)).unwrap();
+        (status, body)
     }
 
     fn post(&self, body: &[u8]) -> (u16, String) {
@@ -211,7 +211,8 @@ fn nothing_missing() {
 #[test]
 fn http() {
     let (mut lab, dir) = lab();
-    let monitor = Running::start(&lab.monitor_dir());
+    let gate = client::enrolled(&lab.folder(), "gate-1");
+    let monitor = Running::start(&lab.monitor_dir(), &gate);
     let (code, text) = said(&["run", "--dir", &dir]);
     assert!(code == 2 && text.contains("in use"), "{text}");
 
@@ -239,10 +240,79 @@ fn http() {
     assert!(answer["certificates"]["2"].as_str().unwrap().starts_with("-----BEGIN CERTIFICATE-----"));
     assert_eq!(monitor.size(), 3);
     // A client that never ends does not hold up the stop.
-    let mut silent = TcpStream::connect(&monitor.url).unwrap();
+    let mut silent = client::connect(&monitor.url, Some(&gate));
     silent.write_all(b"POST /batch HTTP/1.1\r\nHost: m\r\nContent-Length: 9\r\n\r\n").unwrap();
     assert_eq!(monitor.stop(), 0);
     assert_eq!(said(&["check", "--dir", &dir]).0, 0);
+}
+
+/// Batches are a gate's that is enrolled, and the last checkpoint is everybody's.
+#[test]
+fn who_is_let_in() {
+    let elsewhere = lab();
+    let (mut lab, dir) = lab();
+    let folder = lab.folder();
+    let gate = client::enrolled(&folder, "gate-1");
+    let other = client::enrolled(&folder, "gate-2");
+    let monitor = Running::start(&lab.monitor_dir(), &gate);
+    let items = lab.gate.first();
+    assert_eq!(monitor.post(&lab.gate.batch(&items)).0, 200);
+    // A session's certificate is of the other authority, and one of another monitor's door is nobody's here.
+    let stranger = client::enrolled(&elsewhere.0.folder(), "gate-1");
+    let ca = monitor::ca::Ca::read(
+        &fs::read_to_string(folder.ca_cert()).unwrap(),
+        &fs::read_to_string(folder.ca_key()).unwrap(),
+        clock::now(),
+    );
+    let key = rcgen::KeyPair::generate().unwrap();
+    let request = lab::csr_of("role", &key);
+    let request = monitor::ca::Request::read(&request, "role").unwrap();
+    let session = ca.unwrap().issue(&request, "role", [1; 16], clock::now()).unwrap();
+    let session = client::with(&folder, &session, &key.serialize_pem());
+    let ask = |tls: Option<&Arc<ClientConfig>>, head: &str| {
+        let mut stream = client::connect(&monitor.url, tls);
+        let sent = client::send(&mut *stream, head, b"");
+        sent.and_then(|()| client::answer(&mut *stream)).ok().map(|(status, ..)| status)
+    };
+    let public = format!("GET /{}/checkpoint", tlog::hash::Hash::of(lab::ORIGIN.as_bytes()));
+    let nobody = client::nobody(&folder);
+    for (who, tls, path, expected) in [
+        ("a gate", Some(&gate), "GET /state", Some(200)),
+        ("another gate", Some(&other), "GET /state", Some(200)),
+        ("a gate", Some(&gate), "POST /add-checkpoint", Some(404)),
+        ("nobody, in TLS", Some(&nobody), "GET /state", None),
+        ("another monitor's gate", Some(&stranger), "GET /state", None),
+        ("a session", Some(&session), "GET /state", None),
+        ("anybody", None, "GET /state", Some(404)),
+        ("anybody", None, "POST /batch", Some(404)),
+        ("anybody", None, "GET /brakes", Some(404)),
+        ("anybody", None, "POST /add-checkpoint", Some(404)),
+        ("anybody", None, public.as_str(), Some(200)),
+        ("anybody", None, "GET /0000/checkpoint", Some(404)),
+    ] {
+        assert_eq!(ask(tls, path), expected, "{who}: {path}");
+    }
+    let mut stream = client::connect(&monitor.url, None);
+    client::send(&mut *stream, &public, b"").unwrap();
+    let note = tlog::note::SignedNote::parse(client::answer(&mut *stream).unwrap().2).unwrap();
+    let keys = [lab.made.witness.parse().unwrap(), lab.made.redecided.parse().unwrap()];
+    assert_eq!(note.verify(&keys).unwrap().len(), 2);
+    // Whose certificate is taken out is shut out, at the next connection.
+    fs::remove_file(folder.gates().join("gate-2.pem")).unwrap();
+    assert_eq!((ask(Some(&other), "GET /state"), ask(Some(&gate), "GET /state")), (None, Some(200)));
+    let csr = lab.dir.path().join("csr.pem");
+    let csr = csr.to_str().unwrap();
+    fs::write(csr, lab::csr("gate-3")).unwrap();
+    let enrol = |gate: &str| said(&["enrol", "--json", "--dir", &dir, "--gate", gate, "--csr", csr]);
+    for (gate, code, says) in [
+        ("gate-3", 0, "BEGIN CERTIFICATE"),
+        ("gate-3", 2, "enrolled already"),
+        ("gate-4", 2, "names"),
+        ("../gate-3", 2, "cannot be a gate's name"),
+    ] {
+        let (found, text) = enrol(gate);
+        assert!(found == code && text.contains(says), "{gate}: {found} {text}");
+    }
 }
 
 /// Killed at any moment of a batch, before or after it was stored, the monitor goes on with the log where it was.
@@ -254,8 +324,9 @@ fn killed_between_store_and_answer() {
     let piece = lab.gate.open(&AOIFE, &session);
     items.push(lab.gate.seal(piece));
     let mut stored = 0;
+    let gate = client::enrolled(&lab.folder(), "gate-1");
     for round in 0..8 {
-        let mut monitor = Running::start(&lab.monitor_dir());
+        let mut monitor = Running::start(&lab.monitor_dir(), &gate);
         let (before, body) = (lab.gate.tree.size(), lab.gate.batch(&items));
         let after = before + u64::try_from(items.len()).unwrap();
         let pending = monitor.send("POST /batch", &body);
@@ -264,7 +335,7 @@ fn killed_between_store_and_answer() {
         monitor.child.wait().unwrap();
         drop(pending);
 
-        let monitor = Running::start(&lab.monitor_dir());
+        let monitor = Running::start(&lab.monitor_dir(), &gate);
         let size = monitor.size();
         assert!(size == before || size == after, "{before} {size} {after}");
         let expected = if size == after { 409 } else { 200 };

@@ -5,6 +5,7 @@ mod limits;
 mod networks;
 mod retention;
 mod services;
+mod witnesses;
 
 use core::net::IpAddr;
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,6 +20,8 @@ use crate::raw::{RawEnclave, RawExemplar, RawPlace, RawProfile, RawSite, Text};
 pub use limits::{Limit, LimitRule, Per, Whose};
 pub use networks::Network;
 pub use services::Service;
+pub(crate) use witnesses::OneOrMore;
+pub use witnesses::{Witness, Witnesses};
 
 /// Most sessions of one profile at one site: their number has three digits in a pool role's name.
 pub const SESSIONS_PER_PROFILE_MAX: u16 = 999;
@@ -61,6 +64,8 @@ pub struct Enclave {
     /// By retention class, the days for which a day's key must be kept. The keys of a class that is not here are not
     /// forgotten.
     pub retention_days_min: BTreeMap<String, u32>,
+    /// Who cosigns the record beside the monitor.
+    pub witnesses: Witnesses,
 }
 
 /// A data centre of the enclave.
@@ -182,6 +187,7 @@ pub(crate) fn check(raw: RawEnclave, found: &mut Problems<'_>) -> Enclave {
     let services = services::check(raw.services.unwrap_or_default(), &sites, found);
     let auditor = raw.auditor.and_then(|text| retention::check_auditor(text, found));
     let retention_days_min = retention::check(raw.retention_days_min.unwrap_or_default(), found);
+    let witnesses = raw.record.map(|raw| witnesses::check(raw, found)).unwrap_or_default();
     Enclave {
         name,
         region,
@@ -196,6 +202,7 @@ pub(crate) fn check(raw: RawEnclave, found: &mut Problems<'_>) -> Enclave {
         services,
         auditor,
         retention_days_min,
+        witnesses,
     }
 }
 

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use toml::Spanned;
 
+use crate::enclave::OneOrMore;
+
 pub(crate) type Text = Spanned<String>;
 
 #[derive(Debug, Deserialize)]
@@ -30,6 +32,24 @@ pub(crate) struct RawEnclave {
     pub(crate) auditor: Option<Text>,
     /// By retention class. Absent: nothing is forgotten.
     pub(crate) retention_days_min: Option<BTreeMap<String, Spanned<u32>>>,
+    /// Absent: the monitor alone cosigns the record.
+    pub(crate) record: Option<RawRecord>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawRecord {
+    /// Absent: every witness must have cosigned.
+    pub(crate) quorum: Option<Spanned<usize>>,
+    pub(crate) witness: Option<OneOrMore>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawWitness {
+    pub(crate) name: Text,
+    pub(crate) vkey: Text,
+    pub(crate) url: Text,
 }
 
 #[derive(Debug, Deserialize)]

@@ -18,8 +18,8 @@ fn the_enclave() {
             "name = \"europe\"\nnmae = \"x\"\n",
             "enclave.toml:5: nmae: unknown field `nmae`, expected one of `name`, `region`, `purposes`, \
              `sessions_per_profile`, `sites`, `places`, `profiles`, `limits`, `statement_seconds_max`, \
-             `idle_seconds_max`, `services`, `auditor`, `retention_days_min`; correct it; the example enclave shows \
-             every key",
+             `idle_seconds_max`, `services`, `auditor`, `retention_days_min`, `record`; correct it; the example enclave \
+             shows every key",
         ),
         (
             FILE,
@@ -27,6 +27,25 @@ fn the_enclave() {
             "name = \"europe\"\nauditor = \"AGE-SECRET-KEY-1\"\n",
             "enclave.toml:5: auditor: \"AGE-SECRET-KEY-1\" is no age X25519 recipient; write what the auditor's \
              `age-keygen -y` prints: age1 and 58 letters and digits; never a key",
+        ),
+        (
+            FILE,
+            "",
+            "\n[record.witness]\nname = \"redecided\"\nvkey = \"w.example+00\"\nurl = \"w.example\"\n",
+            "enclave.toml:76: record.witness[0].name: `redecided` means something else in the release rule; call the \
+             witness something else\n\
+             enclave.toml:77: record.witness[0].vkey: `w.example+00` is no verifier key; write the witness's own, \
+             name+id+base64, of type 04 (cosignature/v1)\n\
+             enclave.toml:78: record.witness[0].url: `w.example` is no address of a witness; write what its \
+             `/add-checkpoint` is below, such as https://witness.example",
+        ),
+        (
+            FILE,
+            "",
+            "\n[record]\nquorum = 2\n[[record.witness]]\nname = \"one\"\nvkey = \"w.example+00+BA==\"\n\
+             url = \"https://w.example\"\n",
+            "enclave.toml:76: record.quorum: 2 of 1 witnesses cannot be asked for; use 1 to the number of \
+             `record.witness`, or leave the key out to ask for all of them",
         ),
         (
             FILE,

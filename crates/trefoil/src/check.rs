@@ -78,7 +78,7 @@ async fn check(folder: &Folder, status: &Status) -> Result<Checked, Ended> {
         });
     }
     let down = status.parts.iter().filter(|part| !part.answers).map(|part| part.name.clone()).collect();
-    let monitor = probe::monitor_state(&Ports::read(folder)?).await;
+    let monitor = probe::monitor_state(folder, &Ports::read(folder)?).await;
     let report = record_log::report(&folder.record(), &record_log::rule(folder)?);
     let mut checked = Checked {
         as_promised: false,

@@ -16,6 +16,11 @@ const MARKER: &str = "enclave";
 /// Says that the first start was finished.
 const COMPLETE: &str = "complete";
 
+/// By which the gate and the monitor know each other, in the gate's folder: the monitor's authority, the certificate that
+/// it issued for the gate, and its key.
+pub(crate) const MONITOR_DOOR: &str = "monitor-door.pem";
+pub(crate) const MONITOR_CERT: &str = "monitor.pem";
+pub(crate) const MONITOR_KEY: &str = "monitor.key";
 /// Where a running gate says how it is, in its folder.
 pub(crate) const STATUS_SOCKET: &str = "status.sock";
 

@@ -120,7 +120,7 @@ async fn ask(folder: &Folder) -> Result<Status, Ended> {
         let answers = estate.answers(&site).await;
         parts.push(part(format!("site {site}"), answers));
     }
-    let monitor = probe::monitor_state(&ports).await.map(|state| state.size);
+    let monitor = probe::monitor_state(folder, &ports).await.map(|state| state.size);
     parts.push(part("monitor".to_owned(), monitor.is_some()));
     parts.push(part("gate".to_owned(), probe::gate_answers(&ports).await));
     parts.push(part("record".to_owned(), probe::record_answers(&ports).await));

@@ -3,13 +3,13 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use monitor::{
-    detect,
     brake::rules::RawBrakes,
     clock,
     config::RawConfig,
+    detect,
+    folder::Folder,
     incident::report::Contacts,
     init::{self, InitError, Plan},
-    folder::Folder,
     witness::{self, config::RawWitness},
 };
 use serde_json::json;
@@ -67,10 +67,22 @@ pub fn init(arguments: Arguments) -> Outcome {
 fn try_init(arguments: Arguments) -> Result<Outcome, Outcome> {
     let folder = arguments.dir.folder()?;
     let Arguments { listen, origin, log_vkey: log, bundle, bundle_vkey, .. } = arguments;
-    let (Some(origin), Some(log), Some(bundle), Some(bundle_vkey)) = (origin, log, bundle, bundle_vkey) else {
+    let (Some(origin), Some(log), Some(bundle), Some(bundle_vkey)) = (origin, log, bundle, bundle_vkey)
+    else {
         return witness(&folder, listen, arguments.name, arguments.log_key);
     };
-    let config = RawConfig { listen, origin, log, bundle: bundle_vkey, brakes: RawBrakes::at_first(), detect: detect::thresholds::SHIPPED, own: None, report: Contacts::default(), notify: BTreeMap::new(), sites: None };
+    let config = RawConfig {
+        listen,
+        origin,
+        log,
+        bundle: bundle_vkey,
+        brakes: RawBrakes::at_first(),
+        detect: detect::thresholds::SHIPPED,
+        own: None,
+        report: Contacts::default(),
+        notify: BTreeMap::new(),
+        sites: None,
+    };
     let (witness_name, redecided_name) = (arguments.witness_name, arguments.redecided_name);
     let own_origin = arguments.own_origin;
     let plan = Plan { config, bundle: &bundle, witness_name, redecided_name, own_origin };
@@ -78,7 +90,14 @@ fn try_init(arguments: Arguments) -> Result<Outcome, Outcome> {
         Ok(made) => Ok(Outcome::done(
             format!(
                 "witness   {}\nredecided {}\nbrake     {}\nca        {}\ndoor      {}\nrecipient {}\nown       {}\npolicy    {}",
-                made.witness, made.redecided, made.brake, made.ca, made.door, made.recipient, made.own, made.policy
+                made.witness,
+                made.redecided,
+                made.brake,
+                made.ca,
+                made.door,
+                made.recipient,
+                made.own,
+                made.policy
             ),
             json!(made),
         )),

@@ -2,6 +2,8 @@
 //! time. Not here: what is expected of the monitor.
 #![allow(dead_code, clippy::panic, reason = "each test file uses its part; a test that cannot go on may end")]
 
+pub mod client;
+
 use std::{
     collections::BTreeMap,
     fs,
@@ -325,10 +327,14 @@ pub fn encode(note: &str, first: u64, items: &[Sealed]) -> Vec<u8> {
 }
 
 pub fn csr(common_name: &str) -> String {
+    csr_of(common_name, &KeyPair::generate().unwrap())
+}
+
+pub fn csr_of(common_name: &str, key: &KeyPair) -> String {
     let mut params = CertificateParams::default();
     params.distinguished_name = rcgen::DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, common_name);
-    params.serialize_request(&KeyPair::generate().unwrap()).unwrap().pem().unwrap()
+    params.serialize_request(key).unwrap().pem().unwrap()
 }
 
 /// A monitor in a folder, and the gate whose log it follows.

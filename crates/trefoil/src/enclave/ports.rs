@@ -67,7 +67,7 @@ impl Ports {
     }
 
     pub(crate) fn monitor_url(&self) -> String {
-        format!("http://{}:{}", Ipv4Addr::LOCALHOST, self.monitor)
+        format!("https://{}:{}", Ipv4Addr::LOCALHOST, self.monitor)
     }
 }
 

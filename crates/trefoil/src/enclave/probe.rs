@@ -9,6 +9,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::enclave::ports::Ports;
+use crate::folder::{Folder, MONITOR_CERT, MONITOR_DOOR, MONITOR_KEY};
 
 const ANSWER_MS_MAX: u64 = 2_000;
 const RECORD_REQUEST: &[u8] = b"HEAD /checkpoint HTTP/1.1\r\nHost: record\r\nConnection: close\r\n\r\n";
@@ -48,8 +49,11 @@ pub(crate) async fn record_answers(ports: &Ports) -> bool {
     timeout(Duration::from_millis(ANSWER_MS_MAX), ask).await.ok().flatten() == Some(true)
 }
 
-/// What the monitor says of itself, if it answers.
-pub(crate) async fn monitor_state(ports: &Ports) -> Option<MonitorState> {
+/// What the monitor says of itself to the gate, if it answers.
+pub(crate) async fn monitor_state(folder: &Folder, ports: &Ports) -> Option<MonitorState> {
+    let [door, cert, key] = [MONITOR_DOOR, MONITOR_CERT, MONITOR_KEY].map(|file| folder.gate(file));
+    let tls = access::monitor_tls(&door, &cert, &key).ok()?;
     let url = ports.monitor_url();
-    timeout(Duration::from_millis(ANSWER_MS_MAX), record::monitor_state(&url, None)).await.ok()?.ok()
+    let asked = record::monitor_state(&url, Some(&tls));
+    timeout(Duration::from_millis(ANSWER_MS_MAX), asked).await.ok()?.ok()
 }

@@ -6,7 +6,6 @@ use std::path::Path;
 
 use policy::Bundle;
 use serde::Serialize;
-use tlog::rule::ReleaseRule;
 
 use crate::cli::Up;
 use crate::clock;
@@ -15,18 +14,20 @@ use crate::enclave::ports::Ports;
 use crate::enclave::ready::{DATABASE, HOST};
 use crate::ended::{Ended, OrEnded};
 use crate::example;
-use crate::folder::{self, Folder, STATUS_SOCKET};
+use crate::folder::{self, Folder, MONITOR_CERT, MONITOR_DOOR, MONITOR_KEY, STATUS_SOCKET};
 use crate::policy_files;
-use crate::record_log::{REDECIDED, RULE_FILE, WITNESS};
+use crate::record_log::RULE_FILE;
 use crate::up::keys::{self, OperatorKeys};
-use crate::up::monitor::{self, MonitorKeys};
+use crate::up::monitor::{self, GATE, MonitorKeys};
 use crate::up::parts::Parts;
 use crate::up::progress::Progress;
+use crate::up::rule::{self, OfMonitor};
 use crate::up::secrets::{self, Secrets};
 
 /// On one machine every client has the same address, so this is most of what the gate takes at all.
 const CONNECTIONS_PER_ADDRESS_MAX: u32 = 1_536;
 const DRIFT_CHECK_SECONDS: u32 = 30;
+const LEASE_MS: u32 = 2_000;
 /// The operator's copy of the certificate that the sites trust for log-ins.
 const MONITOR_CA: &str = "monitor-ca.pem";
 
@@ -105,6 +106,9 @@ struct GateToml {
     drift_check_seconds: u32,
     status: &'static str,
     monitor: String,
+    monitor_door: &'static str,
+    monitor_cert: &'static str,
+    monitor_key: &'static str,
     server_cert: &'static str,
     server_key: &'static str,
     site_ca: String,
@@ -114,6 +118,9 @@ struct GateToml {
     keys: &'static str,
     usage: &'static str,
     record: String,
+    lease_ms: u32,
+    brakes: &'static str,
+    brake_key: String,
     rule: &'static str,
     log_key: &'static str,
     recipients: Vec<String>,
@@ -143,11 +150,10 @@ fn configure_gate(
     keys: &OperatorKeys,
     monitor: &MonitorKeys,
 ) -> Result<(), Ended> {
-    let witnesses = [(WITNESS, &monitor.witness), (REDECIDED, &monitor.redecided)];
-    let rule = ReleaseRule::all_of(&keys.log, &witnesses).or_cannot_tell("writing the release rule")?;
-    folder::write_public(&folder.gate(RULE_FILE), rule.to_string().as_bytes())?;
+    let of_monitor = OfMonitor { witness: monitor.witness.clone(), redecided: monitor.redecided.clone() };
+    rule::write(folder, bundle, &keys.log, &of_monitor)?;
     let toml = GateToml {
-        name: "gate".to_owned(),
+        name: GATE.to_owned(),
         origin: keys.log.name().to_owned(),
         bundle: "../bundle".to_owned(),
         bundle_key: keys.bundle.to_string(),
@@ -155,6 +161,9 @@ fn configure_gate(
         drift_check_seconds: DRIFT_CHECK_SECONDS,
         status: STATUS_SOCKET,
         monitor: ports.monitor_url(),
+        monitor_door: MONITOR_DOOR,
+        monitor_cert: MONITOR_CERT,
+        monitor_key: MONITOR_KEY,
         server_cert: "server.pem",
         server_key: "server.key",
         site_ca: "../operator/ca.pem".to_owned(),
@@ -164,6 +173,9 @@ fn configure_gate(
         keys: "keys",
         usage: "usage",
         record: "../record".to_owned(),
+        lease_ms: LEASE_MS,
+        brakes: "brakes.json",
+        brake_key: monitor.brake.to_string(),
         rule: RULE_FILE,
         log_key: "log.key",
         recipients: vec![keys.recipient.clone(), monitor.recipient.clone()],

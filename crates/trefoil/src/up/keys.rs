@@ -5,6 +5,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 
+use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
 use sites::ca::Authority;
 use tlog::note::{KeyType, SigningKey, VerifierKey};
 
@@ -67,6 +68,17 @@ fn identity(path: &Path) -> Result<String, Ended> {
     let text = age::secrecy::ExposeSecret::expose_secret(&identity.to_string()).to_owned();
     folder::write_secret(path, format!("{text}\n").as_bytes())?;
     Ok(identity.to_public().to_string())
+}
+
+/// A new key, and a request for a certificate of this name, both in PEM.
+pub(crate) fn certificate_request(name: &str) -> Result<(String, String), Ended> {
+    let doing = "making a certificate request";
+    let key = KeyPair::generate().or_cannot_tell(doing)?;
+    let mut params = CertificateParams::default();
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, name);
+    let request = params.serialize_request(&key).or_cannot_tell(doing)?;
+    Ok((key.serialize_pem(), request.pem().or_cannot_tell(doing)?))
 }
 
 /// The authority made at the first start.

@@ -9,6 +9,7 @@ mod monitor;
 mod parts;
 mod process;
 mod progress;
+mod rule;
 mod secrets;
 mod supervise;
 

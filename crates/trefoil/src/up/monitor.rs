@@ -6,13 +6,19 @@ use std::process::Command;
 
 use policy::Bundle;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use tlog::note::VerifierKey;
 
 use crate::enclave::ports::Ports;
 use crate::ended::{Ended, OrEnded};
-use crate::folder::{self, Folder};
+use crate::folder::{self, Folder, MONITOR_CERT, MONITOR_DOOR, MONITOR_KEY};
 use crate::up::keys::{self, OperatorKeys};
 use crate::up::process;
+
+/// The gate's name in gate.toml, and by which the monitor knows it.
+pub(crate) const GATE: &str = "gate";
+/// The gate's request for a certificate of the monitor's.
+const MONITOR_REQUEST: &str = "monitor.csr";
 
 /// What the operator has to know of the monitor.
 #[derive(Debug)]
@@ -21,6 +27,8 @@ pub(crate) struct MonitorKeys {
     pub(crate) redecided: VerifierKey,
     /// The certificate, PEM, of the authority that issues log-in certificates.
     pub(crate) ca: String,
+    /// By which it signs what it stops.
+    pub(crate) brake: VerifierKey,
     /// The age recipient of the monitor's identity.
     pub(crate) recipient: String,
 }
@@ -30,8 +38,16 @@ pub(crate) struct MonitorKeys {
 struct Made {
     witness: String,
     redecided: String,
+    brake: String,
     ca: PathBuf,
+    door: PathBuf,
     recipient: String,
+}
+
+/// What `trefoil-monitor enrol --json` prints.
+#[derive(Deserialize)]
+struct Enrolled {
+    certificate: String,
 }
 
 pub(crate) fn init(
@@ -41,9 +57,7 @@ pub(crate) fn init(
     ports: &Ports,
 ) -> Result<MonitorKeys, Ended> {
     let doing = "making the monitor's keys";
-    let ours = std::env::current_exe().or_cannot_tell(doing)?;
-    let program = process::program_beside(&ours, "trefoil-monitor").or_cannot_tell(doing)?;
-    let mut command = Command::new(program);
+    let mut command = program(doing)?;
     command.args(["--json", "init", "--dir"]).arg(folder.monitor());
     command.args([
         "--origin",
@@ -53,17 +67,42 @@ pub(crate) fn init(
     ]);
     command.arg("--bundle").arg(folder.bundle()).args(["--bundle-vkey", &operator.bundle.to_string()]);
     command.args(["--listen", &address(ports)]);
+    let made: Made = ask(command, doing)?;
+    folder::write_public(&folder.gate(MONITOR_DOOR), folder::read_text(&made.door)?.as_bytes())?;
+    enrol(folder)?;
+    Ok(MonitorKeys {
+        witness: made.witness.parse().or_cannot_tell(doing)?,
+        redecided: made.redecided.parse().or_cannot_tell(doing)?,
+        brake: made.brake.parse().or_cannot_tell(doing)?,
+        ca: folder::read_text(&made.ca)?,
+        recipient: made.recipient,
+    })
+}
+
+/// The gate makes its key itself; the monitor issues the certificate by which it lets the gate in.
+fn enrol(folder: &Folder) -> Result<(), Ended> {
+    let doing = "enrolling the gate at the monitor";
+    let (key, request) = keys::certificate_request(GATE)?;
+    folder::write_secret(&folder.gate(MONITOR_KEY), key.as_bytes())?;
+    folder::write_public(&folder.gate(MONITOR_REQUEST), request.as_bytes())?;
+    let mut command = program(doing)?;
+    command.args(["--json", "enrol", "--gate", GATE, "--dir"]).arg(folder.monitor());
+    command.arg("--csr").arg(folder.gate(MONITOR_REQUEST));
+    let Enrolled { certificate } = ask(command, doing)?;
+    folder::write_public(&folder.gate(MONITOR_CERT), certificate.as_bytes())
+}
+
+fn program(doing: &str) -> Result<Command, Ended> {
+    let ours = std::env::current_exe().or_cannot_tell(doing)?;
+    Ok(Command::new(process::program_beside(&ours, "trefoil-monitor").or_cannot_tell(doing)?))
+}
+
+fn ask<T: DeserializeOwned>(mut command: Command, doing: &str) -> Result<T, Ended> {
     let output = command.output().or_cannot_tell(doing)?;
     if !output.status.success() {
         return Err(Ended::not(format!("{doing}: {}", String::from_utf8_lossy(&output.stderr).trim())));
     }
-    let made: Made = serde_json::from_slice(&output.stdout).or_cannot_tell(doing)?;
-    Ok(MonitorKeys {
-        witness: made.witness.parse().or_cannot_tell(doing)?,
-        redecided: made.redecided.parse().or_cannot_tell(doing)?,
-        ca: folder::read_text(&made.ca)?,
-        recipient: made.recipient,
-    })
+    serde_json::from_slice(&output.stdout).or_cannot_tell(doing)
 }
 
 /// Gives the monitor another address to serve on; it is not running.

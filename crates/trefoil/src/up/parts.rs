@@ -153,7 +153,7 @@ impl Parts {
     async fn answers(&self, kind: &Kind, estate: &Estate) -> bool {
         match kind {
             Kind::Site(site) => estate.answers(site).await,
-            Kind::Monitor => probe::monitor_state(&self.ports).await.is_some(),
+            Kind::Monitor => probe::monitor_state(&self.folder, &self.ports).await.is_some(),
             // And its start is published, so that whoever looks finds a record.
             Kind::Gate => {
                 self.folder.record().join(CHECKPOINT_PATH).is_file() && probe::gate_answers(&self.ports).await

@@ -17,6 +17,7 @@ use crate::up::first;
 use crate::up::leftovers;
 use crate::up::parts::Parts;
 use crate::up::progress::Progress;
+use crate::up::rule;
 
 pub(crate) fn run(folder: &Folder, asked: &Up, lock: Lock) -> Result<(), Ended> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -108,6 +109,7 @@ async fn start(folder: &Folder, asked: &Up, parts: &mut Parts, progress: &Progre
 async fn again(folder: &Folder, parts: &mut Parts, progress: &Progress) -> Result<Estate, Ended> {
     let kept = Ports::read(folder)?;
     let mut estate = Estate::read(folder)?;
+    rule::write_again(folder, estate.bundle())?;
     let bundle = estate.bundle();
     let ports = Ports::choose(Some(&kept), &first::places(bundle), &first::sites(bundle))?;
     if ports != kept {
