@@ -1,6 +1,8 @@
 //! `trefoil record prove`: a receipt that an entry is in the record, which needs nothing beside it but the keys to
 //! trust. It is verified before it is handed out.
 
+use std::time::Duration;
+
 use serde_json::json;
 use tlog::checkpoint::Checkpoint;
 use tlog::note::SignedNote;
@@ -8,14 +10,23 @@ use tlog::proof::{Receipt, ReceiptError};
 use tlog::reader::{CHECKPOINT_PATH, Source, Tiles, TilesError};
 use tlog::rule::ReleaseRule;
 
+use super::show::reading;
 use super::target::Target;
 use crate::cli::Prove;
 use crate::ended::{Ended, OrEnded};
+use crate::folder::Folder;
 use crate::terminal;
+
+/// How long an entry that is written and not published is waited for.
+const PUBLISH_WAIT_MS_MAX: u64 = 2_000;
+const PUBLISH_POLL_MS: u64 = 50;
 
 pub(crate) fn prove(asked: &Prove) -> Result<(), Ended> {
     let target = Target::find(asked.from.as_deref(), &asked.enclave)?;
     let rule = target.rule(asked.rule.as_deref(), &asked.enclave)?;
+    if let Target::Enclave(dir) = &target {
+        wait_published(&Folder::at(dir.clone()), asked.index)?;
+    }
     let receipt = receipt(&target.open(asked.ca.as_deref())?, &rule, asked.index)?;
     if asked.json {
         let size = Checkpoint::parse(&receipt.note.text).or_cannot_tell("reading the checkpoint")?.size;
@@ -24,6 +35,18 @@ pub(crate) fn prove(asked: &Prove) -> Result<(), Ended> {
         );
     }
     terminal::say(receipt.to_string().trim_end_matches('\n'));
+    Ok(())
+}
+
+/// An entry is published a moment after it was written; whoever has just seen it written need not ask twice.
+fn wait_published(folder: &Folder, index: u64) -> Result<(), Ended> {
+    for _ in 0..PUBLISH_WAIT_MS_MAX / PUBLISH_POLL_MS {
+        let reading = reading(folder)?;
+        if index < reading.published() || index >= reading.size() {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(PUBLISH_POLL_MS));
+    }
     Ok(())
 }
 
