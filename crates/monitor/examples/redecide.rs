@@ -1,5 +1,6 @@
 //! What it costs to decide an entry again, whose statement's verdict is remembered or is worked out afresh, and to decide a
-//! request that was not decided before. Prints one JSON object; `cargo xtask bench redecide` runs it and says what it means.
+//! request that was not decided before; and how long a monitor takes to start with as many entries in its copy as it is
+//! told. Prints one JSON object; `cargo xtask bench redecide` runs it and says what it means.
 #![allow(clippy::unwrap_used, reason = "a measurement that cannot go on may end")]
 
 #[path = "../tests/lab/mod.rs"]
@@ -19,18 +20,44 @@ use tlog::entry::CountState;
 
 const BATCHES: u32 = 40;
 const ENTRIES_PER_BATCH: u32 = 512;
+/// Entries of the copy that a monitor starts with, unless another number is asked for.
+const START_ENTRIES: u64 = 200_000;
 /// Bundles that are asked everything once.
 const BUNDLES: u32 = 8;
 /// Policies beside the example's, which makes fifty.
 const MORE_POLICIES: usize = 8;
 
 fn main() {
+    let entries = std::env::args().nth(1).map_or(Ok(START_ENTRIES), |text| text.parse()).unwrap();
     let mut lab = Lab::started();
     let session = lab.open(&AOIFE);
     // Texts that differ in such an integer share one verdict; those that differ in a name do not.
     let remembered = measure(&mut lab, &session, |n| format!("SELECT handle FROM users WHERE id = {n}"));
     let fresh = measure(&mut lab, &session, |n| format!("SELECT handle AS h{n} FROM users WHERE id = {n}"));
-    println!("{}", json!({ "remembered": remembered, "fresh": fresh, "decided": decided() }));
+    let start = start(&mut lab, &session, entries);
+    println!("{}", json!({ "remembered": remembered, "fresh": fresh, "decided": decided(), "start": start }));
+}
+
+/// Seconds from nothing to a monitor that can be posted to: with the snapshot of a clean stop, and from the copy alone.
+fn start(lab: &mut Lab, session: &str, entries: u64) -> Value {
+    let mut batch = BATCHES + 1;
+    while lab.monitor().size() < entries {
+        let body = body(lab, session, batch, &|n| format!("SELECT handle FROM users WHERE id = {n}"));
+        submit(lab, &body);
+        batch += 1;
+    }
+    let size = lab.monitor().size();
+    lab.monitor().stop().unwrap();
+    let open = |lab: &mut Lab| {
+        lab.monitor = None;
+        let began = instant();
+        lab.restart();
+        began.elapsed().as_secs_f64()
+    };
+    let snapshot_s = open(lab);
+    fs::remove_file(lab.folder().snapshot()).unwrap();
+    let copy_s = open(lab);
+    json!({ "entries": size, "snapshot_s": snapshot_s, "copy_s": copy_s })
 }
 
 /// Microseconds a decision that is new to the bundle and permits, under fifty policies.
