@@ -15,11 +15,12 @@ use hmac::{Hmac, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use thiserror::Error;
-use tlog::hash::hex;
+use tlog::hash::{hex, unhex};
 
 use crate::{
     detect,
     folder::{self, Folder, FolderError, write_file},
+    monitor::Monitor,
 };
 
 /// Most subjects that are planted in one enclave.
@@ -97,6 +98,17 @@ impl Planted {
     pub fn honey(&self, subject_key: &[u8; 32]) -> detect::Honey {
         let digests: Vec<String> = self.digests(subject_key).iter().map(|digest| hex(digest)).collect();
         detect::Honey::new(digests.iter().map(String::as_str))
+    }
+}
+
+/// What was planted so far, for the detectors of a monitor: by the subject key of a gate's run.
+pub fn lookup(monitor: &Monitor) -> impl Fn(&str) -> detect::Honey + Send + use<> {
+    let (folder, identity) = (monitor.folder().clone(), monitor.identity().to_owned());
+    move |subject_key| {
+        let Some(key) = unhex::<32>(subject_key) else { return detect::Honey::default() };
+        let planted = Planted::open(&folder, &identity);
+        let planted = planted.inspect_err(|error| eprintln!("no planted subject is looked for: {error}"));
+        planted.map(|planted| planted.honey(&key)).unwrap_or_default()
     }
 }
 

@@ -1,8 +1,9 @@
 //! One batch, from bytes to answer: the witness rule, the second decision, the copy, the two cosignatures, the
 //! certificates. HTTP is in `serve`; the time is an argument.
 
-use std::{collections::BTreeMap, fs::File};
+use std::{collections::BTreeMap, fs::File, sync::Arc};
 
+use policy::Bundle;
 use serde::Serialize;
 use thiserror::Error;
 use tlog::{
@@ -209,6 +210,16 @@ impl Monitor {
 
     pub fn root(&self) -> Hash {
         self.state.root()
+    }
+
+    /// The policy in force.
+    pub fn bundle(&self) -> Arc<Bundle> {
+        self.judge.shelf.current().clone()
+    }
+
+    /// `AGE-SECRET-KEY-1…`, for those beside the monitor who open what is sealed for it.
+    pub fn identity(&self) -> &str {
+        &self.keys.identity
     }
 
     /// Hash of the policy in force, hexadecimal.

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 pub mod apply;
+pub mod arrivals;
 pub mod ca;
 pub mod cluster;
 mod conf;

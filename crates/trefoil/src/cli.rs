@@ -44,6 +44,9 @@ pub(crate) enum Command {
     /// The random tokens that stand for subjects
     #[command(subcommand)]
     Pseudonyms(PseudonymsCommand),
+    /// Subjects who arrive at an enclave that is in use
+    #[command(subcommand)]
+    Subjects(SubjectsCommand),
     /// The published record
     #[command(subcommand)]
     Record(RecordCommand),
@@ -89,6 +92,44 @@ pub(crate) enum PseudonymsCommand {
     #[command(after_help = FORGET_EXAMPLES)]
     Forget(Forget),
 }
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SubjectsCommand {
+    /// Make subjects up, who follow those that are there, and write them to a file
+    #[command(after_help = SUBJECTS_EXAMPLES)]
+    Make(SubjectsMake),
+    /// Take the subjects of a file in, each at its home
+    #[command(after_help = SUBJECTS_EXAMPLES)]
+    Load(SubjectsLoad),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SubjectsMake {
+    /// How many
+    #[arg(value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) count: u32,
+    /// Where to write them, a line each
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// What the enclave's subjects were drawn from
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    pub(crate) seed: u64,
+    #[command(flatten)]
+    pub(crate) enclave: Enclave,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SubjectsLoad {
+    /// Subjects, a line each: {"table": [{"column": value}]}
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) enclave: Enclave,
+}
+
+const SUBJECTS_EXAMPLES: &str = "Example:\n  trefoil subjects make 1000 --out coming.ndjson\n  \
+    trefoil-monitor plant 20 --dir DIR/monitor --among coming.ndjson --out load.ndjson\n  \
+    trefoil subjects load load.ndjson";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum RecordCommand {

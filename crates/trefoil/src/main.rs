@@ -17,6 +17,7 @@ mod principals;
 mod pseudonyms;
 mod record_log;
 mod status;
+mod subjects;
 mod terminal;
 mod tour;
 mod up;
@@ -25,7 +26,10 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use cli::{AccessCommand, Cli, Command, PolicyCommand, PrincipalCommand, PseudonymsCommand, RecordCommand};
+use cli::{
+    AccessCommand, Cli, Command, PolicyCommand, PrincipalCommand, PseudonymsCommand, RecordCommand,
+    SubjectsCommand,
+};
 use ended::{AS_PROMISED, CANNOT_TELL, Ended, NOT};
 
 // A tenth of what a short statement costs the gate is memory taken and given back.
@@ -62,6 +66,8 @@ fn run(cli: Cli) -> Result<(), Ended> {
         Command::Principal(PrincipalCommand::Remove(asked)) => principals::remove(&asked),
         Command::Pseudonyms(PseudonymsCommand::Status(asked)) => pseudonyms::status(&asked),
         Command::Pseudonyms(PseudonymsCommand::Forget(asked)) => pseudonyms::forget(&asked),
+        Command::Subjects(SubjectsCommand::Make(asked)) => subjects::make(&asked),
+        Command::Subjects(SubjectsCommand::Load(asked)) => subjects::load(&asked),
         Command::Record(RecordCommand::Verify(asked)) => record_log::verify(&asked),
         Command::Record(RecordCommand::Show(asked)) => record_log::show(&asked),
         Command::Record(RecordCommand::Open(asked)) => record_log::open(&asked),

@@ -156,6 +156,7 @@ fn about(target: &Target) -> About {
         session: named(matches!(target, Target::Session(_))),
         principal: named(matches!(target, Target::Principal(_))),
         gate: named(matches!(target, Target::Gate(_))),
+        ..About::default()
     }
 }
 

@@ -86,7 +86,7 @@ fn a_gate_that_listens_knows_what_is_in_force() {
 #[test]
 fn rules_stop_whom_a_finding_names() {
     let session = "4f000000000000000000000000000001";
-    let about = About { session: Some(session.into()), principal: Some("eve".into()), gate: None };
+    let about = About { session: Some(session.into()), principal: Some("eve".into()), ..About::default() };
     for (detector, observe, expected) in [
         ("honey", false, Some(Target::Principal("eve".into()))),
         ("volume", false, Some(Target::Session(session.into()))),

@@ -82,7 +82,8 @@ fn try_plant(arguments: &Arguments) -> Result<Outcome, Outcome> {
         planted.count(),
         arguments.out.display()
     );
-    let json = json!({ "planted": wanted, "among": all.len().saturating_sub(wanted), "all": planted.count() });
+    let json =
+        json!({ "planted": wanted, "among": all.len().saturating_sub(wanted), "all": planted.count() });
     Ok(Outcome::done(said, json))
 }
 

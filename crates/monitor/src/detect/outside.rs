@@ -74,11 +74,9 @@ impl Unreconciled {
             said("in the last interval", outside.observed.to_string(), outside.recorded.to_string()),
         ];
         let finding = seen.of_gate(NAME, severity, reasons);
-        // The role is what an order against it needs; it is nobody's name.
-        found.push(Finding {
-            about: About { gate: finding.about.gate.clone(), ..About::default() },
-            ..finding
-        });
+        // Each role at each site is an incident of its own; which gate it was, if any, is not known.
+        let (site, role) = (Some(outside.site.clone()), Some(outside.role.clone()));
+        found.push(Finding { about: About { site, role, ..About::default() }, ..finding });
     }
 
     /// What is unexplained since it last was nothing.

@@ -150,7 +150,8 @@ impl Seen<'_> {
     /// A finding about the session.
     pub fn of_session(&self, detector: &'static str, severity: Severity, reasons: Vec<Reason>) -> Finding {
         let principal = self.asker.map(|asker| asker.principal.clone());
-        let about = About { session: self.o.session.clone(), principal, gate: Some(self.o.gate.to_string()) };
+        let (session, gate) = (self.o.session.clone(), Some(self.o.gate.to_string()));
+        let about = About { session, principal, gate, ..About::default() };
         self.found(detector, severity, about, reasons)
     }
 

@@ -17,7 +17,9 @@ pub type Subject = BTreeMap<String, Vec<BTreeMap<String, Value>>>;
 pub enum InventError {
     #[error("at least {least} subjects are needed to hide {wanted} among them; there are {found}")]
     Few { wanted: usize, least: usize, found: usize },
-    #[error("subject {line}: {problem}; each line is {{\"table\": [{{\"column\": value}}]}} with one row of {table:?}")]
+    #[error(
+        "subject {line}: {problem}; each line is {{\"table\": [{{\"column\": value}}]}} with one row of {table:?}"
+    )]
     Subject { line: usize, problem: String, table: String },
     #[error("subjects and rows have to be numbered by whole numbers; {0:?} is not one")]
     Key(Value),
@@ -58,9 +60,8 @@ pub fn plant(
 }
 
 fn check(catalog: &Catalog, line: usize, subject: &Subject) -> Result<(), InventError> {
-    let wrong = |problem: String| {
-        Err(InventError::Subject { line, problem, table: catalog.subject_table.clone() })
-    };
+    let wrong =
+        |problem: String| Err(InventError::Subject { line, problem, table: catalog.subject_table.clone() });
     if subject.get(&catalog.subject_table).is_none_or(|rows| rows.len() != 1) {
         return wrong("not one row of the subjects' table".to_owned());
     }
@@ -306,7 +307,9 @@ mod tests {
         assert_eq!((texts("handle").len(), texts("email").len()), (110, 110), "unique");
         for subject in &all {
             let id = subject["users"][0]["id"].as_i64().unwrap();
-            for (table, column) in [("payments", "user_id"), ("devices", "user_id"), ("messages", "sender_id")] {
+            for (table, column) in
+                [("payments", "user_id"), ("devices", "user_id"), ("messages", "sender_id")]
+            {
                 assert_eq!(subject[table][0][column], id, "{table}");
             }
             assert_eq!(subject["sign_ins"][0]["device_id"], subject["devices"][0]["id"]);

@@ -185,6 +185,12 @@ impl Incident {
         self.status < Status::Reported && now > self.due_at
     }
 
+    /// Whether everything was looked at that these reasons are about.
+    fn says(&self, reasons: &[Reason]) -> bool {
+        let known = self.reasons();
+        reasons.iter().all(|reason| known.iter().any(|known| known.what == reason.what))
+    }
+
     /// Whether the finding says nothing that the incident does not.
     fn knows(&self, found: &Found) -> bool {
         let shown = found.exhibit.as_ref().is_none_or(|exhibit| {
@@ -193,6 +199,7 @@ impl Incident {
         let full = self.evidence.len() >= EVIDENCE_MAX;
         shown
             && found.severity <= self.severity
+            && self.says(&found.reasons)
             && (full || found.evidence.iter().all(|index| self.evidence.contains(index)))
     }
 }

@@ -78,11 +78,16 @@ impl Account {
         (self.ended, self.windows, self.writes) = (true, None, 0);
     }
 
-    /// The gate ended, or what it said was missed: nothing is open.
+    /// The gate ended: nothing is open.
     pub fn abandon(&mut self) {
         if self.live > 0 {
             (self.live, self.ended, self.windows, self.writes) = (0, true, None, 0);
         }
+    }
+
+    /// What the record said is not all known.
+    pub fn missed(&mut self) {
+        (self.ended, self.windows, self.writes) = (true, None, 0);
     }
 
     pub fn wrote(&mut self, received: Micros, statements: u64) {

@@ -111,12 +111,14 @@ const TOLD_MAX: usize = 4_096;
 impl Fold {
     /// Folds one observation of the record.
     pub fn recorded(&mut self, site: &str, o: &Observation) {
-        if o.index < self.index || matches!(o.what, What::Outside(_)) {
+        let is_entry =
+            !matches!(o.what, What::Policy(_) | What::Breach(_) | What::Elsewhere { .. } | What::Outside(_));
+        if !is_entry || o.index < self.index {
             return;
         }
         if o.index > self.index {
             // Entries in between were not shown: what they explain is not known.
-            self.accounts.values_mut().for_each(Account::abandon);
+            self.accounts.values_mut().for_each(Account::missed);
         }
         self.index = o.index.saturating_add(1);
         if matches!(o.what, What::Started { .. } | What::Stopped) {

@@ -24,14 +24,19 @@ use policy::Bundle;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tlog::entry::Micros;
-use tokio::{sync::mpsc::Sender, time::sleep};
+use tokio::{sync::mpsc::Sender, task::JoinHandle, time::sleep};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use wall::identities::{Identity, identities};
 
 use crate::{
     clock,
-    detect::observation::{Measure, Observation, Outside},
+    config::ConfigError,
+    detect::{
+        feed::Seen,
+        observation::{Measure, Observation, Outside},
+    },
     folder::{self, Folder, FolderError, make_dir, write_file},
+    monitor::Monitor,
 };
 use config::{Site, Sites};
 use fold::{Fold, outside};
@@ -46,6 +51,8 @@ pub const SECOND_US: i64 = 1_000_000;
 pub enum WatchError {
     #[error(transparent)]
     Folder(#[from] FolderError),
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     #[error(transparent)]
     Ca(#[from] CaError),
     #[error("monitor.toml: sites: the enclave has no site {0:?}; write those of its bundle")]
@@ -77,6 +84,16 @@ pub struct Watch {
 }
 
 impl Watch {
+    /// The sites of a monitor's configuration; none when it names none.
+    pub fn of(monitor: &Monitor) -> Result<Option<Watch>, WatchError> {
+        let Some(raw) = &monitor.config().sites else {
+            eprintln!("no site is watched: monitor.toml has no [sites]");
+            return Ok(None);
+        };
+        let settings = Sites::check(raw.clone(), monitor.folder().path())?;
+        Watch::open(monitor.folder(), settings, &monitor.bundle()).map(Some)
+    }
+
     /// Takes up what was kept. Nothing is read yet.
     pub fn open(folder: &Folder, settings: Sites, bundle: &Bundle) -> Result<Watch, WatchError> {
         let tls = reader::tls(&settings.ca)?;
@@ -102,6 +119,11 @@ impl Watch {
         Ok(Watch { settings, tls, sites })
     }
 
+    /// Where the sites are, and how they are known.
+    pub fn settings(&self) -> &Sites {
+        &self.settings
+    }
+
     /// Number of the entry from which on the record has to be shown.
     pub fn next(&self) -> u64 {
         let next = |watched: &Arc<Watched>| watched.with(|kept| kept.fold.index);
@@ -115,24 +137,30 @@ impl Watch {
         }
     }
 
+    /// Writes down what is known, so that another run goes on from it.
+    pub fn keep(&self) {
+        self.sites.values().for_each(|watched| watched.keep());
+    }
+
     /// Reads every site again and again, and tells what is not explained, until nobody listens. `heard` says until
     /// when the record is known.
-    pub fn start(self: &Arc<Self>, heard: Arc<dyn Fn() -> Micros + Send + Sync>, found: Sender<Outside>) {
-        for watched in self.sites.values() {
+    pub fn start(&self, heard: Arc<dyn Fn() -> Micros + Send + Sync>, found: Sender<Seen>) -> Vec<JoinHandle<()>> {
+        let start = |watched: &Arc<Watched>| {
             let (watched, settings, heard, found) =
                 (Arc::clone(watched), self.settings.clone(), Arc::clone(&heard), found.clone());
             let mut reader = Reader::new(watched.site.stats.clone(), self.tls.clone());
             tokio::spawn(async move {
                 loop {
                     for outside in watched.look(&settings, &mut reader, &*heard).await {
-                        if found.send(outside).await.is_err() {
+                        if found.send(Seen::Outside(outside)).await.is_err() {
                             return;
                         }
                     }
                     sleep(settings.interval).await;
                 }
-            });
-        }
+            })
+        };
+        self.sites.values().map(start).collect()
     }
 }
 
@@ -171,9 +199,7 @@ impl Watched {
         }
         let judged = self.with(|kept| kept.fold.judge(name, &self.identities, &settings.limits, heard()));
         found.extend(judged);
-        if let Err(error) = self.keep() {
-            eprintln!("site {name}: {error}");
-        }
+        self.keep();
         found
     }
 
@@ -224,10 +250,12 @@ impl Watched {
         told.into_iter().map(said).collect()
     }
 
-    fn keep(&self) -> Result<(), WatchError> {
-        let text = self.with(|kept| serde_json::to_vec(kept));
-        let text = text.map_err(|e| WatchError::Kept { path: self.path.clone(), problem: e.to_string() })?;
-        Ok(write_file(&self.path, &text, 0o600)?)
+    fn keep(&self) {
+        let kept = self.with(|kept| serde_json::to_vec(kept)).map_err(std::io::Error::from);
+        let kept = kept.map_err(folder::at(&self.path)).and_then(|text| write_file(&self.path, &text, 0o600));
+        if let Err(error) = kept {
+            eprintln!("site {}: {error}; what happens while the monitor is away is not held against the record", self.site.name);
+        }
     }
 }
 

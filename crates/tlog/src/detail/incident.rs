@@ -57,6 +57,12 @@ pub struct About {
     pub principal: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gate: Option<String>,
+    /// Where it was seen, when it was seen at a site and not in the record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub site: Option<String>,
+    /// The role at that site.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
 }
 
 /// One reason: what was looked at, what it was, what it should be or usually is, and how far apart the two are.
@@ -138,7 +144,9 @@ pub enum Change {
         exhibit: Option<Exhibit>,
     },
     /// Somebody looks into it.
-    Acknowledged { by: String },
+    Acknowledged {
+        by: String,
+    },
     /// The authority's notification was written.
     Reported {
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -146,5 +154,8 @@ pub enum Change {
         /// SHA-256 of the notification's JSON, in hexadecimal.
         notification: String,
     },
-    Closed { by: String, because: String },
+    Closed {
+        by: String,
+        because: String,
+    },
 }

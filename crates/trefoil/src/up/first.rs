@@ -23,10 +23,12 @@ use crate::up::parts::Parts;
 use crate::up::progress::Progress;
 use crate::up::rule::{self, OfMonitor};
 use crate::up::secrets::{self, Secrets};
+use crate::up::told;
 
 /// On one machine every client has the same address, so this is most of what the gate takes at all.
 const CONNECTIONS_PER_ADDRESS_MAX: u32 = 1_536;
 const DRIFT_CHECK_SECONDS: u32 = 30;
+/// Two seconds after the monitor's last word nothing is released any more, and whoever waits has been told.
 const LEASE_MS: u32 = 2_000;
 /// The operator's copy of the certificate that the sites trust for log-ins.
 const MONITOR_CA: &str = "monitor-ca.pem";
@@ -57,6 +59,7 @@ pub(crate) async fn start(
     let logins = secrets::example_logins(&bundle);
     secrets.set_principals(&logins)?;
     secrets.write(folder)?;
+    told::tell(folder, &ports, &secrets)?;
     folder::write_secret(&folder.principals(), &folder::json_bytes(&logins)?)?;
     configure_gate(folder, &bundle, &ports, &keys, &monitor)?;
 
@@ -217,6 +220,7 @@ pub(crate) fn move_to(folder: &Folder, ports: &Ports) -> Result<Estate, Ended> {
     let text = toml::to_string(&table).or_cannot_tell("writing gate.toml")?;
     folder::write_public(&path, text.as_bytes())?;
     monitor::move_to(folder, ports)?;
+    told::tell(folder, ports, &Secrets::read(folder)?)?;
     ports.write(folder)?;
     Ok(estate)
 }

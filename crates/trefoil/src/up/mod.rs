@@ -12,6 +12,7 @@ mod progress;
 mod rule;
 mod secrets;
 mod supervise;
+mod told;
 
 use crate::cli::Up;
 use crate::enclave::ready::Ready;

@@ -15,3 +15,4 @@ mod received;
 mod scripts;
 mod standing;
 mod storm;
+mod watched;
