@@ -109,6 +109,9 @@ async fn read(asker: &mut UnixStream) -> io::Result<Order> {
 async fn obey(gate: &Gate, order: Order) -> Answer {
     match order {
         Order::Forget { day, class } => {
+            if let Err(answer) = check_monitor(gate).await {
+                return answer;
+            }
             let days_min = &gate.config.bundle.enclave().retention_days_min;
             let forgotten =
                 gate.record.forget(&day, class.as_deref(), |class| days_min.get(class).copied()).await;
@@ -132,6 +135,20 @@ async fn obey(gate: &Gate, order: Order) -> Answer {
             Ok(probed) => Answer::Probed(probed),
             Err(fault) => Answer::Failed(fault.internal),
         },
+    }
+}
+
+/// A monitor that decides by a later policy might not take the entry, and nothing is released behind an entry that it
+/// does not take.
+async fn check_monitor(gate: &Gate) -> Result<(), Answer> {
+    let Config { bundle, monitor, monitor_tls, .. } = &gate.config;
+    match record::monitor_state(monitor, Some(monitor_tls)).await {
+        Ok(state) if state.policy == bundle.hash().to_string() => Ok(()),
+        Ok(_) => Err(Answer::Refused(
+            "the monitor has accepted another policy than this gate decides by; start the gate again first"
+                .to_owned(),
+        )),
+        Err(error) => Err(Answer::Failed(format!("{error}; nothing was recorded"))),
     }
 }
 

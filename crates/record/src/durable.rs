@@ -12,7 +12,7 @@ const SYNC_THREADS_MAX: usize = 8;
 const SYNC_FILES_MIN: usize = 4;
 /// What the name of a file that is being destroyed ends with.
 const DESTROYING: &str = ".gone";
-const ZEROS: [u8; 65_536] = [0; 65_536];
+const ZEROS: [u8; 8_192] = [0; 8_192];
 
 /// Makes a folder and those above it, and syncs each folder that gained a name.
 pub(crate) fn make_dir(dir: &Path) -> io::Result<()> {

@@ -64,6 +64,11 @@ impl Record {
 impl Writer {
     /// Sends the next probe that waits, if the time has come. Answers whether it did anything.
     pub(crate) async fn send_probe(&mut self) -> Result<bool, Why> {
+        if self.exchange.link.is_none() {
+            let why = || ProbeError::Unfit("the record has no monitor that decides".to_owned());
+            self.stager.probes.drain(..).for_each(|asked| drop(asked.done.send(Err(why()))));
+            return Ok(false);
+        }
         // Nothing is sent for who gave up waiting.
         self.stager.probes.retain(|asked| !asked.done.is_closed());
         if !self.exchange.is_at_rest() {
