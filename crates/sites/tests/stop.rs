@@ -57,7 +57,8 @@ async fn the_monitors_identities_end_or_count_and_see_nothing() {
     let text = "SELECT 'a text that nobody else reads'";
     session.batch_execute(text).await.unwrap();
     let (role, others) = (enclave.role("support", SITE, 1), enclave.role("support", SITE, 2));
-    let seen = "SELECT coalesce(query, ''), client_addr IS NULL FROM pg_stat_activity WHERE usename = $1::text";
+    let seen = "SELECT coalesce(query, ''), client_addr IS NULL FROM pg_stat_get_activity(NULL) \
+                WHERE pg_get_userbyid(usesysid)::text = $1";
     let row = stop.query_one(seen, &[&role]).await.unwrap();
     let (query, no_address): (String, bool) = (row.get(0), row.get(1));
     assert!(query.contains("insufficient privilege") && no_address, "{query}");

@@ -9,13 +9,13 @@ pub const STOP_CONNECTIONS_MAX: u16 = 4;
 
 /// Ends every session of these roles (`$1`, names): (role, process) of each. They are found before any is ended: a
 /// condition that ends sessions may otherwise be asked of those that another condition leaves out.
-pub const END_SESSIONS: &str = "WITH found AS MATERIALIZED (SELECT usename::text AS role, pid \
-    FROM pg_catalog.pg_stat_activity WHERE usename::text = ANY ($1)) \
+pub const END_SESSIONS: &str = "WITH found AS MATERIALIZED (SELECT pg_catalog.pg_get_userbyid(usesysid)::text AS role, \
+    pid FROM pg_catalog.pg_stat_get_activity(NULL) WHERE pg_catalog.pg_get_userbyid(usesysid)::text = ANY ($1)) \
     SELECT role, pid FROM found WHERE pg_catalog.pg_terminate_backend(pid, 0)";
 
 /// What it may call: to find sessions, and to end them.
-pub(crate) const STOP_FUNCTIONS: [&str; 2] =
-    ["pg_stat_get_activity(integer)", "pg_terminate_backend(integer,bigint)"];
+pub(crate) const STOP_FUNCTIONS: [&str; 3] =
+    ["pg_stat_get_activity(integer)", "pg_get_userbyid(oid)", "pg_terminate_backend(integer,bigint)"];
 
 /// What the role's sessions begin with, in the order of their names.
 pub(crate) const SETTINGS: [(&str, &str); 2] =
