@@ -2,7 +2,7 @@
 //! disclosure, and what may be written. Not here: which profile the answer is (`bundle`), what the policies are (`rules`).
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -36,6 +36,8 @@ pub(crate) struct Asking<'a> {
     slices: Arc<Slices>,
     /// Contexts made so far, by row scope and pseudonym scope.
     contexts: RefCell<HashMap<Reading<'a>, Context>>,
+    /// What was checked against the schema.
+    checked: RefCell<HashSet<(Action, Reading<'a>)>>,
     /// Answers so far, by what the policies look at.
     answers: RefCell<HashMap<Seen<'a>, Rc<Answer>>>,
 }
@@ -91,8 +93,8 @@ impl<'a> Asking<'a> {
     ) -> Result<Self, CedarFault> {
         let asker = ground.world.asker(principal)?;
         let slices = ground.rules.of(&asker)?;
-        let (contexts, answers) = (RefCell::default(), RefCell::default());
-        Ok(Self { ground, principal, ask, asker, slices, contexts, answers })
+        let (contexts, checked, answers) = (RefCell::default(), RefCell::default(), RefCell::default());
+        Ok(Self { ground, principal, ask, asker, slices, contexts, checked, answers })
     }
 
     /// Whether a session may be opened at all, and the policy that permits it.
@@ -262,7 +264,9 @@ impl<'a> Asking<'a> {
         Ok(answer)
     }
 
-    /// Request and entities are checked against the schema: what was proved of the policies holds for no others.
+    /// Request and entities are checked against the schema: what was proved of the policies holds for no others. Of two
+    /// requests that differ in the resource alone, which is one of the bundle's own and of the type that the action has,
+    /// one is checked.
     fn ask(
         &self,
         action: Action,
@@ -277,7 +281,8 @@ impl<'a> Asking<'a> {
             What::Table(table) => world.uid(Type::Table, table)?,
             What::Group(group) => world.group(group)?,
         };
-        let (context, schema) = (self.context(reading)?, Some(&self.ground.rules.schema));
+        let is_new = self.checked.borrow_mut().insert((action, reading));
+        let (context, schema) = (self.context(reading)?, is_new.then_some(&self.ground.rules.schema));
         let request = Request::new(self.asker.me.clone(), action_uid, resource, context, schema)
             .map_err(CedarFault::new)?;
         let response = Authorizer::new().is_authorized(&request, policies, &world.entities);
