@@ -176,7 +176,10 @@ impl<S: Source> Source for Watched<'_, S> {
                 let size = self.checkpoint().and_then(|note| Checkpoint::parse(&note.text).ok());
                 self.bar.set_length(size.map_or(0, |checkpoint| checkpoint.size));
             }
-            Ok(Some(_)) if path.starts_with(BUNDLES) => self.bar.inc(u64::from(TILE_WIDTH)),
+            Ok(Some(_)) if path.starts_with(BUNDLES) => {
+                let read = self.bar.position().saturating_add(u64::from(TILE_WIDTH));
+                self.bar.set_position(read.min(self.bar.length().unwrap_or(read)));
+            }
             Ok(_) => {}
             Err(error) => {
                 self.failed.borrow_mut().get_or_insert_with(|| format!("{path}: {error}"));

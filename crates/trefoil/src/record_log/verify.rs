@@ -26,7 +26,8 @@ pub(crate) fn verify(asked: &Verify) -> Result<(), Ended> {
     }
     let files = target.open(asked.ca.as_deref())?;
     let watched = Watched::new(&files);
-    let mut report = Reader::new(&watched, &rule).verify();
+    let reader = Reader::new(&watched, &rule);
+    let mut report = if target.folder().is_some() { reader.verify() } else { reader.verify_served() };
     let compared = compare(&watched, &rule, seen.as_ref(), &mut report);
     if let Some(unread) = watched.finish() {
         return Err(Ended::cannot_tell(format!("{}: {unread}", target.name())));

@@ -169,6 +169,17 @@ fn nothing_that_was_shown_is_taken_back() {
         assert!(code == Some(1) && what.contains(why), "{said}");
         assert_eq!(said["seen"]["consistent"], false);
     }
+    // Nothing is asked for under what the rule does not accept.
+    let note = record.note().unwrap();
+    let unsigned = note.iter().rposition(|byte| *byte == b'\xe2').unwrap();
+    fs::write(record.dir.join("checkpoint"), &note[..unsigned]).unwrap();
+    let (code, said) = ask();
+    assert_eq!(
+        (code, &said["findings"].as_array().unwrap().len(), &said["size"]),
+        (Some(1), &1, &0.into()),
+        "{said}"
+    );
+    fs::write(record.dir.join("checkpoint"), note).unwrap();
     // The evidence is kept, and what was shown is still remembered.
     let kept: Vec<_> = fs::read_dir(&state).unwrap().map(|file| file.unwrap().file_name()).collect();
     assert_eq!(kept.len(), 2, "{kept:?}");
