@@ -30,7 +30,7 @@ use crate::{
     forget::{self, Wrapped},
     incident::{Breach, Fault, IncidentError, Incidents, breach, desk::Desk},
     notify::{NotifyError, Outputs},
-    own::{Own, OwnError},
+    own::{self, Own, OwnError},
     replay::{Depth, Replayer},
     resume::{self, Resumed},
     snapshot::Writer,
@@ -169,7 +169,8 @@ impl Monitor {
         check_keys(&replayer.state)?;
         let (size, root) = (replayer.state.size(), replayer.state.root());
         let policy = shelf.current().hash().to_string();
-        Ok(Checked { origin: config.origin, size, root: root.to_base64(), policy, bundles })
+        let own = own::check(folder, &config.own, &keys.identity)?;
+        Ok(Checked { origin: config.origin, size, root: root.to_base64(), policy, bundles, own })
     }
 
     pub fn config(&self) -> &Config {
@@ -468,4 +469,6 @@ pub struct Checked {
     pub policy: String,
     /// Bundles ever accepted.
     pub bundles: usize,
+    /// Entries of the monitor's own record.
+    pub own: u64,
 }

@@ -239,12 +239,18 @@ impl Source for Published {
 }
 
 /// The own record's signing key, made by `init`.
-fn signing_key(folder: &Folder, origin: &str) -> Result<SigningKey, OwnError> {
+pub fn key(folder: &Folder) -> Result<SigningKey, OwnError> {
     let text = folder::read_secret(&folder.own_key())?;
     let key: SigningKey = text.trim().parse().map_err(|e| OwnError::Key(format!("{e}")))?;
     if key.verifier().key_type() != KeyType::Ed25519 {
         return Err(OwnError::Key("not a key of type 01 (Ed25519)".to_owned()));
     }
+    Ok(key)
+}
+
+/// The same, for a record of this origin.
+fn signing_key(folder: &Folder, origin: &str) -> Result<SigningKey, OwnError> {
+    let key = key(folder)?;
     if key.verifier().name() != origin {
         let (is, should) = (key.verifier().name(), origin);
         return Err(OwnError::Key(format!("it signs as {is}, but own.origin is {should}")));

@@ -9,7 +9,8 @@ mod receivers;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread::sleep,
@@ -46,7 +47,8 @@ fn listed(dir: &Path) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-struct Running(Child);
+/// The program, and the address that it serves.
+struct Running(Child, String);
 
 impl Running {
     fn start(dir: &Path) -> Running {
@@ -55,8 +57,20 @@ impl Running {
         let mut child = command.spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-        assert_eq!(serde_json::from_str::<Value>(&line).unwrap()["ready"], true);
-        Running(child)
+        let ready: Value = serde_json::from_str(&line).unwrap();
+        Running(child, ready["url"].as_str().unwrap().rsplit('/').next().unwrap().to_owned())
+    }
+
+    /// The head and the body of what anybody gets there.
+    fn get(&self, path: &str) -> (String, Vec<u8>) {
+        let mut stream = TcpStream::connect(&self.1).unwrap();
+        stream
+            .write_all(format!("GET {path} HTTP/1.1\r\nHost: m\r\nConnection: close\r\n\r\n").as_bytes())
+            .unwrap();
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).unwrap();
+        let end = bytes.windows(4).position(|part| part == b"\r\n\r\n").unwrap();
+        (String::from_utf8(bytes[..end].to_vec()).unwrap(), bytes[end + 4..].to_vec())
     }
 }
 
@@ -179,7 +193,15 @@ fn the_command_line() {
         }
         let states: Vec<_> = listed(&dir).into_iter().map(|incident| incident["state"].clone()).collect();
         assert_eq!(states, ["reported", "closed", "open"]);
-        if runs {
+        if let Some(running) = &running {
+            let (head, body) = running.get("/own/checkpoint");
+            assert!(
+                head.starts_with("HTTP/1.1 200") && body.starts_with(b"europe-monitor.example/incidents\n"),
+                "{head}"
+            );
+            for path in ["/own/tile/0/000", "/own/../own.key", "/own/%2e%2e/%2e%2e/own.key", "/own/"] {
+                assert!(running.get(path).0.starts_with("HTTP/1.1 404"), "{path}");
+            }
             let mode = std::os::unix::fs::PermissionsExt::mode(
                 &fs::metadata(dir.join("control")).unwrap().permissions(),
             );
@@ -187,6 +209,16 @@ fn the_command_line() {
         }
         drop(running);
         assert_eq!(own_record(&dir)[&Kind::IncidentOpened], 3);
+        assert_eq!(said(&dir, &["check"]).0, 0);
+        // An own record that lost something it said is found, and does not start.
+        let bundle = dir.join("own/record/tile/entries/000.p");
+        let newest = |path: &PathBuf| path.file_name().unwrap().to_str().unwrap().parse::<u32>().unwrap();
+        let bundle = fs::read_dir(&bundle).unwrap().map(|file| file.unwrap().path()).max_by_key(newest).unwrap();
+        let mut bytes = fs::read(&bundle).unwrap();
+        bytes[40] ^= 1;
+        fs::write(&bundle, bytes).unwrap();
+        let (code, text) = said(&dir, &["check"]);
+        assert!(code == 1 && text.contains("own record"), "{code} {text}");
     }
 }
 

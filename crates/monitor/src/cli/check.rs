@@ -4,12 +4,13 @@ use monitor::{
     clock,
     copy::CopyError,
     monitor::{Monitor, StartError},
+    own::OwnError,
 };
 use serde_json::json;
 
 use super::{Dir, Outcome, either};
 
-/// Check the folder and the whole copy of the record, offline: every entry, detail and signature.
+/// Check the folder, the whole copy of the record and the monitor's own record, offline: every entry, detail and signature.
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  trefoil-monitor check --dir monitor --json")]
 pub struct Arguments {
@@ -26,12 +27,15 @@ fn try_check(arguments: &Arguments) -> Result<Outcome, Outcome> {
     Ok(match Monitor::check(&folder, clock::now()) {
         Ok(checked) => Outcome::done(
             format!(
-                "the copy of {} is whole: {} entries, root {}, policy {}",
-                checked.origin, checked.size, checked.root, checked.policy
+                "the copy of {} is whole: {} entries, root {}, policy {}; the own record: {} entries",
+                checked.origin, checked.size, checked.root, checked.policy, checked.own
             ),
             json!(checked),
         ),
         Err(StartError::Bundle(e)) => Outcome::from(&e),
+        Err(StartError::Own(e @ (OwnError::Damaged { .. } | OwnError::Published(_)))) => {
+            Outcome::Not(e.to_string())
+        }
         Err(StartError::Copy(e @ (CopyError::Damaged { .. } | CopyError::Lost { .. }))) => {
             Outcome::Not(e.to_string())
         }

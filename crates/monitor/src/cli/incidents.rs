@@ -8,7 +8,6 @@ use std::{
 
 use clap::Subcommand;
 use monitor::{
-    clock,
     control::{self, Answer, Ask},
     folder,
     incident::{

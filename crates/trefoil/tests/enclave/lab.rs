@@ -75,17 +75,29 @@ impl Enclave {
     pub fn is_of_one_mind(&self) {
         let verified = self.trefoil(&["record", "verify"]);
         assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
-        let incidents = fs::read_to_string(self.dir.join("monitor/incidents.ndjson")).unwrap_or_default();
-        assert_eq!(incidents, "");
+        assert_eq!(self.breaches(), Vec::<Value>::new());
     }
 
-    /// The monitor takes over the bundle, as the third party does it, with its own program.
+    /// What the monitor refused. What detectors think of a test's habits is another matter.
+    pub fn breaches(&self) -> Vec<Value> {
+        let listed = self.monitor(&["incidents", "list", "--json"]);
+        let incidents = listed.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        incidents.filter(|incident| incident["refused_entries"] != 0).collect()
+    }
+
+    /// The monitor takes over the bundle, as the third party does it.
     pub fn accept(&self) {
+        let bundle = self.dir.join("bundle");
+        self.monitor(&["accept", "--bundle", bundle.to_str().unwrap()]);
+    }
+
+    /// Runs the third party's own program on the monitor; answers what it prints.
+    pub fn monitor(&self, arguments: &[&str]) -> String {
         let program = Path::new(env!("CARGO_BIN_EXE_trefoil")).with_file_name("trefoil-monitor");
         let mut command = Command::new(program);
-        command.args(["accept", "--dir"]).arg(self.dir.join("monitor"));
-        let output = command.arg("--bundle").arg(self.dir.join("bundle")).output().unwrap();
+        let output = command.args(arguments).arg("--dir").arg(self.dir.join("monitor")).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
     }
 
     /// The process of a part, if it runs.
@@ -142,14 +154,18 @@ impl Enclave {
 
     /// psql through the gate; each statement is a query of its own.
     pub fn gate(&self, who: Who, statements: &[&str]) -> String {
+        psql(&self.target(who), &[("PGPASSWORD", &self.password(who.name))], statements)
+    }
+
+    /// Where psql finds the gate, as this person.
+    pub fn target(&self, who: Who) -> String {
         let (host, port) = self.listener(who.place);
-        let target = format!(
+        format!(
             "host={host} port={port} dbname=trefoil user={} sslmode=verify-full sslrootcert={} options='{}'",
             who.name,
             self.info["ca"].as_str().unwrap(),
             who.options,
-        );
-        psql(&target, &[("PGPASSWORD", &self.password(who.name))], statements)
+        )
     }
 
     /// psql at a site as the administrator.
