@@ -399,12 +399,12 @@ async fn a_new_policy_replaces_profiles_and_ends_their_sessions() {
     assert!(sites::check(&cluster, &enclave.bundle).await.unwrap().drift.is_empty());
     let again = sites::apply(&cluster, &enclave.bundle, &enclave.secrets, &quiet()).await.unwrap();
     assert!(again.nothing(), "{again:?}");
-    // New passwords are set without touching anything else: of the watch, the monitor and the direct service too.
+    // New passwords are set without touching anything else: of the watch, the monitor's two and the direct service too.
     enclave.secrets = sites::Secrets::default();
     enclave.secrets.complete(&enclave.bundle);
     let again = sites::apply(&cluster, &enclave.bundle, &enclave.secrets, &quiet()).await.unwrap();
     assert!(
-        again.made.is_empty() && again.passwords.len() == enclave.bundle.profiles().len() * 2 + 3,
+        again.made.is_empty() && again.passwords.len() == enclave.bundle.profiles().len() * 2 + 4,
         "{again:?}"
     );
 }
