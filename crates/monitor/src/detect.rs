@@ -4,7 +4,7 @@
 //!
 //! The state is a function of the observations so far, so that it can be rebuilt from the copy or taken from a snapshot.
 
-mod compare;
+pub mod compare;
 pub mod dormant;
 pub mod drift;
 pub mod feed;

@@ -22,6 +22,27 @@ pub struct Finding {
     pub reasons: Vec<Reason>,
 }
 
+impl Finding {
+    /// With the entries that led to it.
+    pub fn shown_by(mut self, trail: &[u64]) -> Finding {
+        if !trail.is_empty() {
+            self.evidence = trail.to_vec();
+        }
+        self
+    }
+}
+
+/// Notes an entry that may become evidence; the oldest goes when there are more than `most`.
+pub fn note(trail: &mut Vec<u64>, index: u64, most: usize) {
+    if trail.last() == Some(&index) {
+        return;
+    }
+    if trail.len() >= most {
+        trail.remove(0);
+    }
+    trail.push(index);
+}
+
 /// A reason in words.
 pub fn said(what: &str, observed: impl Into<String>, baseline: impl Into<String>) -> Reason {
     Reason { what: what.to_owned(), observed: observed.into(), baseline: baseline.into(), factor: None }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use tlog::detail::{Severity, Stage};
 
 use super::{
-    finding::{Finding, counted, said},
+    finding::{EVIDENCE_MAX, Finding, counted, note, said},
     habit::{HOUR_US, day, hash},
     observation::What,
     people::{Seen, Who, slot},
@@ -52,7 +52,7 @@ const NAMES_MAX: usize = 256;
 /// Purposes that are remembered of a principal or of peers.
 const PURPOSES_MAX: usize = 16;
 
-/// Some 200 bytes a principal, some 6 KiB a place.
+/// Some 500 bytes a principal, some 6 KiB a place.
 #[derive(Default, Serialize, Deserialize)]
 pub struct Logins {
     people: Vec<Person>,
@@ -65,8 +65,11 @@ struct Person {
     hour: i64,
     failed: u32,
     failed_before: u32,
-    week: i64,
-    week_failed: u32,
+    /// Failures of the last seven days, by the day's number modulo seven, and the last day of them.
+    of_days: [u32; 7],
+    last_day: i64,
+    /// The last failures.
+    trail: Vec<u64>,
     told_hour: bool,
     told_week: bool,
     purposes: Vec<u64>,
@@ -142,7 +145,7 @@ impl Logins {
         if failed >= limits.failures_before_success {
             let before = f64::from(limits.failures_before_success);
             let reason = counted("failed logins shortly before a success", f64::from(failed), before);
-            found.push(seen.of_principal(NAME, Severity::High, vec![reason]));
+            found.push(seen.of_principal(NAME, Severity::High, vec![reason]).shown_by(&person.trail));
         }
         (person.failed, person.failed_before) = (0, 0);
         let today = day(seen.o.received);
@@ -187,31 +190,55 @@ fn learn_peers(group: &mut Vec<(u64, Vec<usize>)>, purpose: u64, who: Who) -> u3
 
 impl Person {
     fn roll(&mut self, now: i64) {
-        let (hour, week) = (now.div_euclid(HOUR_US), now.div_euclid(HOUR_US * 168));
+        let hour = now.div_euclid(HOUR_US);
         if hour != self.hour {
             self.failed_before = if hour == self.hour + 1 { self.failed } else { 0 };
             (self.hour, self.failed, self.told_hour) = (hour, 0, false);
         }
-        if week != self.week {
-            (self.week, self.week_failed, self.told_week) = (week, 0, false);
+        let today = hour.div_euclid(24);
+        if today != self.last_day {
+            let first = (self.last_day + 1).max(today - 6);
+            for day in first..=today {
+                *self.of_day(day) = 0;
+            }
+            self.last_day = today;
+            if self.of_days.iter().sum::<u32>() == 0 {
+                self.told_week = false;
+                self.trail.clear();
+            }
+        }
+    }
+
+    fn of_day(&mut self, day: i64) -> &mut u32 {
+        let [a, b, c, d, e, f, g] = &mut self.of_days;
+        match day.rem_euclid(7) {
+            0 => a,
+            1 => b,
+            2 => c,
+            3 => d,
+            4 => e,
+            5 => f,
+            _ => g,
         }
     }
 
     fn failed(&mut self, limits: &Limits, seen: &Seen<'_>, found: &mut Vec<Finding>) {
         self.roll(seen.o.received.0);
         self.failed += 1;
-        self.week_failed += 1;
+        *self.of_day(self.last_day) += 1;
+        let week_failed: u32 = self.of_days.iter().sum();
+        note(&mut self.trail, seen.o.index, EVIDENCE_MAX);
         if self.failed >= limits.failures_per_hour && !self.told_hour {
             self.told_hour = true;
             let most = f64::from(limits.failures_per_hour);
             let reason = counted("failed logins within an hour", f64::from(self.failed), most);
-            found.push(seen.of_principal(NAME, Severity::Medium, vec![reason]));
+            found.push(seen.of_principal(NAME, Severity::Medium, vec![reason]).shown_by(&self.trail));
         }
-        if self.week_failed >= limits.failures_per_week && !self.told_week {
+        if week_failed >= limits.failures_per_week && !self.told_week {
             self.told_week = true;
             let most = f64::from(limits.failures_per_week);
-            let reason = counted("failed logins this week", f64::from(self.week_failed), most);
-            found.push(seen.of_principal(NAME, Severity::Low, vec![reason]));
+            let reason = counted("failed logins this week", f64::from(week_failed), most);
+            found.push(seen.of_principal(NAME, Severity::Low, vec![reason]).shown_by(&self.trail));
         }
     }
 }

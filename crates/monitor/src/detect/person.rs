@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use tlog::detail::{Severity, Statement};
 
 use super::{
-    finding::{Finding, counted, said},
+    finding::{Finding, counted, note, said},
     habit::{DAY_US, HOUR_US, day, digest, hash},
     observation::What,
     people::{Seen, Who, slot},
@@ -39,7 +39,9 @@ pub struct Limits {
 pub const SHIPPED: Limits =
     Limits { subjects_max: 3, visits: 5, visits_without_ticket: 4, days: 14, people: 7 };
 
-/// Subjects that are remembered of a principal: 40 bytes each, so 5 KiB a principal.
+/// Entries that are kept of a principal's visits to a subject.
+const TRAIL_MAX: usize = 8;
+/// Subjects that are remembered of a principal: some 80 bytes each, so 10 KiB a principal.
 const VISITED_MAX: usize = 128;
 /// Subjects that are remembered of a day over all principals: some 120 bytes each, two days of them.
 const WATCHED_MAX: usize = 65_536;
@@ -65,6 +67,8 @@ struct Visited {
     without_ticket: u16,
     /// Visits when it was last reported.
     told: u16,
+    /// Entries of the last visits.
+    trail: Vec<u64>,
 }
 
 #[derive(Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -120,6 +124,7 @@ impl SinglePerson {
             return;
         }
         visited.context = context;
+        note(&mut visited.trail, seen.o.index, TRAIL_MAX);
         visited.visits = visited.visits.saturating_add(1);
         visited.without_ticket = visited.without_ticket.saturating_add(u16::from(without));
         let (visits, without) = (u32::from(visited.visits), u32::from(visited.without_ticket));
@@ -132,7 +137,7 @@ impl SinglePerson {
                 let allowed = f64::from(limits.visits_without_ticket);
                 reasons.push(counted("of them without a ticket", f64::from(without), allowed));
             }
-            found.push(seen.of_principal(NAME, Severity::High, reasons));
+            found.push(seen.of_principal(NAME, Severity::High, reasons).shown_by(&visited.trail));
         }
     }
 
@@ -186,7 +191,7 @@ impl SinglePerson {
 
 impl Visited {
     fn new(subject: u64, last: i64) -> Visited {
-        Visited { subject, context: 0, last, visits: 0, without_ticket: 0, told: 0 }
+        Visited { subject, context: 0, last, visits: 0, without_ticket: 0, told: 0, trail: Vec::new() }
     }
 }
 

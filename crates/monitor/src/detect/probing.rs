@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use tlog::detail::{Severity, Stage};
 
 use super::{
-    finding::{Finding, counted, said},
+    finding::{EVIDENCE_MAX, Finding, counted, note, said},
     habit::{HOUR_US, day, hash},
     observation::What,
     people::{Seen, slot},
@@ -33,7 +33,7 @@ pub struct Limits {
 pub const SHIPPED: Limits =
     Limits { different_per_hour: 6, different_per_week: 12, peer_factor: 4.0, refusals_per_hour: 300 };
 
-/// Different things that are remembered of a principal: 8 bytes each, so some 700 bytes a principal.
+/// Different things that are remembered of a principal: 8 bytes each, so some 2 KiB a principal.
 const DIFFERENT_MAX: usize = 64;
 
 #[derive(Default, Serialize, Deserialize)]
@@ -50,6 +50,8 @@ struct Person {
     of_hour_before: BTreeSet<u64>,
     week: i64,
     of_week: BTreeSet<u64>,
+    /// The last refusals.
+    trail: Vec<u64>,
     told_hour: bool,
     told_many: bool,
     told_week: usize,
@@ -77,6 +79,7 @@ impl Probing {
         };
         let thing = hash(rule) ^ after.rotate_left(1);
         person.refusals += 1;
+        note(&mut person.trail, seen.o.index, EVIDENCE_MAX);
         for set in [&mut person.of_hour, &mut person.of_week] {
             if set.len() < DIFFERENT_MAX {
                 set.insert(thing);
@@ -100,6 +103,7 @@ impl Person {
             }
             (self.week, self.told_week) = (week, 0);
             self.of_week.clear();
+            self.trail.clear();
         }
     }
 
@@ -113,20 +117,20 @@ impl Person {
                 counted(what, in_hour, f64::from(limits.different_per_hour)),
                 said("the last of them", rule(seen), "what policy and the statement check allow"),
             ];
-            found.push(seen.of_principal(NAME, Severity::Medium, reasons));
+            found.push(seen.of_principal(NAME, Severity::Medium, reasons).shown_by(&self.trail));
         }
         let in_week = self.of_week.len();
         let allowed = f64::from(limits.different_per_week).max(f64::from(group.usual) * limits.peer_factor);
         if count(in_week) >= allowed && in_week >= self.told_week * 2 {
             self.told_week = in_week;
             let reason = counted("different things refused this week", count(in_week), allowed);
-            found.push(seen.of_principal(NAME, Severity::Medium, vec![reason]));
+            found.push(seen.of_principal(NAME, Severity::Medium, vec![reason]).shown_by(&self.trail));
         }
         if self.refusals >= limits.refusals_per_hour && !self.told_many {
             self.told_many = true;
             let most = f64::from(limits.refusals_per_hour);
             let reason = counted("refusals within an hour", f64::from(self.refusals), most);
-            found.push(seen.of_principal(NAME, Severity::Low, vec![reason]));
+            found.push(seen.of_principal(NAME, Severity::Low, vec![reason]).shown_by(&self.trail));
         }
     }
 }

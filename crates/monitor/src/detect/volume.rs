@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use tlog::detail::{Severity, Subjects};
 
 use super::{
-    finding::{Finding, amount, counted, said},
+    finding::{EVIDENCE_MAX, Finding, amount, counted, note, said},
     habit::{Distinct, Ring, Spread, amount_of, day, digest, level},
     observation::What,
     people::{Seen, Who, slot},
@@ -56,7 +56,7 @@ pub const SHIPPED: Limits = Limits {
     slow_free_doublings: 0.7,
 };
 
-/// Some 700 bytes a principal, 2 200 a group of peers.
+/// Some 1 000 bytes a principal, 2 200 a group of peers.
 #[derive(Default, Serialize, Deserialize)]
 pub struct Volume {
     people: Vec<Person>,
@@ -70,6 +70,8 @@ struct Person {
     rows: Measure,
     subjects: Measure,
     distinct: Distinct,
+    /// The last releases of the day.
+    trail: Vec<u64>,
     /// Subjects of the day that are not in the sketch: of results that carry a sketch of their own, and of the time
     /// before the gate started anew.
     apart: f64,
@@ -126,6 +128,7 @@ impl Volume {
         if today != person.day || person.group != who.group {
             person.roll(limits, today, who, group, seen, found);
         }
+        note(&mut person.trail, seen.o.index, EVIDENCE_MAX);
         let mut counted_rows = 0u64;
         for statement in statements {
             counted_rows = counted_rows.saturating_add(statement.rows);
@@ -140,7 +143,8 @@ impl Volume {
             ("distinct subjects", &mut person.subjects, &mut group.subjects, limits.subjects_floor),
         ];
         for (what, measure, peers, floor) in of {
-            measure.hold(limits, today, what, peers, floor, seen, found);
+            let finding = measure.hold(limits, today, what, peers, floor, seen);
+            found.extend(finding.map(|finding| finding.shown_by(&person.trail)));
         }
     }
 }
@@ -179,6 +183,7 @@ impl Person {
             self.subjects.close(limits, "distinct subjects", &mut group.subjects, floor, seen, found);
         }
         self.distinct.clear();
+        self.trail.clear();
         (self.day, self.apart) = (today, 0.0);
     }
 }
@@ -192,11 +197,10 @@ impl Measure {
         peers: &mut Peers,
         floor: u32,
         seen: &Seen<'_>,
-        found: &mut Vec<Finding>,
-    ) {
+    ) -> Option<Finding> {
         let floor = f64::from(floor);
         if self.today < floor {
-            return;
+            return None;
         }
         let has_history = self.has_history(limits);
         if has_history && !self.beyond && self.today > self.high * 2.0 {
@@ -206,13 +210,14 @@ impl Measure {
         }
         let season = peers.is_season(limits, today, self.beyond);
         let allowed = self.allowed(limits, peers, floor, season);
-        if self.today > allowed.most.max(self.told * 2.0) {
-            self.told = self.today;
-            let severity = if self.today > allowed.most * 4.0 { Severity::High } else { Severity::Medium };
-            let what = format!("{what} today, {}", allowed.what);
-            let reason = counted(&what, self.today.round(), allowed.baseline.round());
-            found.push(seen.of_principal(NAME, severity, vec![reason]));
+        if self.today <= allowed.most.max(self.told * 2.0) {
+            return None;
         }
+        self.told = self.today;
+        let severity = if self.today > allowed.most * 4.0 { Severity::High } else { Severity::Medium };
+        let what = format!("{what} today, {}", allowed.what);
+        let reason = counted(&what, self.today.round(), allowed.baseline.round());
+        Some(seen.of_principal(NAME, severity, vec![reason]))
     }
 
     fn has_history(&self, limits: &Limits) -> bool {

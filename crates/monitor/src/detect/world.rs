@@ -306,7 +306,6 @@ impl Run {
         let mut detectors = Detectors::new(self.thresholds.clone());
         let mut stream = Stream::new();
         let (mut found, mut observations) = (Vec::new(), 0);
-        let mut run = 0;
         for day in 0..self.days {
             let midnight = BEGIN + day * DAY;
             stream.clock = 0;
@@ -315,9 +314,9 @@ impl Run {
             self.attack(day, midnight, &mut stream, false);
             for observation in stream.take(midnight + DAY) {
                 observations += 1;
-                if matches!(observation.what, What::Started { .. }) || run == 0 {
-                    run = stream.run;
-                    let planted: Vec<String> = attacks::PLANTED.map(|id| stream.digest(id)).collect();
+                if matches!(observation.what, What::Started { .. }) {
+                    let now = observation.received.0;
+                    let planted: Vec<String> = attacks::PLANTED.map(|id| stream.digest(now, id)).collect();
                     detectors.set_honey(Honey::new(planted.iter().map(String::as_str)));
                 }
                 found.extend(detectors.observe(&observation));

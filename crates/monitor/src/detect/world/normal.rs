@@ -272,17 +272,15 @@ impl Normal {
     fn gate(&mut self, day: i64, midnight: i64, stream: &mut Stream) {
         if day == 0 {
             self.policy(midnight, None, stream);
-            stream.push(midnight + 1, None, What::Started { subject_key: None });
+            stream.start(midnight + 1);
         }
         if self.calendar.restarts.contains(&day) {
             // At night, when few sessions are open.
             stream.push(midnight + 4 * HOUR, None, What::Stopped);
-            stream.push(midnight + 4 * HOUR + MINUTE, None, What::Started { subject_key: None });
-            stream.run += 1;
+            stream.start(midnight + 4 * HOUR + MINUTE);
         }
         if day == self.calendar.crash {
-            stream.push(midnight + 13 * HOUR, None, What::Started { subject_key: None });
-            stream.run += 1;
+            stream.start(midnight + 13 * HOUR);
         }
         let silence = (midnight + 10 * HOUR, midnight + 10 * HOUR + 8 * MINUTE);
         stream.silent = self.calendar.silences.contains(&day).then_some(silence);

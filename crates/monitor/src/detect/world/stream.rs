@@ -22,8 +22,8 @@ pub struct Stream {
     gate: Arc<str>,
     sessions: u64,
     index: u64,
-    /// Stands for the gate's subject key.
-    pub run: u64,
+    /// When the gate started, each time: stands for its subject key.
+    runs: Vec<i64>,
     /// How far the gate's clock is from the monitor's.
     pub clock: i64,
     /// When the monitor could not be reached, if ever on this day.
@@ -43,7 +43,7 @@ pub enum Shown {
 impl Stream {
     pub fn new() -> Stream {
         let gate = Arc::from("gate-1");
-        Stream { seen: Vec::new(), gate, sessions: 0, index: 0, run: 1, clock: 0, silent: None }
+        Stream { seen: Vec::new(), gate, sessions: 0, index: 0, runs: Vec::new(), clock: 0, silent: None }
     }
 
     pub fn push(&mut self, time: i64, session: Option<&str>, what: What) {
@@ -73,7 +73,7 @@ impl Stream {
     pub fn release(&mut self, time: i64, session: &str, text: &str, value: Option<String>, shown: &Shown) {
         let (rows, subjects) = match shown {
             Shown::Subjects(ids, rows) => {
-                let mut digests: Vec<String> = ids.iter().map(|id| self.digest(*id)).collect();
+                let mut digests: Vec<String> = ids.iter().map(|id| self.digest(time, *id)).collect();
                 digests.sort_unstable();
                 digests.dedup();
                 let n = u64::try_from(digests.len()).unwrap_or(0);
@@ -146,9 +146,16 @@ impl Stream {
         id
     }
 
-    /// The digest of a subject under the key of the gate's run.
-    pub fn digest(&self, subject: u64) -> String {
-        format!("{:016x}{:016x}", mix(subject ^ mix(self.run)), subject)
+    /// The gate starts.
+    pub fn start(&mut self, time: i64) {
+        self.runs.push(time);
+        self.push(time, None, What::Started { subject_key: None });
+    }
+
+    /// The digest of a subject at a time, under the key of the gate's run.
+    pub fn digest(&self, time: i64, subject: u64) -> String {
+        let run = self.runs.iter().filter(|started| **started <= time).count();
+        format!("{:016x}{:016x}", mix(subject ^ mix(run as u64)), subject)
     }
 
     /// What the monitor has learned until then, in its order.
