@@ -136,6 +136,10 @@ impl Reader {
                 What::Wrote { statements: u64::try_from(written.statements.len()).unwrap_or(u64::MAX) }
             }
             Kind::AccessCut => What::Cut { limit: self.open::<Cut>(entry, item)?.limit },
+            Kind::KeyForgotten => {
+                self.keys.remove(entry.key.as_deref()?);
+                What::Other
+            }
             _ => return None,
         })
     }
