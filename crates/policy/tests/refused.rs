@@ -32,11 +32,11 @@ fn the_enclave() {
             FILE,
             "",
             "\n[record.witness]\nname = \"redecided\"\nvkey = \"w.example+00\"\nurl = \"w.example\"\n",
-            "enclave.toml:76: record.witness[0].name: `redecided` means something else in the release rule; call the \
+            "enclave.toml:85: record.witness[0].name: `redecided` means something else in the release rule; call the \
              witness something else\n\
-             enclave.toml:77: record.witness[0].vkey: `w.example+00` is no verifier key; write the witness's own, \
+             enclave.toml:86: record.witness[0].vkey: `w.example+00` is no verifier key; write the witness's own, \
              name+id+base64, of type 04 (cosignature/v1)\n\
-             enclave.toml:78: record.witness[0].url: `w.example` is no address of a witness; write what its \
+             enclave.toml:87: record.witness[0].url: `w.example` is no address of a witness; write what its \
              `/add-checkpoint` is below, such as https://witness.example",
         ),
         (
@@ -44,7 +44,7 @@ fn the_enclave() {
             "",
             "\n[record]\nquorum = 2\n[[record.witness]]\nname = \"one\"\nvkey = \"w.example+00+BA==\"\n\
              url = \"https://w.example\"\n",
-            "enclave.toml:76: record.quorum: 2 of 1 witnesses cannot be asked for; use 1 to the number of \
+            "enclave.toml:85: record.quorum: 2 of 1 witnesses cannot be asked for; use 1 to the number of \
              `record.witness`, or leave the key out to ask for all of them",
         ),
         (

@@ -122,7 +122,8 @@ impl Outcome {
             }
             Outcome::Lines { text, json: lines } => {
                 let said = if json { lines } else { text };
-                println!("{}", said.trim_end());
+                // A line for each: none at all when there are none.
+                said.lines().for_each(|line| println!("{line}"));
                 ExitCode::SUCCESS
             }
             Outcome::Told { text, json: value, code } => {
