@@ -75,7 +75,12 @@ impl Source for FolderSource {
 }
 
 fn list(root: &Path, folder: &Path, each: &mut dyn FnMut(&str)) -> Result<(), io::Error> {
-    for entry in fs::read_dir(folder)? {
+    let entries = match fs::read_dir(folder) {
+        // The publisher takes incomplete tiles away while somebody looks.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && folder != root => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
         let entry = entry?;
         let path = entry.path();
         if entry.file_type()?.is_dir() {
