@@ -85,10 +85,10 @@ impl Incidents {
         let (kind, id, change) = match state.store.plan(found.into(), &self.0.log, now) {
             store::Plan::Known(id) => return Ok(id),
             store::Plan::Open(opened) => {
-                let index = self.append(&mut state, Kind::IncidentOpened, &opened)?;
+                let index = self.append(&mut state, Kind::IncidentOpened, opened.as_ref())?;
                 eprintln!("{}", show::line(&opened));
                 let id = opened.id.clone();
-                state.store.opened(index, opened)?;
+                state.store.opened(index, *opened)?;
                 self.folded(state, index);
                 return Ok(id);
             }

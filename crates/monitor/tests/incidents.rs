@@ -14,7 +14,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread::sleep,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use lab::{AOIFE, CLEARED, Lab, REFUSED};
@@ -23,7 +23,7 @@ use receivers::{Receiver, Way};
 use serde_json::{Value, json};
 use tlog::{
     detail::{About, Reason, Severity},
-    entry::{CountState, Kind},
+    entry::{CountState, Kind, Micros},
     note::SigningKey,
     proof::Receipt,
     reader::{Reader, Source},
@@ -234,9 +234,15 @@ fn the_notification() {
     lab.accept(&items);
     let incidents = lab.monitor().incidents().clone();
     let id = incidents.open_one(Found { evidence: vec![2, 3], ..found(1) }, clock::now()).unwrap();
+    let long_ago = Micros(clock::now().0 - 75 * 3_600 * lab::SECOND);
+    let late = incidents.open_one(found(2), long_ago).unwrap();
     drop(incidents);
     lab.monitor = None;
     let dir = lab.monitor_dir();
+    let (_, text) = said(&dir, &["incidents", "list"]);
+    assert!(text.contains("OVERDUE by 3 h") && text.contains("2 of them not reported, 1 OVERDUE"), "{text}");
+    let (code, text) = said(&dir, &["incidents", "report", &late, "--delay-because", "It was a holiday."]);
+    assert!(code == 0 && text.contains("**Late by:** 3 hours. Reasons for the delay: It was a holiday."), "{text}");
     let out = lab.dir.path().join("out");
     let arguments = ["incidents", "report", &id, "--out", out.to_str().unwrap(), "--by", "N. Murphy"];
     let more = ["--measure", "The account was closed."];
@@ -271,7 +277,8 @@ fn the_notification() {
 
     // The own record names exactly this notification, and the receipts prove the evidence to anybody.
     let digest = monitor::incident::desk::digest(&written).unwrap();
-    let step = &listed(&dir)[0]["history"][0];
+    let all = listed(&dir);
+    let step = &all.iter().find(|incident| incident["id"] == *id).unwrap()["history"][0];
     assert_eq!((&step["to"], &step["notification"]), (&json!("reported"), &json!(digest)));
     let cosigners: Vec<SigningKey> = ["witness.key", "redecided.key"]
         .map(|name| fs::read_to_string(dir.join(name)).unwrap().trim().parse().unwrap())
@@ -330,9 +337,9 @@ fn tell(dir: &Path, outputs: &str) {
 
 /// Waits until the receiver has taken so many different messages.
 fn wait_for(way: Way, receiver: &Receiver, count: usize) {
-    let until = clock::instant().into_std() + WAIT;
+    let until = clock::instant() + WAIT;
     while receiver.ids().len() < count {
-        assert!(Instant::now() < until, "{way:?}: {} of {count} messages came", receiver.ids().len());
+        assert!(clock::instant() < until, "{way:?}: {} of {count} messages came", receiver.ids().len());
         sleep(Duration::from_millis(20));
     }
 }

@@ -226,7 +226,7 @@ fn wanted(change: &Change) -> &'static str {
 /// What is to be appended for a finding.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Plan {
-    Open(IncidentOpened),
+    Open(Box<IncidentOpened>),
     Add(IncidentChanged),
     /// All of it is known; the incident's id.
     Known(String),
@@ -283,7 +283,7 @@ impl Store {
                 let change = Change::Evidence { severity, evidence, reasons, exhibit };
                 Plan::Add(IncidentChanged { id: incident.opened.id.clone(), change })
             }
-            None => Plan::Open(IncidentOpened {
+            None => Plan::Open(Box::new(IncidentOpened {
                 id: self.next_id(now),
                 detector,
                 severity,
@@ -296,7 +296,7 @@ impl Store {
                 evidence,
                 reasons,
                 exhibit,
-            }),
+            })),
         }
     }
 

@@ -43,7 +43,7 @@ impl Scene {
             Plan::Known(id) => return id,
             Plan::Open(opened) => {
                 let id = opened.id.clone();
-                self.store.opened(index, opened).unwrap();
+                self.store.opened(index, *opened).unwrap();
                 id
             }
             Plan::Add(changed) => {
@@ -75,24 +75,22 @@ fn close() -> Change {
     Change::Closed { by: "N. Murphy".to_owned(), because: "a drill".to_owned() }
 }
 
+fn more() -> Change {
+    Change::Evidence { severity: Severity::High, evidence: vec![9], reasons: Vec::new(), exhibit: None }
+}
+
 /// Every state and every change: what it becomes, or that it is refused and stays.
 #[test]
 fn which_state_follows_which() {
     use Status::{Acknowledged, Closed, Open, Reported};
-    let more = || Change::Evidence {
-        severity: Severity::High,
-        evidence: vec![9],
-        reasons: Vec::new(),
-        exhibit: None,
-    };
     type Make = fn() -> Change;
     let before: [(Status, &[Make]); 4] =
         [(Open, &[]), (Acknowledged, &[ack]), (Reported, &[report]), (Closed, &[close])];
-    let table: [(&str, &dyn Fn() -> Change, [Option<Status>; 4]); 4] = [
-        ("acknowledged", &ack, [Some(Acknowledged), None, None, None]),
-        ("reported", &report, [Some(Reported), Some(Reported), Some(Reported), None]),
-        ("closed", &close, [Some(Closed), Some(Closed), Some(Closed), None]),
-        ("given evidence", &more, [Some(Open), Some(Acknowledged), Some(Reported), None]),
+    let table: [(&str, Make, [Option<Status>; 4]); 4] = [
+        ("acknowledged", ack, [Some(Acknowledged), None, None, None]),
+        ("reported", report, [Some(Reported), Some(Reported), Some(Reported), None]),
+        ("closed", close, [Some(Closed), Some(Closed), Some(Closed), None]),
+        ("given evidence", more, [Some(Open), Some(Acknowledged), Some(Reported), None]),
     ];
     for (name, change, expected) in table {
         for ((from, way), expected) in before.iter().zip(expected) {
@@ -144,7 +142,13 @@ fn the_same_is_found_once() {
     assert_eq!(first, "2026-11-25-0001");
     let cases: [(&str, Found, Micros, &str, usize); 8] = [
         ("again", base(), NOON, "0001", 0),
-        ("a part of it, found after a restart on another day", found("new-place", "aoife", &[2]), later, "0001", 0),
+        (
+            "a part of it, found after a restart on another day",
+            found("new-place", "aoife", &[2]),
+            later,
+            "0001",
+            0,
+        ),
         ("more of it", found("new-place", "aoife", &[2, 3]), NOON, "0001", 1),
         ("worse", other(base(), |found| found.severity = Severity::Critical), NOON, "0001", 1),
         ("somebody else", found("new-place", "lukas", &[1, 2]), NOON, "0002", 1),
@@ -246,7 +250,9 @@ fn the_clock_runs_72_hours_from_finding_it() {
     let id = scene.find(found("volume", "aoife", &[1]), found_at);
     let incident = scene.store.get(&id).unwrap().clone();
     assert_eq!((incident.opened_at, incident.due_at.0 - found_at.0), (found_at, 72 * HOUR_US));
-    let overdue = |scene: &Scene, after: i64| scene.store.get(&id).unwrap().is_overdue(Micros(incident.due_at.0 + after));
+    let overdue = |scene: &Scene, after: i64| {
+        scene.store.get(&id).unwrap().is_overdue(Micros(incident.due_at.0 + after))
+    };
     assert!(!overdue(&scene, 0) && overdue(&scene, 1));
     scene.change(&id, report()).unwrap();
     assert!(!overdue(&scene, DAY_US));
