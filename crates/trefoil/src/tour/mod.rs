@@ -4,6 +4,7 @@
 mod client;
 mod keys;
 mod limits;
+mod monitor;
 mod people;
 mod record;
 mod subject;
@@ -87,6 +88,7 @@ async fn tell(story: &mut Story<'_>) -> Result<(), Ended> {
     people::tell(story, &person).await;
     limits::tell(story, &person).await;
     record::tell(story, &person);
+    monitor::tell(story).await;
     witness::tell(story, &person).await;
     keys::tell(story).await?;
     record::tell_tampered(story);

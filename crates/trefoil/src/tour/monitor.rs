@@ -1,0 +1,129 @@
+//! The monitor acts: it stops somebody, and it finds what went past the gate. Asked through its own program, as its
+//! analysts do.
+
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::clock::Stopwatch;
+use crate::folder::Folder;
+use crate::tour::client::{self, Session};
+use crate::tour::people::AOIFE;
+use crate::tour::{Seen, Story};
+use crate::up;
+
+/// From asking the monitor's program to the end of the session; the program's own start is in it.
+const STOPPED_MS_MAX: u128 = 2_000;
+const LIFTED_MS_MAX: u128 = 5_000;
+/// Sites are looked at now and then.
+const FOUND_MS_MAX: u128 = 60_000;
+const POLL_MS: u64 = 5;
+const LOOK_MS: u64 = 500;
+/// The detector of what the record does not explain.
+const UNRECONCILED: &str = "unreconciled";
+
+pub(crate) async fn tell(story: &mut Story<'_>) {
+    story.chapter("The monitor acts");
+    let session = client::ask(story.ready, AOIFE).await.map_err(|refused| refused.to_string());
+    let (seen, id) = match session {
+        Ok(session) => stop(story.folder, &session).await,
+        Err(why) => (Err(why), None),
+    };
+    story.observe("a brake on aoife, who is connected", seen);
+    let seen = refused(story).await;
+    story.observe("aoife connects again", seen);
+    if let Some(id) = id {
+        let seen = lift(story, &id).await;
+        story.observe("the brake is lifted", seen);
+    }
+    let seen = past_the_gate(story).await;
+    story.observe("a read at a site, past the gate, by the administrator", seen);
+}
+
+/// What `trefoil-monitor --json` prints, a value a line.
+async fn asked(folder: &Folder, arguments: &[&str]) -> Result<Vec<Value>, String> {
+    let ours = std::env::current_exe().map_err(|error| error.to_string())?;
+    let program = up::program_beside(&ours, "trefoil-monitor").map_err(|error| error.to_string())?;
+    let mut command = Command::new(program);
+    command.arg("--json").args(arguments).arg("--dir").arg(folder.monitor());
+    let output = tokio::task::spawn_blocking(move || command.output());
+    let output = output.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).trim().to_owned());
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    let values = text.lines().map(|line| serde_json::from_str(line).map_err(|error| error.to_string()));
+    values.collect()
+}
+
+async fn stop(folder: &Folder, session: &Session) -> (Seen, Option<String>) {
+    let watch = Stopwatch::start();
+    let because =
+        ["brake", "principal", AOIFE.who, "--for", "10m", "--because", "the tour shows it", "--by", "tour"];
+    let id = match asked(folder, &because).await {
+        Ok(said) => said.first().and_then(|order| order.get("id")?.as_str().map(str::to_owned)),
+        Err(why) => return (Err(why), None),
+    };
+    while !session.client.is_closed() && watch.elapsed().as_millis() < STOPPED_MS_MAX {
+        tokio::time::sleep(Duration::from_millis(POLL_MS)).await;
+    }
+    let took = watch.elapsed().as_millis();
+    let ended = session.client.is_closed();
+    let observed = if ended { "the session was ended" } else { "the session goes on" };
+    (Ok((ended && id.is_some(), format!("{observed} {took} ms after the monitor was asked"))), id)
+}
+
+async fn refused(story: &Story<'_>) -> Seen {
+    match client::ask(story.ready, AOIFE).await {
+        Ok(_) => Ok((false, "connected".to_owned())),
+        Err(refused) => Ok((refused.message.contains("stopped by the monitor"), refused.to_string())),
+    }
+}
+
+async fn lift(story: &Story<'_>, id: &str) -> Seen {
+    asked(story.folder, &["lift", id, "--because", "the tour goes on", "--by", "tour"]).await?;
+    let watch = Stopwatch::start();
+    loop {
+        match client::ask(story.ready, AOIFE).await {
+            Ok(_) => return Ok((true, format!("aoife connects after {} ms", watch.elapsed().as_millis()))),
+            Err(refused) if watch.elapsed().as_millis() > LIFTED_MS_MAX => {
+                return Ok((false, refused.to_string()));
+            }
+            Err(_) => tokio::time::sleep(Duration::from_millis(POLL_MS)).await,
+        }
+    }
+}
+
+/// The tour itself found its person that way; here it reads once more and waits until it is told on.
+async fn past_the_gate(story: &Story<'_>) -> Seen {
+    let site = story.ready.sites.first().ok_or("the enclave has no site")?;
+    let admin = client::administer(&site.admin_url).await.map_err(|refused| refused.to_string())?;
+    let rows =
+        admin.rows("SELECT email FROM data.users LIMIT 3").await.map_err(|refused| refused.to_string())?;
+    let watch = Stopwatch::start();
+    while watch.elapsed().as_millis() < FOUND_MS_MAX {
+        for incident in asked(story.folder, &["incidents", "list"]).await? {
+            let text = |key: &str| incident.get(key).and_then(Value::as_str).unwrap_or_default();
+            let reasons = incident.get("reasons").map(Value::to_string).unwrap_or_default();
+            if text("detector") == UNRECONCILED && reasons.contains(&site.name) {
+                let observed = format!(
+                    "{} rows read; incident {}, {}: {}",
+                    rows.len(),
+                    text("id"),
+                    text("severity"),
+                    first(&incident)
+                );
+                return Ok((true, observed));
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(LOOK_MS)).await;
+    }
+    Ok((false, format!("{} rows read; no incident within {} s", rows.len(), FOUND_MS_MAX / 1_000)))
+}
+
+/// The first reason of an incident.
+fn first(incident: &Value) -> String {
+    let reason = incident.get("reasons").and_then(|reasons| reasons.get(0));
+    reason.and_then(|reason| reason.get("what")).and_then(Value::as_str).unwrap_or_default().to_owned()
+}
