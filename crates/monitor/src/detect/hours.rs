@@ -92,11 +92,12 @@ impl OffHours {
         }
         let at = hour_of_week(now);
         let odd = person.is_odd(limits, at);
-        if odd && person.told != day(now) {
-            if let Some(finding) = person.judge(limits, group, seen, at, has_ticket) {
-                person.told = day(now);
-                found.push(finding);
-            }
+        if odd
+            && person.told != day(now)
+            && let Some(finding) = person.judge(limits, group, seen, at, has_ticket)
+        {
+            person.told = day(now);
+            found.push(finding);
         }
         if !odd {
             person.usual = now.0;

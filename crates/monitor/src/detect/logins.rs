@@ -90,7 +90,7 @@ impl Logins {
     pub fn observe(&mut self, limits: &Limits, seen: &Seen<'_>, found: &mut Vec<Finding>) {
         match &seen.o.what {
             What::Refused { stage: Stage::Login, asker, .. } => {
-                self.from_place(limits, seen, &asker.place, found);
+                self.at_place(limits, seen, &asker.place, found);
                 if let Some(person) = seen.who.and_then(|who| slot(&mut self.people, who.person)) {
                     person.failed(limits, seen, found);
                 }
@@ -100,7 +100,7 @@ impl Logins {
         }
     }
 
-    fn from_place(&mut self, limits: &Limits, seen: &Seen<'_>, name: &str, found: &mut Vec<Finding>) {
+    fn at_place(&mut self, limits: &Limits, seen: &Seen<'_>, name: &str, found: &mut Vec<Finding>) {
         let Some(asker) = seen.asker else { return };
         let at = self.places.iter().position(|place| place.name == name);
         let at = at.unwrap_or_else(|| {

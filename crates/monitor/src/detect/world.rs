@@ -6,6 +6,7 @@
 mod attacks;
 mod dice;
 mod normal;
+mod odd;
 mod staff;
 mod stream;
 

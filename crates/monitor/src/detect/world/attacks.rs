@@ -133,8 +133,8 @@ pub const ALL: [Scenario; 56] = [
     }),
     scenario(hours::NAME, Slow, "a weekend's night", ANALYST, 1, |act| act.at_night(12.5, None)),
     scenario(hours::NAME, Inside, "an hour after the shift", ANALYST, 1, |act| act.at_night(9.2, None)),
-    scenario(place::NAME, Naive, "from a country where nobody works", None, 1, |act| act.from_place("SG")),
-    scenario(place::NAME, Naive, "a service from another country", BILLING, 1, |act| act.from_place("DE")),
+    scenario(place::NAME, Naive, "from a country where nobody works", None, 1, |act| act.ask_from("SG")),
+    scenario(place::NAME, Naive, "a service from another country", BILLING, 1, |act| act.ask_from("DE")),
     scenario(place::NAME, Naive, "two countries within the hour", None, 1, |act| act.two_places()),
     scenario(place::NAME, Slow, "refused there first", SUPPORT, 1, |act| act.refused_abroad()),
     scenario(place::NAME, Inside, "from a country where peers work", SUPPORT, 1, |act| act.among_peers()),
@@ -309,7 +309,7 @@ impl Act<'_> {
         Asker { place: place.to_owned(), ..self.asker(ticket.as_deref()) }
     }
 
-    fn from_place(&mut self, place: &str) {
+    fn ask_from(&mut self, place: &str) {
         // In the morning, before the shift: not in two places at once.
         let when = self.at(-4.0);
         let asker = self.abroad(place);
@@ -332,7 +332,7 @@ impl Act<'_> {
 
     fn among_peers(&mut self) {
         let other = ["IE", "DE", "NO"].into_iter().find(|place| *place != self.person.office).unwrap_or("IE");
-        self.from_place(other);
+        self.ask_from(other);
     }
 
     fn ordinary(&mut self) {

@@ -12,8 +12,8 @@ use super::{
 };
 use crate::detect::observation::{Measure, Outside, Succession, What};
 
-const SUBJECTS: u64 = 100_000;
-const BY_ID: &str = "SELECT * FROM users WHERE id = $1";
+pub(super) const SUBJECTS: u64 = 100_000;
+pub(super) const BY_ID: &str = "SELECT * FROM users WHERE id = $1";
 
 /// What happens on which day beside everybody's work.
 pub struct Calendar {
@@ -95,22 +95,15 @@ impl Normal {
             }
             match person.role_on(day) {
                 Role::Billing | Role::Feed => self.service(day, midnight, person, &mut dice, stream),
-                role => self.person(day, midnight, at, person, role, &mut dice, stream),
+                _ => self.person(day, at, person, &mut dice, stream),
             }
         }
-        self.odd_days(day, midnight, &people, stream);
+        self.odd_day(day, midnight + 12 * HOUR, stream);
     }
 
-    fn person(
-        &mut self,
-        day: i64,
-        midnight: i64,
-        at: usize,
-        person: &Person,
-        role: Role,
-        dice: &mut Dice,
-        stream: &mut Stream,
-    ) {
+    /// A person's day, if it is one of work.
+    fn person(&mut self, day: i64, at: usize, person: &Person, dice: &mut Dice, stream: &mut Stream) {
+        let (midnight, role) = (super::BEGIN + day * DAY, person.role_on(day));
         if person.on_call.contains(&(day / 7)) && dice.chance(0.5) {
             self.paged(day, midnight, person, dice, stream);
         }
@@ -316,80 +309,11 @@ impl Normal {
         stream.push(when, None, What::Policy(Box::new(policy)));
     }
 
-    /// What happens once, looks odd, and is not.
-    fn odd_days(&mut self, day: i64, midnight: i64, people: &[Person], stream: &mut Stream) {
-        let noon = midnight + 12 * HOUR;
-        let works_at_noon = |person: &&Person| !person.is_away(day) && (4.1..11.9).contains(&person.begins);
-        let mut of = people.iter().filter(works_at_noon);
-        let mut next = |role: Role, skip: i64| {
-            of.by_ref().filter(|p| p.role_on(day) == role).nth(usize::try_from(skip).unwrap_or(0)).cloned()
-        };
-        if day == self.calendar.famous {
-            for n in 0..9 {
-                let ticket = Some(self.next_ticket("SUP"));
-                if let Some(person) = next(Role::Support, 1) {
-                    let looks = [(BY_ID, Shown::Subjects(vec![77_777], 3))];
-                    stream.work(noon + n * 7 * MINUTE, person.asker(day, ticket), &looks);
-                }
-            }
-        }
-        if self.calendar.campaigns.contains(&day) {
-            if let Some(person) = next(Role::Support, 3 + day % 5) {
-                let ticket = Some(self.next_ticket("SUP"));
-                let all = (0..300).map(|n| mix(n + day.unsigned_abs()) % SUBJECTS).collect();
-                let looks = [("SELECT id, email FROM users WHERE country = 'IE'", Shown::Subjects(all, 1))];
-                stream.work(noon, person.asker(day, ticket), &looks);
-            }
-        }
-        if day == self.calendar.update {
-            for person in people.iter().filter(works_at_noon).filter(|p| p.role_on(day) == Role::Analyst) {
-                let asker = person.asker(day, None);
-                let id = stream.open(noon, asker.clone());
-                for (n, table) in
-                    ["pg_locks", "pg_stat_user_tables", "pg_shadow", "pg_proc_info"].iter().enumerate()
-                {
-                    let when = noon + i64::try_from(n).unwrap_or(0) * SECOND;
-                    stream.refuse(
-                        when,
-                        &id,
-                        asker.clone(),
-                        "unknown-relation",
-                        &format!("SELECT * FROM {table}"),
-                    );
-                }
-                stream.close(noon + MINUTE, &id);
-            }
-        }
-        if day == self.calendar.broken {
-            if let Some(person) = next(Role::Engineer, 2) {
-                let asker = person.asker(day, None);
-                let id = stream.open(noon, asker.clone());
-                for n in 0..250 {
-                    stream.refuse(
-                        noon + n * 10 * SECOND,
-                        &id,
-                        asker.clone(),
-                        "unknown-relation",
-                        "SELECT * FROM old",
-                    );
-                }
-                stream.close(noon + 2_600 * SECOND, &id);
-            }
-        }
-        if day == self.calendar.forgotten {
-            if let Some(person) = next(Role::Billing, 0) {
-                for n in 0..40 {
-                    stream.refuse_at(noon + n * 30 * SECOND, person.asker(day, None), Stage::Login);
-                }
-            }
-        }
-    }
-
     fn is_quarter_end(&self, day: i64) -> bool {
         (self.calendar.quarter_end.0..self.calendar.quarter_end.1).contains(&day)
     }
 
-    fn next_ticket(&mut self, kind: &str) -> String {
+    pub(super) fn next_ticket(&mut self, kind: &str) -> String {
         self.ticket += 1;
         format!("{kind}-{}", self.ticket)
     }

@@ -100,67 +100,101 @@ impl Person {
 
 /// Draws the staff. Days count from the beginning of the world, which is a Monday.
 pub fn draw(dice: &mut Dice, principals: u32, days: i64) -> Vec<Person> {
-    let mut staff: Vec<Person> = (0..principals).map(|n| person(dice, n, principals)).collect();
-    let people = |staff: &[Person], role: Option<Role>| -> Vec<usize> {
-        let is_one = |person: &Person| !person.is_service() && role.is_none_or(|role| person.role == role);
-        (0..staff.len()).filter(|at| staff.get(*at).is_some_and(is_one)).collect()
-    };
-    let share = |of: f64| (f64::from(principals) * of / 200.0).ceil() as u64;
-    let all = people(&staff, None);
-    let anyone = |dice: &mut Dice, of: &[usize]| dice.pick(of).copied().unwrap_or(0);
-    // Holidays of two or three weeks, and two people who come back from a long leave.
-    for at in &all {
-        if let Some(person) = staff.get_mut(*at).filter(|_| dice.chance(0.4)) {
-            let from = i64::try_from(dice.below(u64::try_from(days).unwrap_or(1))).unwrap_or(0);
-            person.away.push((from, from + 7 * (1 + i64::from(dice.chance(0.5))) + 5));
-        }
+    let staff = (0..principals).map(|n| person(dice, n, principals)).collect();
+    let mut drawing = Drawing { staff, dice, days };
+    drawing.leave();
+    drawing.travel();
+    drawing.change();
+    drawing.habits();
+    drawing.staff
+}
+
+/// Staff on their way.
+struct Drawing<'a> {
+    staff: Vec<Person>,
+    dice: &'a mut Dice,
+    days: i64,
+}
+
+impl Drawing<'_> {
+    /// So many of two hundred.
+    fn share(&self, of: f64) -> u64 {
+        let principals = u32::try_from(self.staff.len()).unwrap_or(u32::MAX);
+        (f64::from(principals) * of / 200.0).ceil() as u64
     }
-    for _ in 0..share(2.0) {
-        let back = days - 2 - i64::try_from(dice.below(20)).unwrap_or(0);
-        if let Some(person) = staff.get_mut(anyone(dice, &all)) {
-            person.away.push((back - 38, back));
-        }
+
+    /// Some person, of the role if one is given.
+    fn anyone(&mut self, role: Option<Role>) -> Option<&mut Person> {
+        let is_one =
+            |person: &&mut Person| !person.is_service() && role.is_none_or(|role| person.role == role);
+        let mut of: Vec<&mut Person> = self.staff.iter_mut().filter(is_one).collect();
+        let at = self.dice.below(u64::try_from(of.len()).unwrap_or(1));
+        let at = usize::try_from(at).unwrap_or(0);
+        if at < of.len() { Some(of.swap_remove(at)) } else { None }
     }
-    for (many, told, abroad) in [(6.0, true, true), (8.0, false, false), (4.0, false, true)] {
-        for _ in 0..share(many) {
-            let from = i64::try_from(dice.below(u64::try_from(days).unwrap_or(1))).unwrap_or(0);
-            let to = from + 2 + i64::try_from(dice.below(5)).unwrap_or(0);
-            let place = dice.pick(if abroad { &ABROAD[..] } else { &OFFICES[..3] }).copied().unwrap_or("IE");
-            if let Some(person) = staff.get_mut(anyone(dice, &all)).filter(|p| p.trips.is_empty()) {
-                person.trips.push((from, to, place, told));
+
+    fn some_day(&mut self) -> i64 {
+        i64::try_from(self.dice.below(self.days.unsigned_abs())).unwrap_or(0)
+    }
+
+    /// A day near the end.
+    fn late(&mut self, before: i64, within: u64) -> i64 {
+        self.days - before - i64::try_from(self.dice.below(within)).unwrap_or(0)
+    }
+
+    /// Holidays of two or three weeks, and some who come back from a long leave.
+    fn leave(&mut self) {
+        for at in 0..self.staff.len() {
+            let (takes, from, long) = (self.dice.chance(0.4), self.some_day(), self.dice.chance(0.5));
+            let person = self.staff.get_mut(at).filter(|person| takes && !person.is_service());
+            if let Some(person) = person {
+                person.away.push((from, from + 7 * (1 + i64::from(long)) + 5));
             }
         }
-    }
-    let late = |dice: &mut Dice| days - 3 - i64::try_from(dice.below(25)).unwrap_or(0);
-    for _ in 0..share(4.0) {
-        if let Some(person) = staff.get_mut(anyone(dice, &all)) {
-            person.joined = late(dice);
-        }
-        let to = dice.pick(&[Role::Support, Role::Analyst, Role::Engineer]).copied();
-        if let Some(person) = staff.get_mut(anyone(dice, &all)) {
-            person.change = to.map(|role| (late(dice), role));
+        for _ in 0..self.share(2.0) {
+            let back = self.late(2, 20);
+            self.anyone(None).into_iter().for_each(|person| person.away.push((back - 38, back)));
         }
     }
-    for (role, many, which) in [(Role::Support, 5.0, 0), (Role::Engineer, 5.0, 1)] {
-        let of = people(&staff, Some(role));
-        for n in 0..share(many) {
-            if let Some(person) = staff.get_mut(anyone(dice, &of)) {
-                match which {
-                    0 => person.customer = Some(900_000 + n),
-                    _ => person.pool = true,
+
+    fn travel(&mut self) {
+        for (many, told, abroad) in [(6.0, true, true), (8.0, false, false), (4.0, false, true)] {
+            for _ in 0..self.share(many) {
+                let from = self.some_day();
+                let to = from + 2 + i64::try_from(self.dice.below(5)).unwrap_or(0);
+                let places = if abroad { &ABROAD[..] } else { &OFFICES[..3] };
+                let place = self.dice.pick(places).copied().unwrap_or("IE");
+                if let Some(person) = self.anyone(None).filter(|person| person.trips.is_empty()) {
+                    person.trips.push((from, to, place, told));
                 }
             }
         }
     }
-    let engineers = people(&staff, Some(Role::Engineer));
-    for week in 0..=days / 7 {
-        for _ in 0..2 {
-            if let Some(person) = staff.get_mut(anyone(dice, &engineers)) {
-                person.on_call.push(week);
+
+    /// Joiners and changes of role.
+    fn change(&mut self) {
+        for _ in 0..self.share(4.0) {
+            let (joined, changed) = (self.late(3, 25), self.late(3, 25));
+            self.anyone(None).into_iter().for_each(|person| person.joined = joined);
+            let to = self.dice.pick(&[Role::Support, Role::Analyst, Role::Engineer]).copied();
+            let change = to.map(|role| (changed, role));
+            self.anyone(None).into_iter().for_each(|person| person.change = change);
+        }
+    }
+
+    /// Customers who are looked after, tools that keep sessions open, weeks on call.
+    fn habits(&mut self) {
+        for n in 0..self.share(5.0) {
+            let agent = self.anyone(Some(Role::Support));
+            agent.into_iter().for_each(|person| person.customer = Some(900_000 + n));
+            self.anyone(Some(Role::Engineer)).into_iter().for_each(|person| person.pool = true);
+        }
+        for week in 0..=self.days / 7 {
+            for _ in 0..2 {
+                self.anyone(Some(Role::Engineer)).into_iter().for_each(|person| person.on_call.push(week));
             }
         }
     }
-    staff
 }
 
 fn person(dice: &mut Dice, n: u32, of: u32) -> Person {
