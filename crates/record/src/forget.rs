@@ -25,7 +25,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout_at;
 
 use crate::clock::now;
-use crate::config::Clock;
+use crate::config::{Clock, Config};
 use crate::draft::NotWitnessed;
 use crate::handle::Record;
 use crate::show::{Reading, ShowError};
@@ -256,6 +256,16 @@ impl Record {
 }
 
 impl Places {
+    pub(crate) fn of(config: &Config) -> Self {
+        Self {
+            keys_dir: config.keys_dir.clone(),
+            record_dir: config.record_dir.clone(),
+            details_dir: config.details_dir.clone(),
+            wal_dir: config.wal_dir.clone(),
+            clock: config.clock.clone(),
+        }
+    }
+
     fn path(&self, id: &str, what: &str) -> PathBuf {
         path(&self.keys_dir, id, what)
     }

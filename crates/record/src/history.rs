@@ -9,6 +9,7 @@ use tlog::tile::{Content, Edge, TILE_WIDTH, TileId, decode_bundle, encode_bundle
 use tlog::tree::Frontier;
 
 use crate::batch::{Batch, Building, record_bytes};
+use crate::config::Config;
 use crate::details::{self, BUNDLE_ENTRIES};
 use crate::{BLOB_BYTES_MAX, ENTRIES_PER_BATCH_MAX, durable, keys};
 
@@ -25,6 +26,14 @@ pub(crate) struct History {
 pub(crate) type Record = (Vec<u8>, Vec<u8>);
 
 impl History {
+    pub(crate) fn of(config: &Config) -> Self {
+        Self {
+            record_dir: config.record_dir.clone(),
+            details_dir: config.details_dir.clone(),
+            keys_dir: Some(config.keys_dir.clone()),
+        }
+    }
+
     /// The tree of the first `size` entries of the `published` ones.
     pub(crate) fn tree_at(&self, size: u64, published: u64) -> io::Result<Frontier> {
         let read = |id: TileId| self.read_tile(id, published);

@@ -38,54 +38,24 @@ use crate::writer::Writer;
 use crate::{COSIGN_WAIT_MS_MAX, QUEUE_ENTRIES_MAX};
 
 pub(crate) fn open(config: Config, steps: Steps) -> Result<Record, OpenError> {
-    let longest = Duration::from_millis(COSIGN_WAIT_MS_MAX);
-    if config.cosign_wait.is_zero() || config.cosign_wait > longest {
-        return Err(OpenError::CosignWait(config.cosign_wait));
-    }
-    let link = match &config.monitor_url {
-        Some(url) => Some(Link::new(url, config.monitor_tls.as_ref())?),
-        None => None,
-    };
+    let link = link(&config)?;
     let mut staged = Vec::new();
     // First, because it locks the record.
     let wal = Wal::open(&config.wal_dir, steps.clone(), &mut |batch| staged.push(batch))?;
     let keys = Keys::open(&config.keys_dir, &config.recipients, steps.clone())?;
     let edge = load_published(&config)?;
     let published = edge.size();
-    let places = Arc::new(Places {
-        keys_dir: config.keys_dir.clone(),
-        record_dir: config.record_dir.clone(),
-        details_dir: config.details_dir.clone(),
-        wal_dir: config.wal_dir.clone(),
-        clock: config.clock.clone(),
-    });
-    let history = History {
-        record_dir: config.record_dir.clone(),
-        details_dir: config.details_dir.clone(),
-        keys_dir: Some(config.keys_dir.clone()),
-    };
+    let (places, history) = (Arc::new(Places::of(&config)), History::of(&config));
     let staged = unpublished(staged, published)?;
     let time = newest_time(&staged, &history, published)
         .map_err(|error| published_error(&config.record_dir, &error))?;
     let next = staged.last().map_or(published, Batch::next);
 
-    let shared = Arc::<Shared>::default();
-    shared.set_staged(next);
-    shared.set_cosigned(published);
-    shared.set_published(published);
+    let shared = Shared::at(next, published);
     let (asks, to_publish) = mpsc::channel();
     let (jobs, queue) = tokio::sync::mpsc::channel(QUEUE_ENTRIES_MAX);
     let cosigned = edge.frontier();
-    let publisher = Publisher {
-        beside_dir: make_beside(&config.record_dir)?,
-        details: Details::open(&config.details_dir, published)
-            .map_err(|error| published_error(&config.details_dir, &error))?,
-        record_dir: config.record_dir,
-        wal_dir: config.wal_dir,
-        steps: steps.clone(),
-        shared: shared.clone(),
-        edge,
-    };
+    let publisher = publisher(&config, edge, &steps, &shared)?;
     let stager = Stager {
         gate: config.gate,
         clock: config.clock,
@@ -124,6 +94,34 @@ pub(crate) fn open(config: Config, steps: Steps) -> Result<Record, OpenError> {
     start(publisher, to_publish, Writer { jobs: queue, stager, exchange, stop: None, waiters: 0 })
         .map_err(OpenError::Thread)?;
     Ok(Record { jobs, shared, cosign_wait: config.cosign_wait, places })
+}
+
+/// The connection to the monitor, if there is one, and whether the wait for it can be.
+fn link(config: &Config) -> Result<Option<Link>, OpenError> {
+    let longest = Duration::from_millis(COSIGN_WAIT_MS_MAX);
+    if config.cosign_wait.is_zero() || config.cosign_wait > longest {
+        return Err(OpenError::CosignWait(config.cosign_wait));
+    }
+    let link = config.monitor_url.as_ref().map(|url| Link::new(url, config.monitor_tls.as_ref()));
+    Ok(link.transpose()?)
+}
+
+fn publisher(
+    config: &Config,
+    edge: Edge,
+    steps: &Steps,
+    shared: &Arc<Shared>,
+) -> Result<Publisher, OpenError> {
+    Ok(Publisher {
+        beside_dir: make_beside(&config.record_dir)?,
+        details: Details::open(&config.details_dir, edge.size())
+            .map_err(|error| published_error(&config.details_dir, &error))?,
+        record_dir: config.record_dir.clone(),
+        wal_dir: config.wal_dir.clone(),
+        steps: steps.clone(),
+        shared: shared.clone(),
+        edge,
+    })
 }
 
 fn start(publisher: Publisher, asks: mpsc::Receiver<publish::Ask>, writer: Writer) -> io::Result<()> {

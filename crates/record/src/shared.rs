@@ -40,6 +40,15 @@ struct Door {
 }
 
 impl Shared {
+    /// Of a record that is opened: everything published is cosigned, and no more is known.
+    pub(crate) fn at(staged: u64, published: u64) -> Arc<Self> {
+        let shared = Self::default();
+        shared.set_staged(staged);
+        shared.set_cosigned(published);
+        shared.set_published(published);
+        Arc::new(shared)
+    }
+
     /// Takes room for an entry of this many bytes, or says why there is none.
     pub(crate) fn enter(&self, bytes: usize) -> Result<(), Why> {
         let door = self.door();
