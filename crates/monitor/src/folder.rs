@@ -181,7 +181,10 @@ pub fn write_file(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FolderErro
 
 /// Makes a new name or a removal in a folder durable.
 pub fn sync_parent(path: &Path) -> io::Result<()> {
-    path.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
+    // The parent of a bare name is the folder that we are in.
+    let parent =
+        path.parent().map(|parent| if parent.as_os_str().is_empty() { Path::new(".") } else { parent });
+    parent.map_or(Ok(()), |parent| File::open(parent)?.sync_all())
 }
 
 /// Reads a text file that everyone may know.

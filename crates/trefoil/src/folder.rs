@@ -204,7 +204,10 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&beside, path)?;
-    if let Some(folder) = path.parent() {
+    // The parent of a bare name is the folder that we are in.
+    let parent =
+        path.parent().map(|parent| if parent.as_os_str().is_empty() { Path::new(".") } else { parent });
+    if let Some(folder) = parent {
         File::open(folder)?.sync_all()?;
     }
     Ok(())
