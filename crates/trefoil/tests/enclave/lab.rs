@@ -44,6 +44,11 @@ pub const LUKAS: Who = Who { name: "lukas", place: "germany", options: "-c trefo
 
 impl Enclave {
     pub fn start() -> Enclave {
+        Enclave::start_with(up)
+    }
+
+    /// Likewise, however it is brought up.
+    pub fn start_with(up: impl FnOnce(&Path) -> Value) -> Enclave {
         let root = tempfile::tempdir().unwrap();
         // The user that PostgreSQL runs as passes through it, so that the sites are in it as well, and go with it.
         fs::set_permissions(root.path(), fs::Permissions::from_mode(0o711)).unwrap();
@@ -249,10 +254,16 @@ pub fn up(dir: &Path) -> Value {
 
 /// Likewise; what it said if it did not come up.
 pub fn try_up(dir: &Path) -> Result<Value, String> {
+    try_up_with(dir, &[])
+}
+
+/// Likewise, with further arguments.
+pub fn try_up_with(dir: &Path, arguments: &[&str]) -> Result<Value, String> {
     let subjects = SUBJECTS.to_string();
     let output = trefoil()
         .args(["up", "--detach", "--json", "--subjects", &subjects, "--dir"])
         .arg(dir)
+        .args(arguments)
         .output()
         .unwrap();
     if output.status.success() {

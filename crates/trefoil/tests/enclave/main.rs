@@ -5,6 +5,7 @@
 mod attacks;
 mod audit;
 mod bounded;
+mod foreign;
 mod lab;
 mod lifecycle;
 mod opening;
