@@ -18,12 +18,13 @@ use super::lab::release_program;
 use super::report::print;
 use super::shell;
 
-/// Who is stopped, and who streams beside it.
-const STOPPED: (&str, &str) = ("aoife", "-c trefoil.purpose=support -c trefoil.ticket=SUP-1000");
-const BESIDE: (&str, &str) = ("maeve", "-c trefoil.purpose=support -c trefoil.ticket=SUP-1000");
+/// Who is stopped, and who streams beside: nobody whom a day's limit would stop.
+const STOPPED: (&str, &str) = ("lukas", "-c trefoil.purpose=analytics");
+const BESIDE: (&str, &str) = ("billing", "-c trefoil.purpose=billing");
 /// What is streamed, in turn: more than anybody takes before the brake.
-const ROWS: &str = "SELECT a.id, a.handle, b.handle FROM users a, users b";
-const COPY: &str = "COPY (SELECT a.id, a.handle, b.handle FROM users a, users b) TO STDOUT";
+const ROWS: &str = "SELECT a.*, b.* FROM users a, users b";
+const COPY: &str = "COPY (SELECT a.*, b.* FROM users a, users b) TO STDOUT";
+const COPY_BESIDE: &str = "COPY (SELECT a.*, b.* FROM payments a, payments b) TO STDOUT";
 /// Bytes that are read before the brake.
 const READ_BYTES: usize = 2_000_000;
 /// How often it is looked whether a session may be opened again.
@@ -133,7 +134,7 @@ impl Lab {
     /// Streams again and again, and throws away what comes.
     fn stream_until(&self, over: &AtomicBool) {
         while !over.load(Relaxed) {
-            let Ok(mut child) = self.psql(BESIDE, COPY) else { return };
+            let Ok(mut child) = self.psql(BESIDE, COPY_BESIDE) else { return };
             let mut some = vec![0; 65_536];
             let read = |child: &mut Child, some: &mut Vec<u8>| {
                 child.stdout.as_mut().and_then(|out| out.read(some).ok()).unwrap_or(0)
@@ -147,7 +148,14 @@ impl Lab {
     fn brake_once(&self, number: u32) -> Result<(), String> {
         let mut child = self.streaming(if number.is_multiple_of(2) { COPY } else { ROWS })?;
         let order: Value = serde_json::from_str(&self.monitor(&[
-            "--json", "brake", "principal", STOPPED.0, "--for", "1h", "--because", "measured",
+            "--json",
+            "brake",
+            "principal",
+            STOPPED.0,
+            "--for",
+            "1h",
+            "--because",
+            "measured",
         ])?)
         .map_err(|e| format!("trefoil-monitor brake: {e}"))?;
         if let Some(out) = child.stdout.as_mut() {
