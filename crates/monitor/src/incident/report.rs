@@ -114,7 +114,7 @@ pub struct Material<'a> {
 
 /// Writes the notification.
 pub fn notification(material: &Material<'_>) -> Notification {
-    let Material { incident, facts, contacts, said, own, now } = material;
+    let Material { incident, contacts, said, own, now, .. } = material;
     let opened = &incident.opened;
     let mut not_known = Vec::new();
     let mut known = |what: &str, text: Option<String>, how: &str| {
@@ -130,31 +130,7 @@ pub fn notification(material: &Material<'_>) -> Notification {
         hours: late / HOUR_US,
         reasons: known("reasons for the delay", said.delay.clone(), "to be given by the controller"),
     });
-    let whose = contacts.subjects.clone();
-    let categories = known("categories of data subjects", whose, "report.subjects in monitor.toml");
-    let classes: Vec<_> = facts.classes.iter().map(String::as_str).collect();
-    let classes = (!classes.is_empty()).then(|| format!("columns of the classes {}", classes.join(", ")));
-    let nature = Nature {
-        detector: opened.detector.clone(),
-        severity: incident.severity.as_str().to_owned(),
-        happened: opened.at.clone(),
-        first_entry: facts.first.clone(),
-        last_entry: facts.last.clone(),
-        reasons: incident.reasons().into_iter().cloned().collect(),
-        places: facts.places.iter().cloned().collect(),
-        categories_of_data_subjects: categories,
-        number_of_data_subjects: figure(
-            facts.subjects.words("persons"),
-            &mut known,
-            "number of data subjects",
-        ),
-        categories_of_records: known(
-            "categories of records",
-            classes,
-            "the evidence shows no released column",
-        ),
-        number_of_records: figure(facts.rows.words("rows"), &mut known, "number of records"),
-    };
+    let nature = nature(material, &mut known);
     let contact_point = known("contact point", contacts.contact.clone(), "report.contact in monitor.toml");
     let consequences = said.consequences.clone();
     let likely_consequences = known("likely consequences", consequences, "to be assessed by the controller");
@@ -185,6 +161,33 @@ pub fn notification(material: &Material<'_>) -> Notification {
                 .collect(),
         },
         not_known,
+    }
+}
+
+/// (a), with what is known of it.
+fn nature(material: &Material<'_>, known: &mut impl FnMut(&str, Option<String>, &str) -> String) -> Nature {
+    let Material { incident, facts, contacts, .. } = material;
+    let opened = &incident.opened;
+    let whose = contacts.subjects.clone();
+    let categories = known("categories of data subjects", whose, "report.subjects in monitor.toml");
+    let classes: Vec<_> = facts.classes.iter().map(String::as_str).collect();
+    let classes = (!classes.is_empty()).then(|| format!("columns of the classes {}", classes.join(", ")));
+    Nature {
+        detector: opened.detector.clone(),
+        severity: incident.severity.as_str().to_owned(),
+        happened: opened.at.clone(),
+        first_entry: facts.first.clone(),
+        last_entry: facts.last.clone(),
+        reasons: incident.reasons().into_iter().cloned().collect(),
+        places: facts.places.iter().cloned().collect(),
+        categories_of_data_subjects: categories,
+        number_of_data_subjects: figure(facts.subjects.words("persons"), known, "number of data subjects"),
+        categories_of_records: known(
+            "categories of records",
+            classes,
+            "the evidence shows no released column",
+        ),
+        number_of_records: figure(facts.rows.words("rows"), known, "number of records"),
     }
 }
 

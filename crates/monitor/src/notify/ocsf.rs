@@ -33,8 +33,6 @@ pub fn finding(message: &Message) -> Value {
         Status::Acknowledged | Status::Reported => (2, "In Progress"),
         Status::Closed => (4, "Resolved"),
     };
-    let why: Vec<_> = incident.reasons().iter().map(|r| format!("{}: {}", r.what, r.observed)).collect();
-    let happened = Micros::parse_rfc3339(&opened.at).unwrap_or(incident.opened_at);
     let time = Micros::parse_rfc3339(&message.time).unwrap_or(incident.opened_at);
     let mut event = json!({
         "activity_id": activity,
@@ -50,7 +48,7 @@ pub fn finding(message: &Message) -> Value {
         "status_id": status,
         "status": status_name,
         "time": millis(time),
-        "message": format!("{}: {}", opened.detector, why.first().map_or("", String::as_str)),
+        "message": format!("{}: {}", opened.detector, why(message).first().map_or("", String::as_str)),
         "metadata": {
             "version": SCHEMA,
             "uid": id,
@@ -62,17 +60,7 @@ pub fn finding(message: &Message) -> Value {
                 "version": env!("CARGO_PKG_VERSION"),
             },
         },
-        "finding_info": {
-            "uid": opened.id,
-            "title": format!("{} ({})", opened.detector, severity_name.to_lowercase()),
-            "desc": why.join("; "),
-            "created_time": millis(incident.opened_at),
-            "modified_time": millis(time),
-            "first_seen_time": millis(happened),
-            "types": [opened.detector],
-            "data_sources": [opened.log],
-            "analytic": { "name": opened.detector, "uid": opened.detector, "type_id": 1, "type": "Rule" },
-        },
+        "finding_info": info(message, time, severity_name),
         "evidences": [{ "data": { "log": opened.log, "entries": incident.evidence } }],
         "unmapped": {
             "due": opened.due,
@@ -87,6 +75,29 @@ pub fn finding(message: &Message) -> Value {
         fields.insert("comment".to_owned(), json!(because));
     }
     event
+}
+
+/// `finding_info`: what the events of one incident have in common.
+fn info(message: &Message, time: Micros, severity: &str) -> Value {
+    let Message { incident, .. } = message;
+    let opened = &incident.opened;
+    let happened = Micros::parse_rfc3339(&opened.at).unwrap_or(incident.opened_at);
+    json!({
+        "uid": opened.id,
+        "title": format!("{} ({})", opened.detector, severity.to_lowercase()),
+        "desc": why(message).join("; "),
+        "created_time": millis(incident.opened_at),
+        "modified_time": millis(time),
+        "first_seen_time": millis(happened),
+        "types": [opened.detector],
+        "data_sources": [opened.log],
+        "analytic": { "name": opened.detector, "uid": opened.detector, "type_id": 1, "type": "Rule" },
+    })
+}
+
+/// The reasons, in words.
+fn why(message: &Message) -> Vec<String> {
+    message.incident.reasons().iter().map(|r| format!("{}: {}", r.what, r.observed)).collect()
 }
 
 /// OCSF times are milliseconds since 1970.
