@@ -97,7 +97,6 @@ pub struct Fold {
 
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Standing {
-    at: i64,
     dropped: i64,
     emptied: i64,
     started: i64,
@@ -199,8 +198,8 @@ impl Fold {
             self.judge_standing(site, &reading, &mut found);
             self.judge_live(site, identities, &reading, &mut found);
             self.judge_counters(site, limits, &reading, &mut found);
-            let Reading { at, dropped, emptied, started, .. } = reading;
-            self.standing = Some(Standing { at, dropped, emptied, started });
+            let Reading { dropped, emptied, started, .. } = reading;
+            self.standing = Some(Standing { dropped, emptied, started });
         }
         self.forget(heard);
         found

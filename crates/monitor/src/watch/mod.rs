@@ -74,6 +74,8 @@ struct Watched {
     identities: Vec<Identity>,
     path: PathBuf,
     kept: Mutex<Kept>,
+    /// What was written down last.
+    written: Mutex<Vec<u8>>,
 }
 
 /// All sites that are watched.
@@ -113,7 +115,13 @@ impl Watch {
                 Kept::default()
             };
             let identities = identities(bundle, &site.name);
-            let watched = Watched { site: site.clone(), identities, path, kept: Mutex::new(kept) };
+            let watched = Watched {
+                site: site.clone(),
+                identities,
+                path,
+                kept: Mutex::new(kept),
+                written: Mutex::default(),
+            };
             sites.insert(site.name.clone(), Arc::new(watched));
         }
         Ok(Watch { settings, tls, sites })
@@ -144,7 +152,11 @@ impl Watch {
 
     /// Reads every site again and again, and tells what is not explained, until nobody listens. `heard` says until
     /// when the record is known.
-    pub fn start(&self, heard: Arc<dyn Fn() -> Micros + Send + Sync>, found: Sender<Seen>) -> Vec<JoinHandle<()>> {
+    pub fn start(
+        &self,
+        heard: Arc<dyn Fn() -> Micros + Send + Sync>,
+        found: Sender<Seen>,
+    ) -> Vec<JoinHandle<()>> {
         let start = |watched: &Arc<Watched>| {
             let (watched, settings, heard, found) =
                 (Arc::clone(watched), self.settings.clone(), Arc::clone(&heard), found.clone());
@@ -250,11 +262,20 @@ impl Watched {
         told.into_iter().map(said).collect()
     }
 
+    /// Writes down what is known, if there is anything new.
     fn keep(&self) {
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = self.with(|kept| serde_json::to_vec(kept)).map_err(std::io::Error::from);
-        let kept = kept.map_err(folder::at(&self.path)).and_then(|text| write_file(&self.path, &text, 0o600));
+        let kept = kept.map_err(folder::at(&self.path)).and_then(|text| {
+            if text != *written {
+                write_file(&self.path, &text, 0o600)?;
+                *written = text;
+            }
+            Ok(())
+        });
         if let Err(error) = kept {
-            eprintln!("site {}: {error}; what happens while the monitor is away is not held against the record", self.site.name);
+            let lost = "what happens while the monitor is away is not held against the record";
+            eprintln!("site {}: {error}; {lost}", self.site.name);
         }
     }
 }
