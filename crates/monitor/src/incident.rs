@@ -152,7 +152,8 @@ impl Incidents {
 
 impl State {
     fn catch_up(&mut self, own: &Own) -> Result<(), IncidentError> {
-        let damaged = |index: u64, refusal: &Refusal| OwnError::Damaged { index, problem: refusal.to_string() };
+        let damaged =
+            |index: u64, refusal: &Refusal| OwnError::Damaged { index, problem: refusal.to_string() };
         own.each(self.folded, |kept: Kept| {
             let (index, time) = (kept.index, kept.time);
             let folded = match kept.kind {

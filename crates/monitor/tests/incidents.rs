@@ -213,7 +213,8 @@ fn the_command_line() {
         // An own record that lost something it said is found, and does not start.
         let bundle = dir.join("own/record/tile/entries/000.p");
         let newest = |path: &PathBuf| path.file_name().unwrap().to_str().unwrap().parse::<u32>().unwrap();
-        let bundle = fs::read_dir(&bundle).unwrap().map(|file| file.unwrap().path()).max_by_key(newest).unwrap();
+        let bundle =
+            fs::read_dir(&bundle).unwrap().map(|file| file.unwrap().path()).max_by_key(newest).unwrap();
         let mut bytes = fs::read(&bundle).unwrap();
         bytes[40] ^= 1;
         fs::write(&bundle, bytes).unwrap();
@@ -242,7 +243,10 @@ fn the_notification() {
     let (_, text) = said(&dir, &["incidents", "list"]);
     assert!(text.contains("OVERDUE by 3 h") && text.contains("2 of them not reported, 1 OVERDUE"), "{text}");
     let (code, text) = said(&dir, &["incidents", "report", &late, "--delay-because", "It was a holiday."]);
-    assert!(code == 0 && text.contains("**Late by:** 3 hours. Reasons for the delay: It was a holiday."), "{text}");
+    assert!(
+        code == 0 && text.contains("**Late by:** 3 hours. Reasons for the delay: It was a holiday."),
+        "{text}"
+    );
     let out = lab.dir.path().join("out");
     let arguments = ["incidents", "report", &id, "--out", out.to_str().unwrap(), "--by", "N. Murphy"];
     let more = ["--measure", "The account was closed."];
