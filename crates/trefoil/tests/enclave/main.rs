@@ -5,6 +5,7 @@
 mod attacks;
 mod audit;
 mod bounded;
+mod brakes;
 mod foreign;
 mod lab;
 mod lifecycle;
