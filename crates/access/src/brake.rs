@@ -19,8 +19,8 @@ use crate::fault::Fault;
 use crate::gate::Gate;
 pub use channel::listen;
 pub use file::FileError;
-pub use seat::Seat;
 use seat::Live;
+pub use seat::Seat;
 
 /// The gate's list of brakes, and the sessions that it may end.
 #[derive(Debug)]

@@ -171,7 +171,8 @@ impl Brakes {
     /// Lifts what has come to its end.
     pub fn expire(&self, now: Micros) -> Result<(), BrakesError> {
         let over = |stopped: &&Stopped| stopped.order.until().is_none_or(|until| until <= now);
-        let over: Vec<String> = self.state().force.orders().filter(over).map(|s| s.order.id.clone()).collect();
+        let over: Vec<String> =
+            self.state().force.orders().filter(over).map(|s| s.order.id.clone()).collect();
         over.iter().try_for_each(|id| match self.lift(id, "its time is over".into(), "monitor".into(), now) {
             // Somebody was faster.
             Err(BrakesError::Unknown(_)) => Ok(()),

@@ -43,7 +43,8 @@ pub(super) fn pair(brakes: Arc<Brakes>, number: u64, principal: &str) -> (Seat, 
     let (teller, told) = watch::channel(None);
     let (sender, alive) = watch::channel(());
     let times = Arc::<Times>::default();
-    let live = Live { principal: principal.to_owned(), session: None, teller, times: Arc::clone(&times), alive };
+    let live =
+        Live { principal: principal.to_owned(), session: None, teller, times: Arc::clone(&times), alive };
     (Seat { brakes, number, told, times, _alive: sender }, live)
 }
 

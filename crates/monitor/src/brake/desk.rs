@@ -49,7 +49,8 @@ impl Brakes {
         let obeyed = |order: &Order| self.is_obeyed(&order.id);
         let line = |Stopped { order, .. }: &Stopped| {
             let Order { id, target, until, because, by, .. } = order;
-            let carried = if obeyed(order) { "carried out by the gate" } else { "not yet confirmed by the gate" };
+            let carried =
+                if obeyed(order) { "carried out by the gate" } else { "not yet confirmed by the gate" };
             format!("{id}  {target} until {until}, {carried}: {because} ({by})")
         };
         let text: Vec<String> = orders.iter().map(line).collect();

@@ -115,7 +115,10 @@ impl Stopper {
     }
 
     async fn tell(&self, order: &Order, site: &str, ended: u64, now: Micros) {
-        eprintln!("brake {} on {}: ended {ended} sessions at {site} that the gate had not", order.id, order.target);
+        eprintln!(
+            "brake {} on {}: ended {ended} sessions at {site} that the gate had not",
+            order.id, order.target
+        );
         let what = format!("sessions of {} that were ended at {site} under brake {}", order.target, order.id);
         let found = Found {
             detector: NAME.to_owned(),
@@ -198,7 +201,11 @@ mod tests {
             (0, Some(61), 123, false),
         ] {
             let found = found.map(second);
-            assert_eq!(may_return(second(since), found.as_ref(), second(now)), expected, "{since} {found:?} {now}");
+            assert_eq!(
+                may_return(second(since), found.as_ref(), second(now)),
+                expected,
+                "{since} {found:?} {now}"
+            );
         }
     }
 }

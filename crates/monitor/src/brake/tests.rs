@@ -19,7 +19,8 @@ fn folder() -> (tempfile::TempDir, Folder) {
 
 fn rules(observe: bool) -> Rules {
     let rule = |stop| RawRule { stop, lasts: "1h".into() };
-    let rules = [("honey", rule(Stop::Principal)), ("fork", rule(Stop::Gate)), ("volume", rule(Stop::Session))];
+    let rules =
+        [("honey", rule(Stop::Principal)), ("fork", rule(Stop::Gate)), ("volume", rule(Stop::Session))];
     let rules = rules.map(|(name, rule)| (name.to_owned(), rule)).into();
     Rules::check(&RawBrakes { observe, rules }, &["honey", "fork", "volume", "quiet"]).unwrap()
 }

@@ -34,7 +34,9 @@ pub struct Brake {
 
 /// Take a stop back before its end.
 #[derive(clap::Args)]
-#[command(after_help = "Example:\n  trefoil-monitor lift 00f1e2d3c4b5a697 --because \"it was a drill\" --dir monitor")]
+#[command(
+    after_help = "Example:\n  trefoil-monitor lift 00f1e2d3c4b5a697 --because \"it was a drill\" --dir monitor"
+)]
 pub struct Lift {
     #[command(flatten)]
     dir: Dir,
@@ -69,7 +71,13 @@ struct Why {
     #[arg(long)]
     because: String,
     /// Who says so [default: the user's name].
-    #[arg(long, env = "USER", default_value = "the monitor's operator", hide_default_value = true, hide_env_values = true)]
+    #[arg(
+        long,
+        env = "USER",
+        default_value = "the monitor's operator",
+        hide_default_value = true,
+        hide_env_values = true
+    )]
     by: String,
 }
 

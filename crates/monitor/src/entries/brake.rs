@@ -49,7 +49,8 @@ impl Examiner<'_, '_> {
         match self.brakes.and_then(|brakes| brakes.disobeyed(stoppable)) {
             None => Ok(()),
             Some(order) => {
-                let reason = format!("brake {} on {} was carried out, and it goes on", order.id, order.target);
+                let reason =
+                    format!("brake {} on {} was carried out, and it goes on", order.id, order.target);
                 Err(Fault::new(Breach::Brake, reason))
             }
         }
