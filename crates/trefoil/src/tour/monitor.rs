@@ -20,8 +20,12 @@ const LIFTED_MS_MAX: u128 = 5_000;
 const FOUND_MS_MAX: u128 = 60_000;
 const POLL_MS: u64 = 5;
 const LOOK_MS: u64 = 500;
-/// The detector of what the record does not explain.
+/// The detectors of what the record does not explain, and of who was planted.
 const UNRECONCILED: &str = "unreconciled";
+const HONEYTOKEN: &str = "honeytoken";
+/// Subjects who arrive, and who of the monitor's are hidden among them.
+const ARRIVE: &str = "30";
+const PLANTED: &str = "3";
 
 pub(crate) async fn tell(story: &mut Story<'_>) {
     story.chapter("The monitor acts");
@@ -39,6 +43,8 @@ pub(crate) async fn tell(story: &mut Story<'_>) {
     }
     let seen = past_the_gate(story).await;
     story.observe("a read at a site, past the gate, by the administrator", seen);
+    let seen = honeytoken(story).await;
+    story.observe("aoife reads everybody who has just arrived, some of whom do not exist", seen);
 }
 
 /// What `trefoil-monitor --json` prints, a value a line.
@@ -47,14 +53,19 @@ async fn asked(folder: &Folder, arguments: &[&str]) -> Result<Vec<Value>, String
     let program = up::program_beside(&ours, "trefoil-monitor").map_err(|error| error.to_string())?;
     let mut command = Command::new(program);
     command.arg("--json").args(arguments).arg("--dir").arg(folder.monitor());
+    let text = printed(command).await?;
+    let values = text.lines().map(|line| serde_json::from_str(line).map_err(|error| error.to_string()));
+    values.collect()
+}
+
+/// What a program prints that ends well.
+async fn printed(mut command: Command) -> Result<String, String> {
     let output = tokio::task::spawn_blocking(move || command.output());
     let output = output.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
     if !output.status.success() {
         return Err(String::from_utf8_lossy(&output.stderr).trim().to_owned());
     }
-    let text = String::from_utf8_lossy(&output.stdout);
-    let values = text.lines().map(|line| serde_json::from_str(line).map_err(|error| error.to_string()));
-    values.collect()
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 async fn stop(folder: &Folder, session: &Session) -> (Seen, Option<String>) {
@@ -99,31 +110,65 @@ async fn lift(story: &Story<'_>, id: &str) -> Seen {
 async fn past_the_gate(story: &Story<'_>) -> Seen {
     let site = story.ready.sites.first().ok_or("the enclave has no site")?;
     let admin = client::administer(&site.admin_url).await.map_err(|refused| refused.to_string())?;
-    let rows =
-        admin.rows("SELECT email FROM data.users LIMIT 3").await.map_err(|refused| refused.to_string())?;
+    let sql = "SELECT email FROM data.users LIMIT 3";
+    let rows = admin.rows(sql).await.map_err(|refused| refused.to_string())?.len();
     let watch = Stopwatch::start();
     while watch.elapsed().as_millis() < FOUND_MS_MAX {
-        for incident in asked(story.folder, &["incidents", "list"]).await? {
-            let text = |key: &str| incident.get(key).and_then(Value::as_str).unwrap_or_default();
-            let reasons = incident.get("reasons").map(Value::to_string).unwrap_or_default();
-            if text("detector") == UNRECONCILED && reasons.contains(&site.name) {
-                let observed = format!(
-                    "{} rows read; incident {}, {}: {}",
-                    rows.len(),
-                    text("id"),
-                    text("severity"),
-                    first(&incident)
-                );
-                return Ok((true, observed));
-            }
+        if let Some(incident) = found(story.folder, UNRECONCILED, &site.name).await? {
+            return Ok((true, format!("{rows} rows read; {incident}")));
         }
         tokio::time::sleep(Duration::from_millis(LOOK_MS)).await;
     }
-    Ok((false, format!("{} rows read; no incident within {} s", rows.len(), FOUND_MS_MAX / 1_000)))
+    Ok((false, format!("{rows} rows read; no incident within {} s", FOUND_MS_MAX / 1_000)))
 }
 
-/// The first reason of an incident.
-fn first(incident: &Value) -> String {
-    let reason = incident.get("reasons").and_then(|reasons| reasons.get(0));
-    reason.and_then(|reason| reason.get("what")).and_then(Value::as_str).unwrap_or_default().to_owned()
+/// Subjects arrive, and the monitor has hidden some of its own among them before they are loaded. Neither the tour nor
+/// the operator knows which; whoever reads all of them has read those.
+async fn honeytoken(story: &Story<'_>) -> Seen {
+    let (made, load) = (story.folder.run("tour-made.ndjson"), story.folder.run("tour-load.ndjson"));
+    let (made, load) = (made.display().to_string(), load.display().to_string());
+    operate(story.folder, &["subjects", "make", ARRIVE, "--out", &made]).await?;
+    asked(story.folder, &["plant", PLANTED, "--among", &made, "--out", &load]).await?;
+    operate(story.folder, &["subjects", "load", &load]).await?;
+    let text = std::fs::read_to_string(&load).map_err(|error| format!("{load}: {error}"))?;
+    // Their truth is no longer needed beside the enclave.
+    let _ = (std::fs::remove_file(&made), std::fs::remove_file(&load));
+    let ids = text.lines().filter_map(|line| {
+        let subject: Value = serde_json::from_str(line).ok()?;
+        Some(subject.get("users")?.get(0)?.get("id")?.as_i64()?.to_string())
+    });
+    let sql = format!("SELECT handle FROM users WHERE id IN ({})", ids.collect::<Vec<_>>().join(", "));
+    let session = client::ask(story.ready, AOIFE).await.map_err(|refused| refused.to_string())?;
+    let watch = Stopwatch::start();
+    let mut rows = 0;
+    while watch.elapsed().as_millis() < FOUND_MS_MAX {
+        rows = session.rows(&sql).await.map_err(|refused| refused.to_string())?.len();
+        tokio::time::sleep(Duration::from_millis(LOOK_MS)).await;
+        if let Some(incident) = found(story.folder, HONEYTOKEN, "").await? {
+            return Ok((rows > 0, format!("{rows} rows read; {incident}")));
+        }
+    }
+    Ok((false, format!("{rows} rows read; no incident within {} s", FOUND_MS_MAX / 1_000)))
+}
+
+/// Runs this program.
+async fn operate(folder: &Folder, arguments: &[&str]) -> Result<(), String> {
+    let ours = std::env::current_exe().map_err(|error| error.to_string())?;
+    let mut command = Command::new(ours);
+    command.args(arguments).arg("--dir").arg(folder.dir());
+    printed(command).await.map(drop)
+}
+
+/// An incident of a detector whose reasons name something, on a line.
+async fn found(folder: &Folder, detector: &str, named: &str) -> Result<Option<String>, String> {
+    let incidents = asked(folder, &["incidents", "list"]).await?;
+    let found = incidents.iter().find(|incident| {
+        let reasons = incident.get("reasons").map(Value::to_string).unwrap_or_default();
+        incident.get("detector").and_then(Value::as_str) == Some(detector) && reasons.contains(named)
+    });
+    Ok(found.map(|incident| {
+        let text = |key: &str| incident.get(key).and_then(Value::as_str).unwrap_or_default();
+        let reason = incident.get("reasons").and_then(|reasons| reasons.get(0)?.get("what")?.as_str());
+        format!("incident {}, {}: {}", text("id"), text("severity"), reason.unwrap_or_default())
+    }))
 }
