@@ -74,8 +74,7 @@ mod workers;
 
 pub use brake::FileError;
 pub use config::{
-    Config, ConfigError, Listener, Secrets, Site, bundle_files, bundle_note_text, monitor_tls,
-    signed_bundle,
+    Config, ConfigError, Listener, Secrets, Site, bundle_files, bundle_note_text, monitor_tls, signed_bundle,
 };
 pub use control::{Answer, CONTROL_SOCKET, Order, Probed, ask as ask_gate};
 pub use drift::{DriftError, SiteDrift, drift_at};

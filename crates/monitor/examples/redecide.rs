@@ -42,7 +42,7 @@ fn main() {
 fn start(lab: &mut Lab, session: &str, entries: u64) -> Value {
     let mut batch = BATCHES + 1;
     while lab.monitor().size() < entries {
-        let body = body(lab, session, batch, &|n| format!("SELECT handle FROM users WHERE id = {n}"));
+        let body = body(lab, session, batch, |n| format!("SELECT handle FROM users WHERE id = {n}"));
         submit(lab, &body);
         batch += 1;
     }

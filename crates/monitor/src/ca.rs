@@ -31,7 +31,9 @@ pub enum CaError {
     Certificate(String),
     #[error("it is not the certificate of the key beside it; put the originals back")]
     Mismatch,
-    #[error("it is not valid at this time; check the clock, or make a new monitor and re-provision the sites")]
+    #[error(
+        "it is not valid at this time; check the clock, or make a new monitor and re-provision the sites"
+    )]
     Expired,
     #[error("the certificate request has more than {REQUEST_BYTES_MAX} bytes")]
     Long,

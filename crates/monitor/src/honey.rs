@@ -75,8 +75,7 @@ impl Planted {
         let text = serde_json::to_vec(&with).map_err(|e| wrong(&e))?;
         let mut sealed = Vec::new();
         let sealing = age::Encryptor::with_recipients(std::iter::once(&recipient as &dyn age::Recipient));
-        let mut writer =
-            sealing.map_err(|e| wrong(&e))?.wrap_output(&mut sealed).map_err(|e| wrong(&e))?;
+        let mut writer = sealing.map_err(|e| wrong(&e))?.wrap_output(&mut sealed).map_err(|e| wrong(&e))?;
         writer.write_all(&text).and_then(|()| writer.finish().map(drop)).map_err(|e| wrong(&e))?;
         write_file(&folder.planted(), &sealed, 0o600)?;
         *self = with;

@@ -138,6 +138,5 @@ pub(crate) fn cosigner(name: String) -> Result<SigningKey, InitError> {
 fn key(name: String, kind: KeyType) -> Result<SigningKey, InitError> {
     let mut seed = [0; 32];
     OsRng.try_fill_bytes(&mut seed)?;
-    SigningKey::from_seed(&name, kind, seed)
-        .map_err(|problem| InitError::Name { name, problem })
+    SigningKey::from_seed(&name, kind, seed).map_err(|problem| InitError::Name { name, problem })
 }

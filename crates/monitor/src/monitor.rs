@@ -58,7 +58,9 @@ pub enum StartError {
     Incidents(#[from] IncidentError),
     #[error(transparent)]
     Notify(#[from] NotifyError),
-    #[error("the key {0} was made and not forgotten, but is not in the folder `keys`; restore it from a backup")]
+    #[error(
+        "the key {0} was made and not forgotten, but is not in the folder `keys`; restore it from a backup"
+    )]
     Key(String),
 }
 
@@ -154,7 +156,20 @@ impl Monitor {
             policy: judge.shelf.current().hash().to_string(),
         };
         incidents.own().append(Kind::MonitorStart, &start)?;
-        Ok(Monitor { wrapped, config, keys, judge, state, copy, snapshots, incidents, brakes, outputs, folder: folder.clone(), _lock: lock })
+        Ok(Monitor {
+            wrapped,
+            config,
+            keys,
+            judge,
+            state,
+            copy,
+            snapshots,
+            incidents,
+            brakes,
+            outputs,
+            folder: folder.clone(),
+            _lock: lock,
+        })
     }
 
     /// Reads everything and changes nothing.

@@ -373,7 +373,8 @@ impl Changes {
 
 impl Draft<'_> {
     pub fn changes(self) -> Changes {
-        let Draft { base: _, time, gate, running, all_ended, sessions, keys, lost, forgotten, openings } = self;
+        let Draft { base: _, time, gate, running, all_ended, sessions, keys, lost, forgotten, openings } =
+            self;
         Changes { time, gate, running, all_ended, sessions, keys, lost, forgotten, openings }
     }
 

@@ -48,7 +48,11 @@ fn check(scene: &mut Scene, name: &str, items: &[Sealed], kind: &str, reason: &s
     let (what, at, exhibit) = kept.last().unwrap();
     assert_eq!((what.as_str(), *at), (kind, index), "{name}");
     let entry = &items.last().unwrap().0;
-    assert_eq!(exhibit.entry.as_ref().unwrap().as_bytes(), String::from_utf8_lossy(entry).as_bytes(), "{name}");
+    assert_eq!(
+        exhibit.entry.as_ref().unwrap().as_bytes(),
+        String::from_utf8_lossy(entry).as_bytes(),
+        "{name}"
+    );
     // The log signed it, and what was kept proves that to anybody.
     let rule = ReleaseRule::all_of(lab.gate.log.verifier(), &[]).unwrap();
     let receipt = Receipt::parse(exhibit.proof.as_ref().unwrap()).unwrap();

@@ -9,8 +9,8 @@ use policy::{Bundle, Table, Within};
 use crate::baseline::{WATCH_CONNECTIONS_MAX, WATCH_FUNCTIONS};
 use crate::drift::{COLUMN, Facts, normal};
 use crate::names::{
-    self, ADMIN, DATABASE, LINK, OWN_SCHEMA, POOL, PSEUDONYM_SCHEMA, STATS, STATS_SCHEMA, STOP, WATCH, literal,
-    partition, repl_role,
+    self, ADMIN, DATABASE, LINK, OWN_SCHEMA, POOL, PSEUDONYM_SCHEMA, STATS, STATS_SCHEMA, STOP, WATCH,
+    literal, partition, repl_role,
 };
 use crate::tables::{NEW_LINK, is_required, own_partitions, printed};
 use crate::{WallError, catalogs, hba, mask, stats, stop, triggers};

@@ -25,7 +25,7 @@ use super::{Dir, Outcome, either};
 const SUBJECTS_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
 /// Hide N subjects who do not exist among those whom the operator is about to load. The keys of the new ones are kept
-/// sealed in the monitor's folder and told to nobody; a monitor that runs looks for them when the gate starts again.
+/// sealed in the monitor's folder and told to nobody; a monitor that runs looks for them from then on.
 #[derive(clap::Args)]
 #[command(
     after_help = "Example:\n  trefoil subjects make 1000 --out coming.ndjson                              # the operator\n  \
