@@ -300,9 +300,21 @@ impl<'a> Link<'a> {
             loop {
                 backend.bytes.clear();
                 if backend.stream.read_buf(&mut backend.bytes).await? == 0 {
-                    seat.is_gone();
                     return Ok::<(), std::io::Error>(());
                 }
+            }
+        };
+        let to_site = async {
+            // A backend that ends closes its socket without a word of TLS.
+            let ended = match to_site.await {
+                Ok(()) => true,
+                Err(error) => {
+                    use std::io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+                    matches!(error.kind(), UnexpectedEof | ConnectionReset | BrokenPipe)
+                }
+            };
+            if ended {
+                seat.is_gone();
             }
         };
         // A client that does not read its goodbye holds up nothing of the site's.
