@@ -256,7 +256,9 @@ impl Operator {
         }
         let key = SigningKey::from_seed("europe/operator", KeyType::Ed25519, [7; 32]).unwrap();
         fs::write(dir.join("operator/bundle.key"), key.to_secret_text()).unwrap();
-        fs::write(dir.join("operator/services.json"), "{}").unwrap();
+        for passwords in ["services", "stats", "stop"] {
+            fs::write(dir.join(format!("operator/{passwords}.json")), "{}").unwrap();
+        }
         fs::write(dir.join("gate/secrets.json"), r#"{"pool":{},"principals":{},"watch":{}}"#).unwrap();
         for marker in ["enclave", "complete"] {
             fs::write(dir.join(marker), "").unwrap();

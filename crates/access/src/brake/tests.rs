@@ -1,3 +1,5 @@
+//! The channel of brakes against a monitor that this test plays: what ends, what is kept, what is not believed.
+
 use std::time::Duration;
 
 use tlog::brake::{Target, Word};

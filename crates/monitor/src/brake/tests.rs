@@ -1,3 +1,5 @@
+//! What is ordered, kept, lifted and told, and what detectors lead to by rule.
+
 use tlog::{brake::Target, detail::About};
 
 use super::{

@@ -28,6 +28,9 @@ pub enum InventError {
 /// Subjects that are needed for each that is hidden among them.
 pub const AMONG_MIN: usize = 10;
 
+/// How often somebody is drawn again whose names are taken.
+const TRIES_MAX: u32 = 64;
+
 /// Hides `wanted` new subjects among these. Answers all of them, and the keys of the new ones.
 pub fn plant(
     catalog: &Catalog,
@@ -44,8 +47,17 @@ pub fn plant(
     }
     let mut numbers = Numbers::of(catalog, &subjects)?;
     let mut new: BTreeSet<i64> = BTreeSet::new();
+    let mut taken: BTreeSet<String> = subjects.iter().flat_map(|subject| names(catalog, subject)).collect();
     for _ in 0..wanted {
-        let invented = invent(catalog, &subjects, found, &mut numbers, random)?;
+        let mut invented = invent(catalog, &subjects, found, &mut numbers, random)?;
+        // Nobody else has the handle or the address; with few to take names from, the first draw may be somebody's.
+        for _ in 0..TRIES_MAX {
+            if names(catalog, &invented).iter().all(|name| !taken.contains(name)) {
+                break;
+            }
+            invented = invent(catalog, &subjects, found, &mut numbers, random)?;
+        }
+        taken.extend(names(catalog, &invented));
         new.insert(key_of(catalog, &invented)?);
         subjects.push(invented);
     }
@@ -57,6 +69,21 @@ pub fn plant(
     let subjects_of = |key: &i64| names.get(&catalog.subject_table).and_then(|names| names.get(key)).copied();
     let new = new.iter().filter_map(subjects_of).map(|key| key.to_string()).collect();
     Ok((subjects, new))
+}
+
+/// The handles and addresses of a subject, which are one person's each.
+fn names(catalog: &Catalog, subject: &Subject) -> Vec<String> {
+    let one = |table: &Table, column: &str| {
+        let identifier = table.column(column).map(|column| column.identifier);
+        matches!(identifier, Some(Identifier::Handle | Identifier::Email))
+    };
+    let mut found = Vec::new();
+    for (name, rows) in subject {
+        let Some(table) = catalog.table(name) else { continue };
+        let named = rows.iter().flatten().filter(|(column, _)| one(table, column));
+        found.extend(named.filter_map(|(_, value)| value.as_str().map(str::to_owned)));
+    }
+    found
 }
 
 fn check(catalog: &Catalog, line: usize, subject: &Subject) -> Result<(), InventError> {

@@ -22,12 +22,7 @@ pub fn finding(message: &Message) -> Value {
         Event::Evidence | Event::Acknowledged | Event::Reported => (2, "Update"),
         Event::Closed => (3, "Close"),
     };
-    let (severity, severity_name) = match incident.severity {
-        Severity::Low => (2, "Low"),
-        Severity::Medium => (3, "Medium"),
-        Severity::High => (4, "High"),
-        Severity::Critical => (5, "Critical"),
-    };
+    let (severity, severity_name) = severity(incident.severity);
     let (status, status_name) = match incident.status {
         Status::Open => (1, "New"),
         Status::Acknowledged | Status::Reported => (2, "In Progress"),
@@ -75,6 +70,15 @@ pub fn finding(message: &Message) -> Value {
         fields.insert("comment".to_owned(), json!(because));
     }
     event
+}
+
+fn severity(severity: Severity) -> (u64, &'static str) {
+    match severity {
+        Severity::Low => (2, "Low"),
+        Severity::Medium => (3, "Medium"),
+        Severity::High => (4, "High"),
+        Severity::Critical => (5, "Critical"),
+    }
 }
 
 /// `finding_info`: what the events of one incident have in common.

@@ -1,3 +1,5 @@
+//! Words of the channel of brakes: which are taken, which are refused, and what is then in force.
+
 use super::*;
 use crate::note::KeyType;
 
