@@ -137,18 +137,34 @@ async fn honeytoken(story: &Story<'_>) -> Seen {
         let subject: Value = serde_json::from_str(line).ok()?;
         Some(subject.get("users")?.get(0)?.get("id")?.as_i64()?.to_string())
     });
-    let sql = format!("SELECT handle FROM users WHERE id IN ({})", ids.collect::<Vec<_>>().join(", "));
+    let sql = format!("SELECT id, handle FROM users WHERE id IN ({})", ids.collect::<Vec<_>>().join(", "));
     let session = client::ask(story.ready, AOIFE).await.map_err(|refused| refused.to_string())?;
     let watch = Stopwatch::start();
-    let mut rows = 0;
+    let mut shown = 0;
     while watch.elapsed().as_millis() < FOUND_MS_MAX {
-        rows = session.rows(&sql).await.map_err(|refused| refused.to_string())?.len();
-        tokio::time::sleep(Duration::from_millis(LOOK_MS)).await;
-        if let Some(incident) = found(story.folder, HONEYTOKEN, "").await? {
-            return Ok((rows > 0, format!("{rows} rows read; {incident}")));
+        // What is planted is looked for from the next second on; then the monitor's rule stops whoever was shown it.
+        match session.rows(&sql).await {
+            Ok(rows) => shown = rows.len(),
+            Err(refused) if session.client.is_closed() && shown > 0 => {
+                let incident = found(story.folder, HONEYTOKEN, "").await?;
+                let incident = incident.ok_or_else(|| format!("{refused}; there is no incident of it"))?;
+                lift_all(story.folder).await?;
+                return Ok((true, format!("{shown} rows read; {incident}; the session ended: {refused}")));
+            }
+            Err(refused) => return Err(refused.to_string()),
         }
+        tokio::time::sleep(Duration::from_millis(LOOK_MS)).await;
     }
-    Ok((false, format!("{rows} rows read; no incident within {} s", FOUND_MS_MAX / 1_000)))
+    Ok((false, format!("{shown} rows read; nobody was stopped within {} s", FOUND_MS_MAX / 1_000)))
+}
+
+/// The tour goes on as everybody.
+async fn lift_all(folder: &Folder) -> Result<(), String> {
+    for brake in asked(folder, &["brakes", "list"]).await? {
+        let id = brake.get("id").and_then(Value::as_str).unwrap_or_default();
+        asked(folder, &["lift", id, "--because", "the tour goes on", "--by", "tour"]).await?;
+    }
+    Ok(())
 }
 
 /// Runs this program.
