@@ -22,6 +22,7 @@ pub mod pseudonyms;
 mod rows;
 pub mod secrets;
 mod services;
+pub mod status;
 
 pub use apply::{Applied, Waiting, apply};
 pub use cluster::Cluster;
@@ -31,6 +32,7 @@ pub use host::Host;
 pub use load::Generate;
 pub use provision::provision;
 pub use secrets::Secrets;
+pub use status::{Status, status};
 
 /// What provisioning has come to.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -19,6 +19,8 @@ use crate::terminal::{self, Paint};
 struct Checked {
     as_promised: bool,
     sites: Vec<SiteChecked>,
+    /// What keeps the sites from following each other.
+    replication: Vec<String>,
     /// Parts that do not answer.
     down: Vec<String>,
     policy: String,
@@ -77,12 +79,14 @@ async fn check(folder: &Folder, status: &Status) -> Result<Checked, Ended> {
             },
         });
     }
+    let replication = sites::status(estate.bundle(), estate.clusters()).await.problems;
     let down = status.parts.iter().filter(|part| !part.answers).map(|part| part.name.clone()).collect();
     let monitor = probe::monitor_state(folder, &Ports::read(folder)?).await;
     let report = record_log::report(&folder.record(), &record_log::rule(folder)?);
     let mut checked = Checked {
         as_promised: false,
         sites,
+        replication,
         down,
         policy: estate.bundle().hash().to_string(),
         monitor_policy: monitor.map(|state| state.policy),
@@ -98,6 +102,7 @@ async fn check(folder: &Folder, status: &Status) -> Result<Checked, Ended> {
 impl Checked {
     fn judge(&self) -> bool {
         self.sites.iter().all(|site| site.problem.is_none() && site.drift.is_empty())
+            && self.replication.is_empty()
             && self.down.is_empty()
             && self.monitor_policy.as_ref() == Some(&self.policy)
             && self.record.findings.is_empty()
@@ -127,6 +132,12 @@ impl Checked {
             for column in &site.unknown_columns {
                 terminal::say(&format!("      {column} is not in the catalog: withheld from everybody"));
             }
+        }
+        for problem in &self.replication {
+            line(false, format!("replication: {problem}"));
+        }
+        if self.replication.is_empty() {
+            line(true, "every site follows every other".to_owned());
         }
         for part in &self.down {
             line(false, format!("{part} does not answer"));

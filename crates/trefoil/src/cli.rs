@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 pub(crate) mod record;
+pub(crate) mod sites;
 
 use std::path::PathBuf;
 
@@ -44,6 +45,9 @@ pub(crate) enum Command {
     /// The random tokens that stand for subjects
     #[command(subcommand)]
     Pseudonyms(PseudonymsCommand),
+    /// The sites: how they are and how they follow each other
+    #[command(subcommand)]
+    Sites(sites::SitesCommand),
     /// Subjects who arrive at an enclave that is in use
     #[command(subcommand)]
     Subjects(SubjectsCommand),

@@ -16,6 +16,7 @@ mod policy_files;
 mod principals;
 mod pseudonyms;
 mod record_log;
+mod sites_command;
 mod status;
 mod subjects;
 mod terminal;
@@ -26,6 +27,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+use cli::sites::SitesCommand;
 use cli::{
     AccessCommand, Cli, Command, PolicyCommand, PrincipalCommand, PseudonymsCommand, RecordCommand,
     SubjectsCommand,
@@ -66,6 +68,7 @@ fn run(cli: Cli) -> Result<(), Ended> {
         Command::Principal(PrincipalCommand::Remove(asked)) => principals::remove(&asked),
         Command::Pseudonyms(PseudonymsCommand::Status(asked)) => pseudonyms::status(&asked),
         Command::Pseudonyms(PseudonymsCommand::Forget(asked)) => pseudonyms::forget(&asked),
+        Command::Sites(SitesCommand::Status(asked)) => sites_command::status(&asked),
         Command::Subjects(SubjectsCommand::Make(asked)) => subjects::make(&asked),
         Command::Subjects(SubjectsCommand::Load(asked)) => subjects::load(&asked),
         Command::Record(RecordCommand::Verify(asked)) => record_log::verify(&asked),
