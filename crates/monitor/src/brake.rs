@@ -88,8 +88,9 @@ struct State {
     force: InForce,
     /// Orders that the gate has said in its record that it carried out.
     obeyed: BTreeSet<String>,
-    /// By site and pool role: the session that was certified for it last. As many as there are roles.
-    roles: BTreeMap<(String, String), Holder>,
+    /// By site and pool role: the session that was certified for it last; before the first is, those that were open when
+    /// the monitor started. As many as there are roles.
+    roles: BTreeMap<(String, String), Vec<Holder>>,
 }
 
 /// Who holds a role.
@@ -218,19 +219,32 @@ impl Brakes {
 
     /// A session holds its role at its site from now on, and whoever held it before does not.
     pub fn certified(&self, id: &SessionId, session: &Session, gate: &str, at: Micros) {
-        let place = (session.site.to_string(), session.role.to_string());
-        let (principal, gate) = (session.question.principal.clone(), gate.to_owned());
-        self.state().roles.insert(place, Holder { session: hex(id), principal, gate, at });
+        let (place, holder) = holder(id, session, gate, at);
+        self.state().roles.insert(place, vec![holder]);
+    }
+
+    /// A session was open when the monitor started; which one of a role holds it is not known.
+    pub fn was_open(&self, id: &SessionId, session: &Session, gate: &str, at: Micros) {
+        let (place, holder) = holder(id, session, gate, at);
+        self.state().roles.entry(place).or_default().push(holder);
     }
 
     /// The roles, by site, that are held by whoever this stops, and since when.
     pub fn roles(&self, target: &Target) -> Vec<(String, String, Micros)> {
-        let held = |((site, role), holder): (&(String, String), &Holder)| {
-            let Holder { session, principal, gate, at } = holder;
-            let subject = Subject { session: Some(session), principal, gate };
-            target.stops(subject).then(|| (site.clone(), role.clone(), *at))
+        let stops = |Holder { session, principal, gate, .. }: &&Holder| {
+            target.stops(Subject { session: Some(session), principal, gate })
+        };
+        let held = |((site, role), holders): (&(String, String), &Vec<Holder>)| {
+            holders.iter().find(stops).map(|holder| (site.clone(), role.clone(), holder.at))
         };
         self.state().roles.iter().filter_map(held).collect()
+    }
+
+    /// Whether this session may be connected under this role: no other was certified for it since.
+    pub fn holds(&self, site: &str, role: &str, session: &str) -> bool {
+        let place = (site.to_owned(), role.to_owned());
+        let state = self.state();
+        state.roles.get(&place).is_some_and(|holders| holders.iter().any(|holder| holder.session == session))
     }
 
     /// The gate's record says that it has carried out this order.
@@ -273,6 +287,12 @@ impl Brakes {
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn holder(id: &SessionId, session: &Session, gate: &str, at: Micros) -> ((String, String), Holder) {
+    let place = (session.site.to_string(), session.role.to_string());
+    let (principal, gate) = (session.question.principal.clone(), gate.to_owned());
+    (place, Holder { session: hex(id), principal, gate, at })
 }
 
 /// Lifts what has come to its end, each second, until it is dropped.

@@ -147,7 +147,7 @@ impl Monitor {
         attest(&wrapped, &incidents)?;
         let brakes = Brakes::open(folder, config.brakes.clone(), Some(incidents.own().clone()), now)?;
         let gate = state.gate.clone().unwrap_or_default();
-        state.sessions().for_each(|(id, session)| brakes.certified(id, session, &gate, now));
+        state.sessions().for_each(|(id, session)| brakes.was_open(id, session, &gate, now));
         let judge = Judge::new(shelf);
         let start = MonitorStart {
             version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -6,7 +6,7 @@
 use crate::drift::Facts;
 use crate::names::{ADMIN, DATABASE, STATS, STATS_SCHEMA};
 
-/// The monitor may have this many connections: one, and one that has not ended yet.
+/// The monitor may have this many connections: one that reads, one for brakes, and of each one that has not ended yet.
 pub const STATS_CONNECTIONS_MAX: u16 = 4;
 
 /// PostgreSQL's own extension that counts statements. Only its functions are kept: its views show texts.

@@ -7,10 +7,12 @@ use crate::names::{DATABASE, STOP};
 /// The monitor may have this many connections: one, and one that has not ended yet.
 pub const STOP_CONNECTIONS_MAX: u16 = 4;
 
-/// Ends every session of these roles (`$1`, names): (role, process) of each. They are found before any is ended: a
-/// condition that ends sessions may otherwise be asked of those that another condition leaves out.
+/// Ends every session of these roles (`$1`, names), or those of them with these processes (`$2`; null for all): (role,
+/// process) of each. They are found before any is ended: a condition that ends sessions may otherwise be asked of those
+/// that another condition leaves out.
 pub const END_SESSIONS: &str = "WITH found AS MATERIALIZED (SELECT pg_catalog.pg_get_userbyid(usesysid)::text AS role, \
-    pid FROM pg_catalog.pg_stat_get_activity(NULL) WHERE pg_catalog.pg_get_userbyid(usesysid)::text = ANY ($1)) \
+    pid FROM pg_catalog.pg_stat_get_activity(NULL) WHERE pg_catalog.pg_get_userbyid(usesysid)::text = ANY ($1) \
+    AND ($2::integer[] IS NULL OR pid = ANY ($2))) \
     SELECT role, pid FROM found WHERE pg_catalog.pg_terminate_backend(pid, 0)";
 
 /// What it may call: to find sessions, and to end them.

@@ -1,6 +1,11 @@
 //! Where a gate does not obey: sessions of what is stopped are found by their roles at the sites, as `trefoil_stop`, and
 //! ended each second, until no certificate that was issued for one of them could open another. An honest gate has ended
 //! them long before; whatever is found is an incident. Not here: what that role may do (`wall::stop`).
+//!
+//! A role is whose certificate was the last for it. A gate asks for the next one when the session before has ended: one
+//! that goes on under an earlier certificate was said to have ended and has not, whoever it is of, and while a brake is
+//! carried out it is ended as well. So nobody who is stopped hides behind a role that was certified again for somebody
+//! else, and whoever that is goes on. Certificates are told apart by their numbers, which `trefoil_stats` sees.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -27,7 +32,8 @@ use crate::{
     watch::{
         SECOND_US,
         config::Sites,
-        reader::{CaError, tls},
+        fold::{Live, POOL_PREFIX},
+        reader::{CaError, ReadError, Reader, tls},
     },
 };
 
@@ -52,12 +58,16 @@ struct Site {
     config: tokio_postgres::Config,
     tls: MakeRustlsConnect,
     client: Option<Client>,
+    /// Who is connected under which certificate.
+    stats: Reader,
 }
 
 #[derive(Debug, Error)]
 enum SiteError {
     #[error(transparent)]
     Database(#[from] tokio_postgres::Error),
+    #[error(transparent)]
+    Read(#[from] ReadError),
     #[error("no answer within {SITE_MS_MAX} ms")]
     Late,
 }
@@ -69,8 +79,11 @@ impl Stopper {
     /// When the sites' authority cannot be read.
     pub fn new(brakes: Brakes, incidents: Incidents, sites: &Sites) -> Result<Stopper, CaError> {
         let tls = tls(&sites.ca)?;
-        let with_stop = sites.sites.iter().filter_map(|site| Some((site.name.clone(), site.stop.clone()?)));
-        let sites = with_stop.map(|(name, config)| (name, Site { config, tls: tls.clone(), client: None }));
+        let with_stop = sites.sites.iter().filter_map(|site| Some((site, site.stop.clone()?)));
+        let sites = with_stop.map(|(site, config)| {
+            let stats = Reader::new(site.stats.clone(), tls.clone());
+            (site.name.clone(), Site { config, tls: tls.clone(), client: None, stats })
+        });
         Ok(Stopper { brakes, incidents, sites: sites.collect(), found: BTreeMap::new() })
     }
 
@@ -98,28 +111,58 @@ impl Stopper {
                 by_site.entry(site).or_default().push(role);
             }
         }
+        let whose = format!("of {}", order.target);
         for (name, roles) in by_site {
             let Some(site) = self.sites.get_mut(&name) else { continue };
-            match site.end(&roles).await {
-                Ok(0) => {}
-                Ok(ended) => {
-                    self.found.insert(order.id.clone(), now);
-                    self.tell(order, &name, ended, now).await;
-                }
-                Err(error) => {
+            let ended = site.end(&roles, None).await;
+            self.ended(order, &name, &whose, ended, now).await;
+        }
+        if may_return(Micros(given), self.found.get(&order.id), now)
+            && !matches!(order.target, Target::Destination(_))
+        {
+            self.end_strays(order, now).await;
+        }
+    }
+
+    async fn end_strays(&mut self, order: &Order, now: Micros) {
+        let names: Vec<String> = self.sites.keys().cloned().collect();
+        for name in names {
+            let Some(site) = self.sites.get_mut(&name) else { continue };
+            let brakes = &self.brakes;
+            let ended = site.end_strays(|role, session| brakes.holds(&name, role, session)).await;
+            self.ended(order, &name, "under certificates that others have followed", ended, now).await;
+        }
+    }
+
+    async fn ended(
+        &mut self,
+        order: &Order,
+        site: &str,
+        which: &str,
+        ended: Result<u64, SiteError>,
+        now: Micros,
+    ) {
+        match ended {
+            Ok(0) => {}
+            Ok(ended) => {
+                self.found.insert(order.id.clone(), now);
+                self.tell(order, site, which, ended, now).await;
+            }
+            Err(error) => {
+                if let Some(site) = self.sites.get_mut(site) {
                     site.client = None;
-                    eprintln!("brake {}: site {name}: {error}", order.id);
                 }
+                eprintln!("brake {}: site {site}: {error}", order.id);
             }
         }
     }
 
-    async fn tell(&self, order: &Order, site: &str, ended: u64, now: Micros) {
+    async fn tell(&self, order: &Order, site: &str, which: &str, ended: u64, now: Micros) {
         eprintln!(
-            "brake {} on {}: ended {ended} sessions at {site} that the gate had not",
+            "brake {} on {}: ended {ended} sessions {which} at {site} that the gate had not",
             order.id, order.target
         );
-        let what = format!("sessions of {} that were ended at {site} under brake {}", order.target, order.id);
+        let what = format!("sessions {which} that were ended at {site} under brake {}", order.id);
         let found = Found {
             detector: NAME.to_owned(),
             severity: Severity::Critical,
@@ -164,13 +207,21 @@ fn about(target: &Target) -> About {
 }
 
 impl Site {
-    /// Ends every session of these roles; how many there were.
-    async fn end(&mut self, roles: &[String]) -> Result<u64, SiteError> {
-        let limit = Duration::from_millis(SITE_MS_MAX);
-        timeout(limit, self.try_end(roles)).await.unwrap_or(Err(SiteError::Late))
+    /// Ends the sessions that go on under another certificate than the one by which their role is held.
+    async fn end_strays(&mut self, holds: impl Fn(&str, &str) -> bool) -> Result<u64, SiteError> {
+        // Read first: whoever is connected by then was certified before.
+        let live = self.stats.live().await?;
+        let (roles, processes): (Vec<String>, Vec<i32>) = strays(&live, holds).into_iter().unzip();
+        if roles.is_empty() { Ok(0) } else { self.end(&roles, Some(&processes)).await }
     }
 
-    async fn try_end(&mut self, roles: &[String]) -> Result<u64, SiteError> {
+    /// Ends every session of these roles, or those of them with these processes; how many there were.
+    async fn end(&mut self, roles: &[String], processes: Option<&[i32]>) -> Result<u64, SiteError> {
+        let limit = Duration::from_millis(SITE_MS_MAX);
+        timeout(limit, self.try_end(roles, processes)).await.unwrap_or(Err(SiteError::Late))
+    }
+
+    async fn try_end(&mut self, roles: &[String], processes: Option<&[i32]>) -> Result<u64, SiteError> {
         let client = match &self.client {
             Some(client) if !client.is_closed() => client,
             _ => {
@@ -180,14 +231,43 @@ impl Site {
                 self.client.insert(client)
             }
         };
-        let ended = client.query(END_SESSIONS, &[&roles]).await?;
+        let ended = client.query(END_SESSIONS, &[&roles, &processes]).await?;
         Ok(u64::try_from(ended.len()).unwrap_or(u64::MAX))
     }
+}
+
+/// Role and process of those under a role of gates which `holds` (role, session) does not know as its holder's.
+fn strays(live: &[Live], holds: impl Fn(&str, &str) -> bool) -> Vec<(String, i32)> {
+    let of_gates = live.iter().filter(|live| live.role.starts_with(POOL_PREFIX));
+    let is_stray = |live: &&Live| {
+        let session = live.serial.map(|serial| format!("{serial:032x}"));
+        session.is_none_or(|session| !holds(&live.role, &session))
+    };
+    of_gates.filter(is_stray).map(|live| (live.role.clone(), live.pid)).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_session_under_a_certificate_that_another_followed_is_a_stray() {
+        let live =
+            |pid, role: &str, serial| Live { pid, role: role.to_owned(), address: None, serial, since: 0 };
+        let live = [
+            live(1, "tp_a_dublin-1_001", Some(1)),
+            // Its role was certified for 3 since.
+            live(2, "tp_a_dublin-1_002", Some(2)),
+            live(4, "tp_a_dublin-1_004", None),
+            live(5, "trefoil_stats", None),
+        ];
+        let holders = [("tp_a_dublin-1_001", 1), ("tp_a_dublin-1_002", 3)];
+        let holds = |role: &str, session: &str| {
+            holders.iter().any(|(held, serial)| *held == role && format!("{serial:032x}") == session)
+        };
+        let found: Vec<i32> = strays(&live, holds).into_iter().map(|(_, pid)| pid).collect();
+        assert_eq!(found, [2, 4]);
+    }
 
     #[test]
     fn sessions_are_looked_for_until_no_certificate_opens_one() {

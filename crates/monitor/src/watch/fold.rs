@@ -331,7 +331,7 @@ impl Fold {
 }
 
 /// What pool roles are called; see `wall::names::pool_role`.
-const POOL_PREFIX: &str = "tp_";
+pub const POOL_PREFIX: &str = "tp_";
 
 enum Admitted {
     Pool,

@@ -83,16 +83,32 @@ impl Reader {
         read
     }
 
-    async fn try_read(&mut self) -> Result<Reading, ReadError> {
-        let client = match &self.client {
+    /// Who is connected now.
+    pub async fn live(&mut self) -> Result<Vec<Live>, ReadError> {
+        let limit = Duration::from_millis(READ_MS_MAX);
+        let read = async { self.client().await?.query(LIVE, &[]).await?.iter().map(live_of).collect() };
+        let read = timeout(limit, read).await.unwrap_or(Err(ReadError::Late));
+        if read.is_err() {
+            self.client = None;
+        }
+        read
+    }
+
+    async fn client(&mut self) -> Result<&Client, ReadError> {
+        let client = match self.client.take() {
             Some(client) if !client.is_closed() => client,
             _ => {
                 let (client, connection) = self.config.connect(self.tls.clone()).await?;
                 // It ends when the client is dropped; what breaks it shows in the queries.
                 drop(tokio::spawn(connection));
-                self.client.insert(client)
+                client
             }
         };
+        Ok(self.client.insert(client))
+    }
+
+    async fn try_read(&mut self) -> Result<Reading, ReadError> {
+        let client = self.client().await?;
         let standing = client.query_one(STANDING, &[]).await?;
         let counters = client.query(COUNTERS, &[]).await?;
         let live = client.query(LIVE, &[]).await?;
