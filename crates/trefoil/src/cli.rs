@@ -1,6 +1,7 @@
 //! The command line: every subcommand, its arguments and its help. Nothing is done here.
 
 use std::net::SocketAddr;
+pub(crate) mod inspect;
 pub(crate) mod record;
 pub(crate) mod sites;
 
@@ -57,6 +58,9 @@ pub(crate) enum Command {
     /// The access gate by itself
     #[command(subcommand)]
     Access(AccessCommand),
+    /// Identifiers of people in any text
+    #[command(subcommand)]
+    Inspect(inspect::Command),
     /// Print a completion script
     #[command(after_help = "Example:\n  trefoil completions bash > /etc/bash_completion.d/trefoil")]
     Completions(Completions),

@@ -12,6 +12,7 @@ mod example;
 mod explain;
 mod folder;
 mod gate;
+mod inspect;
 mod policy_files;
 mod principals;
 mod pseudonyms;
@@ -81,6 +82,7 @@ fn run(cli: Cli) -> Result<(), Ended> {
         Command::Record(RecordCommand::Prove(asked)) => record_log::prove(&asked),
         Command::Record(RecordCommand::Serve(asked)) => record_log::serve(&asked),
         Command::Access(AccessCommand::Run(asked)) => gate::run(&asked),
+        Command::Inspect(cli::inspect::Command::Scan(asked)) => inspect::scan(&asked),
         Command::Completions(asked) => completions::run(&asked),
     }
 }

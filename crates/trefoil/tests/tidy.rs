@@ -15,17 +15,18 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("tlog", &[]),
     ("policy", &[]),
     ("wire", &[]),
+    ("inspect", &[]),
     ("wall", &["policy"]),
     ("sql", &["policy"]),
     // Parts: pure crates and `record`, never each other.
     ("record", &["tlog"]),
-    ("sites", &["policy", "wall", "wire", "tlog"]),
+    ("sites", &["inspect", "policy", "wall", "wire", "tlog"]),
     ("access", &["policy", "record", "sql", "tlog", "wall", "wire"]),
     ("monitor", &["policy", "record", "sql", "tlog", "wall"]),
     // The binary is the only one that knows all the others.
-    ("trefoil", &["access", "policy", "record", "sites", "sql", "tlog", "wall", "wire"]),
+    ("trefoil", &["access", "inspect", "policy", "record", "sites", "sql", "tlog", "wall", "wire"]),
 ];
-const PURE: &[&str] = &["tlog", "policy", "wire", "wall", "sql"];
+const PURE: &[&str] = &["tlog", "policy", "wire", "inspect", "wall", "sql"];
 const NOT_IN_A_PURE_MANIFEST: &[&str] =
     &["axum", "getrandom", "hyper", "rand", "rcgen", "rustix", "rustls", "tokio", "tokio-postgres"];
 const NOT_IN_A_PURE_SOURCE: &[&str] = &[
