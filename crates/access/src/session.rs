@@ -25,6 +25,7 @@ use crate::admit::{self, Admitted};
 use crate::brake::Seat;
 use crate::cancel::{Answered, Key};
 use crate::client::Client;
+use crate::config::Site;
 use crate::fault::{Fault, Whose};
 use crate::gate::Gate;
 use crate::relay::{Deadlines, Relay, SessionFacts};
@@ -36,6 +37,10 @@ use rarely::Rarely;
 
 /// What is read from the client ahead of the relay; also the largest message that a client may send.
 const CLIENT_READ_BYTES_MAX: usize = crate::relay::CLIENT_MESSAGE_BYTES_MAX + 65_536;
+/// What is read at once from a site whose answer nobody waits for any more.
+const LAST_READ_BYTES: usize = 65_536;
+/// Terminate, by which a client of PostgreSQL says goodbye.
+const TERMINATE: &[u8] = b"X\0\0\0\x04";
 /// What is read from the site ahead of the relay.
 const SITE_READ_BYTES_MAX: usize = 131_072;
 /// How long a backend may take to end after the gate has said goodbye.
@@ -113,7 +118,7 @@ async fn ending(
 /// A session's two connections, and all else that it waits for.
 struct Link<'a> {
     gate: &'a Gate,
-    site: &'a crate::config::Site,
+    site: &'a Site,
     backend_key: (i32, i32),
     client: Leg<server::TlsStream<TcpStream>>,
     /// The client has closed its half; it may still listen.
@@ -275,7 +280,7 @@ impl<'a> Link<'a> {
 
     /// Says goodbye on both sides, and waits until the backend has ended, so that its role can be used again.
     async fn close(self, relay: &mut Relay, fault: Option<Fault>, seat: &Seat) {
-        let Self { site, backend_key, client, mut backend, .. } = self;
+        let Self { site, backend_key, client, backend, .. } = self;
         let braked = fault.as_ref().is_some_and(|fault| fault.whose == Whose::Monitor);
         if braked {
             relay.drop_what_waits();
@@ -290,23 +295,8 @@ impl<'a> Link<'a> {
         };
         let busy = relay.is_busy();
         let to_site = async {
-            if busy {
-                cancel(site, backend_key).await;
-            }
-            backend.stream.write_all(b"X\0\0\0\x04").await?;
-            backend.stream.flush().await?;
-            // If that was taken for a part of a message or of a COPY, the end of the stream is not.
-            backend.stream.shutdown().await?;
-            loop {
-                backend.bytes.clear();
-                if backend.stream.read_buf(&mut backend.bytes).await? == 0 {
-                    return Ok::<(), std::io::Error>(());
-                }
-            }
-        };
-        let to_site = async {
             // A backend that ends closes its socket without a word of TLS.
-            let ended = match to_site.await {
+            let ended = match end_backend(site, backend_key, backend.stream, busy).await {
                 Ok(()) => true,
                 Err(error) => {
                     use std::io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
@@ -323,6 +313,36 @@ impl<'a> Link<'a> {
             tracing::warn!(site = site.name, "a backend did not end in time");
         }
     }
+}
+
+/// Ends a backend, and waits until it has ended. What it still sends is thrown away from the first moment: one that
+/// waits for room to send in does not look whether it was cancelled.
+async fn end_backend(
+    site: &Site,
+    key: (i32, i32),
+    stream: client::TlsStream<TcpStream>,
+    busy: bool,
+) -> std::io::Result<()> {
+    let (mut from_site, mut to_site) = tokio::io::split(stream);
+    let goodbye = async {
+        to_site.write_all(TERMINATE).await?;
+        to_site.flush().await?;
+        // If that was taken for a part of a message or of a COPY, the end of the stream is not.
+        to_site.shutdown().await
+    };
+    let cancelled = async {
+        if busy {
+            cancel(site, key).await;
+        }
+    };
+    let ended = async {
+        let mut rest = vec![0; LAST_READ_BYTES];
+        while from_site.read(&mut rest).await? > 0 {}
+        Ok(())
+    };
+    // Once its socket is closed there is nobody to take the goodbye.
+    let (_, (), ended) = tokio::join!(goodbye, cancelled, ended);
+    ended
 }
 
 /// Sends the last words and closes. Who is stopped has little time for them; what the system still holds for somebody
@@ -342,7 +362,7 @@ fn gone(error: &std::io::Error) -> Fault {
     Fault::client("08006", format!("the client's connection broke: {error}"), None)
 }
 
-async fn cancel(site: &crate::config::Site, key: (i32, i32)) {
+async fn cancel(site: &Site, key: (i32, i32)) {
     let limit = Duration::from_millis(BACKEND_END_MS_MAX);
     match timeout(limit, upstream::cancel(site, key)).await {
         Ok(Ok(())) => {}
