@@ -248,6 +248,7 @@ impl Auditor<'_> {
             judge: &mut self.judge,
             identity: &self.plan.identity,
             now: entry.time,
+            poster: None,
             brakes: None,
             obeyed: Vec::new(),
             draft: self.state.draft(),
@@ -312,7 +313,7 @@ impl Auditor<'_> {
 }
 
 /// What was revealed is what was committed to.
-fn check_probes(revealed: &ProbesRevealed, committed: Option<&Vec<String>>) -> Result<(), Fault> {
+pub(crate) fn check_probes(revealed: &ProbesRevealed, committed: Option<&Vec<String>>) -> Result<(), Fault> {
     let wrong = |reason: &str| Err(Fault::new(Breach::Detail, reason));
     let Some(committed) = committed else {
         return wrong("probes are revealed that no earlier entry committed to");

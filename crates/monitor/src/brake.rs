@@ -10,7 +10,7 @@ pub mod rules;
 pub mod stop;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -18,6 +18,7 @@ use std::{
 
 use rand::{TryRngCore, rngs::OsRng};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use thiserror::Error;
 use tlog::{
     brake::{BrakeError, Change, InForce, Order, Stopped, Subject, Target, Word},
@@ -86,8 +87,10 @@ struct Inner {
 #[derive(Default)]
 struct State {
     force: InForce,
-    /// Orders that the gate has said in its record that it carried out.
+    /// Orders in force that the gate has said in its record that it carried out.
     obeyed: BTreeSet<String>,
+    /// What the own record lacks, because it could not be written.
+    owed: VecDeque<(Kind, Value)>,
     /// By site and pool role: the session that was certified for it last; before the first is, those that were open when
     /// the monitor started. As many as there are roles.
     roles: BTreeMap<(String, String), Vec<Holder>>,
@@ -107,6 +110,9 @@ struct Holder {
 struct Kept {
     sequence: u64,
     orders: Vec<String>,
+    /// Ids of those that the gate carried out.
+    #[serde(default)]
+    obeyed: BTreeSet<String>,
 }
 
 impl Brakes {
@@ -115,19 +121,50 @@ impl Brakes {
     pub fn open(folder: &Folder, rules: Rules, own: Option<Own>, now: Micros) -> Result<Brakes, BrakesError> {
         let key = signing_key(folder)?;
         let path = folder.brakes();
-        let mut force = InForce::default();
+        let (mut force, mut obeyed) = (InForce::default(), BTreeSet::new());
         if path.exists() {
             let damaged = |e: &dyn std::fmt::Display| BrakesError::Damaged(e.to_string());
             let text = folder::read_text(&path)?;
-            let Kept { sequence, orders } = serde_json::from_str(&text).map_err(|e| damaged(&e))?;
+            let kept: Kept = serde_json::from_str(&text).map_err(|e| damaged(&e))?;
+            let Kept { sequence, orders, obeyed: carried_out } = kept;
+            obeyed = carried_out;
             // An order that was told and not kept is taken back: nobody was answered that it stands.
             let sequence = next_sequence(sequence, now);
             let whole = Word::Whole { sequence, orders };
             force.take(&whole, "", key.verifier()).map_err(|e| damaged(&e))?;
         }
-        let state = Mutex::new(State { force, ..State::default() });
+        let state = Mutex::new(State { force, obeyed, ..State::default() });
         let words = broadcast::Sender::new(WORDS_BEHIND_MAX);
-        Ok(Brakes(Arc::new(Inner { key, path, rules, state, words, own })))
+        let brakes = Brakes(Arc::new(Inner { key, path, rules, state, words, own }));
+        brakes.reconcile()?;
+        Ok(brakes)
+    }
+
+    /// Says in the own record what is stopped and not said there, and what is said there and stopped no more: an earlier
+    /// run may have ended between a word and its entry.
+    fn reconcile(&self) -> Result<(), BrakesError> {
+        let Some(own) = &self.0.own else { return Ok(()) };
+        let mut said = BTreeSet::new();
+        own.each(0, |kept| {
+            match kept.kind {
+                Kind::BrakeApplied => {
+                    said.insert(kept.detail::<BrakeApplied>()?.order.id);
+                }
+                Kind::BrakeLifted => {
+                    said.remove(&kept.detail::<BrakeLifted>()?.id);
+                }
+                _ => {}
+            }
+            Ok(())
+        })?;
+        for Stopped { order, note } in self.orders() {
+            if !said.remove(&order.id) {
+                self.record(Kind::BrakeApplied, &BrakeApplied { order, note, ended: Vec::new() })?;
+            }
+        }
+        let because = Some("no longer in force when the monitor started".to_owned());
+        said.into_iter()
+            .try_for_each(|id| self.record(Kind::BrakeLifted, &BrakeLifted { id, because: because.clone() }))
     }
 
     /// By which gates know a word as the monitor's.
@@ -247,9 +284,20 @@ impl Brakes {
         state.roles.get(&place).is_some_and(|holders| holders.iter().any(|holder| holder.session == session))
     }
 
-    /// The gate's record says that it has carried out this order.
-    pub fn obeyed(&self, id: &str) {
-        self.state().obeyed.insert(id.to_owned());
+    /// The gate's record says that it has carried out these orders. Kept when this returns; of what is not in force, there
+    /// is nothing to keep.
+    pub fn obeyed(&self, ids: &[String]) -> Result<(), BrakesError> {
+        let mut state = self.state();
+        let is_new = |id: &&String| state.force.get(id).is_some() && !state.obeyed.contains(*id);
+        let new: Vec<String> = ids.iter().filter(is_new).cloned().collect();
+        if new.is_empty() {
+            return Ok(());
+        }
+        state.obeyed.extend(new.iter().cloned());
+        self.keep(&mut state).inspect_err(|_| {
+            // It is posted again.
+            state.obeyed.retain(|id| !new.contains(id));
+        })
     }
 
     /// Whether the gate's record says so.
@@ -265,22 +313,36 @@ impl Brakes {
         let change = state.force.take(word, &note, key.verifier())?;
         // An error means that no gate listens; each is told everything when it does.
         let _ = self.0.words.send(channel::line(&note));
-        self.keep(&state.force)?;
+        self.keep(state)?;
         Ok(change)
     }
 
-    fn keep(&self, force: &InForce) -> Result<(), BrakesError> {
+    fn keep(&self, state: &mut State) -> Result<(), BrakesError> {
+        let State { force, obeyed, .. } = state;
+        obeyed.retain(|id| force.get(id).is_some());
         let orders = force.orders().map(|stopped| stopped.note.clone()).collect();
-        let kept = Kept { sequence: force.sequence(), orders };
+        let kept = Kept { sequence: force.sequence(), orders, obeyed: obeyed.clone() };
         let text = serde_json::to_vec(&kept).map_err(|e| BrakesError::Damaged(e.to_string()))?;
         Ok(folder::write_file(&self.0.path, &text, 0o600)?)
     }
 
     /// Not under the lock: what waits for the disk holds up no batch.
     fn record(&self, kind: Kind, detail: &impl Serialize) -> Result<(), BrakesError> {
-        match &self.0.own {
-            Some(own) => Ok(own.append(kind, detail).map(drop)?),
-            None => Ok(()),
+        let Some(own) = &self.0.own else { return Ok(()) };
+        own.append(kind, detail).map(drop).inspect_err(|_| {
+            let owed = serde_json::to_value(detail).map(|value| (kind, value));
+            self.state().owed.extend(owed);
+        })?;
+        Ok(())
+    }
+
+    /// Writes into the own record what it lacks. After an error it may have some of it twice, which says the same.
+    pub fn mend(&self) -> Result<(), BrakesError> {
+        let Some(own) = &self.0.own else { return Ok(()) };
+        loop {
+            let Some((kind, value)) = self.state().owed.front().cloned() else { return Ok(()) };
+            own.append(kind, &value)?;
+            self.state().owed.pop_front();
         }
     }
 

@@ -48,6 +48,8 @@ const ASK_AGAIN_MS: u64 = 50;
 pub enum Ask {
     Incidents(desk::Ask),
     Brakes(brake::desk::Ask),
+    /// Whether everything that was found is kept.
+    Sound,
 }
 
 /// The answer.
@@ -88,6 +90,10 @@ impl Desks {
                 let refused = answered.as_ref().is_err_and(|error| error.is_refusal());
                 (answered.map_err(|error| error.to_string()), refused)
             }
+            Ask::Sound => match self.incidents.incidents.sound() {
+                Ok(()) => (Ok(Told { text: "what is found is kept".to_owned(), json: true.into() }), false),
+                Err(why) => (Err(format!("the monitor that runs cosigns nothing: {why}")), true),
+            },
             Ask::Brakes(ask) => {
                 let answered = self.brakes.ask(ask, clock::now());
                 let refused = answered.as_ref().is_err_and(|error| error.is_refusal());
@@ -132,7 +138,7 @@ pub enum AskError {
 }
 
 /// Asks the monitor that runs on this folder; none when no monitor answers there.
-fn ask_running(folder: &Folder, ask: &Ask) -> io::Result<Option<Answer>> {
+pub fn ask_running(folder: &Folder, ask: &Ask) -> io::Result<Option<Answer>> {
     let mut stream = match Caller::connect(folder.control()) {
         Ok(stream) => stream,
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {

@@ -42,6 +42,8 @@ pub struct Examiner<'a, 'b> {
     /// Unwraps day keys: `AGE-SECRET-KEY-1…`.
     pub identity: &'a str,
     pub now: Micros,
+    /// By which name the gate that posts is enrolled. None for an auditor, whom nobody posts to.
+    pub poster: Option<&'a str>,
     /// What is stopped. None for an auditor, who takes for true what the record says of brakes.
     pub brakes: Option<&'a Brakes>,
     /// Orders that the gate says in these entries that it carried out.
@@ -128,6 +130,7 @@ impl Examiner<'_, '_> {
 
     /// One log, one gate, which says that it started before it says anything else.
     fn check_gate(&mut self, entry: &Entry) -> Result<(), Fault> {
+        self.poster.map_or(Ok(()), |poster| check_poster(poster, &entry.gate))?;
         let gate = self.draft.gate.get_or_insert_with(|| entry.gate.clone());
         if *gate != entry.gate {
             let reason = format!("gate {:?} writes into the log of gate {gate:?}", entry.gate);
@@ -216,6 +219,15 @@ impl Examiner<'_, '_> {
         }
         Ok(())
     }
+}
+
+/// Who posts is the gate that writes: its certificate names it.
+pub(crate) fn check_poster(poster: &str, gate: &str) -> Result<(), Fault> {
+    if poster == gate {
+        return Ok(());
+    }
+    let reason = format!("gate {poster:?}, by its certificate, posts what gate {gate:?} writes");
+    Err(Fault::new(Breach::Unexpected, reason))
 }
 
 /// The classes an entry shows are among those its profile discloses.

@@ -13,11 +13,15 @@ pub mod breach;
 pub mod desk;
 pub mod evidence;
 pub mod facts;
+pub mod probes;
 pub mod report;
 pub mod show;
 pub mod store;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 pub use breach::{Breach, Fault};
 pub use store::{Found, Incident, Refusal, Status, Store};
@@ -25,6 +29,7 @@ use thiserror::Error;
 use tlog::{
     detail::{Change, IncidentChanged},
     entry::{Kind, Micros},
+    hash::leaf_hash,
 };
 use tokio::sync::watch;
 
@@ -32,6 +37,9 @@ use crate::{
     detect::Finding,
     own::{Kept, Own, OwnError},
 };
+
+/// Most findings that wait to be kept. Nothing is cosigned meanwhile, so that little is found.
+pub const OWED_MAX: usize = 256;
 
 /// Why an incident could not be kept or changed.
 #[derive(Debug, Error)]
@@ -51,6 +59,8 @@ struct Shared {
     /// Origin of the log that evidence is in.
     log: String,
     state: Mutex<State>,
+    /// What was found, and when, that could not be kept yet.
+    owed: Mutex<VecDeque<(Found, Micros)>>,
     /// The size of the own record as far as incidents need it; outputs wait for it to grow.
     size: watch::Sender<u64>,
 }
@@ -70,7 +80,8 @@ impl Incidents {
         let mut state = State::default();
         state.catch_up(&own)?;
         let size = watch::Sender::new(state.folded);
-        Ok(Incidents(Arc::new(Shared { own, log: log.to_owned(), state: Mutex::new(state), size })))
+        let (state, owed) = (Mutex::new(state), Mutex::default());
+        Ok(Incidents(Arc::new(Shared { own, log: log.to_owned(), state, owed, size })))
     }
 
     /// The record that the incidents are entries of.
@@ -81,8 +92,61 @@ impl Incidents {
     /// Keeps a finding: opens an incident, or adds to the one that it is more of. Answers its id. Saying the same twice
     /// changes nothing.
     pub fn open_one(&self, found: impl Into<Found>, now: Micros) -> Result<String, IncidentError> {
+        let found = found.into();
+        self.keep(found.clone(), now).inspect_err(|_| self.owe(found, now))
+    }
+
+    /// Whether everything that was found is kept; if not, why.
+    pub fn sound(&self) -> Result<(), String> {
+        self.0.own.sound()?;
+        match self.owed().len() {
+            0 => Ok(()),
+            owed => Err(format!("{owed} findings are not in the monitor's own record yet")),
+        }
+    }
+
+    /// Keeps what could not be kept, in its order, by the time at which it was found.
+    pub fn mend(&self) -> Result<(), IncidentError> {
+        loop {
+            let Some((found, at)) = self.owed().front().cloned() else { return Ok(()) };
+            self.keep(found, at)?;
+            self.owed().pop_front();
+        }
+    }
+
+    /// Remembers what is to be kept later. What is said again meanwhile is said once.
+    fn owe(&self, found: Found, now: Micros) {
+        let mut owed = self.owed();
+        let is_known = owed.iter().any(|(known, _)| Found { at: known.at, ..found.clone() } == *known);
+        if !is_known && owed.len() < OWED_MAX {
+            owed.push_back((found, now));
+        }
+    }
+
+    fn owed(&self) -> MutexGuard<'_, VecDeque<(Found, Micros)>> {
+        self.0.owed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says of every refused entry of this line that is open that it was a probe, and closes what is about probes alone.
+    pub fn probed(&self, line: &str, revealed: u64, now: Micros) -> Result<(), IncidentError> {
+        let entry = leaf_hash(line.as_bytes()).to_hex();
+        let open = self.read(|store| store.shown_by(line))?;
+        for id in open {
+            if !self.read(|store| store.get(&id).is_ok_and(|incident| incident.is_probe(&entry)))? {
+                self.change(&id, Change::Probed { entry: entry.clone(), revealed }, now)?;
+            }
+            if self.read(|store| store.get(&id).is_ok_and(Incident::is_all_probes))? {
+                let because =
+                    format!("what was refused was probes of the gate's, which entry {revealed} reveals");
+                self.change(&id, Change::Closed { by: "monitor".to_owned(), because }, now)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn keep(&self, found: Found, now: Micros) -> Result<String, IncidentError> {
         let mut state = self.current()?;
-        let (kind, id, change) = match state.store.plan(found.into(), &self.0.log, now) {
+        let (kind, id, change) = match state.store.plan(found, &self.0.log, now) {
             store::Plan::Known(id) => return Ok(id),
             store::Plan::Open(opened) => {
                 let index = self.append(&mut state, Kind::IncidentOpened, opened.as_ref())?;

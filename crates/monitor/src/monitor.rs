@@ -257,12 +257,18 @@ impl Monitor {
         Ok(())
     }
 
-    /// One posted batch. Unless the answer is `Cosigned`, nothing has changed.
-    pub fn submit(&mut self, body: &[u8], now: Micros) -> Answer {
-        self.try_submit(body, now).unwrap_or_else(|answer| answer)
+    /// Whose log is followed; none before its first entry.
+    pub fn gate(&self) -> Option<&str> {
+        self.state.gate.as_deref()
     }
 
-    fn try_submit(&mut self, body: &[u8], now: Micros) -> Result<Answer, Answer> {
+    /// One batch, posted by whoever is enrolled as `poster`. Unless the answer is `Cosigned`, nothing has changed.
+    pub fn submit(&mut self, poster: &str, body: &[u8], now: Micros) -> Answer {
+        self.try_submit(poster, body, now).unwrap_or_else(|answer| answer)
+    }
+
+    fn try_submit(&mut self, poster: &str, body: &[u8], now: Micros) -> Result<Answer, Answer> {
+        self.sound()?;
         let batch = Batch::parse(body).map_err(|e| Answer::Malformed(e.to_string()))?;
         let size = self.state.size();
         let read = if batch.first == size { self.read(&batch) } else { Vec::new() };
@@ -280,6 +286,7 @@ impl Monitor {
             return Err(Answer::Malformed(reason));
         }
         if batch.items.is_empty() {
+            self.check_poster(poster, &batch, now)?;
             self.state.caught_up = Some(now);
             self.state.note = batch.note.to_owned();
             return self.cosign(&next, now);
@@ -294,9 +301,27 @@ impl Monitor {
                 "the entries held and these do not make the tree that was signed",
             ));
         }
-        let changes = self.examine(&batch, read, now)?;
+        let changes = self.examine(poster, &batch, read, now)?;
         self.store(body, &batch, changes, tree, now)?;
+        // It may have been this batch that there was something to say of.
+        self.sound()?;
         self.cosign(&next, now)
+    }
+
+    /// Whoever cannot keep what he finds vouches for nothing.
+    fn sound(&self) -> Result<(), Answer> {
+        self.incidents.sound().map_err(|problem| Answer::Storage(format!("nothing is cosigned: {problem}")))
+    }
+
+    /// Keeps what could not be kept, if it can be by now. Blocks for the disk; does nothing when nothing is owed.
+    pub fn mend(&self) -> Result<(), StartError> {
+        if self.incidents.sound().is_ok() {
+            return Ok(());
+        }
+        self.incidents.own().mend()?;
+        attest(&self.wrapped, &self.incidents)?;
+        self.brakes.mend()?;
+        Ok(self.incidents.mend()?)
     }
 
     /// The statuses of the witness rule, in its order.
@@ -328,6 +353,7 @@ impl Monitor {
 
     fn examine(
         &mut self,
+        poster: &str,
         batch: &Batch<'_>,
         read: Vec<Result<Entry, EntryError>>,
         now: Micros,
@@ -336,6 +362,7 @@ impl Monitor {
             judge: &mut self.judge,
             identity: &self.keys.identity,
             now,
+            poster: Some(poster),
             brakes: Some(&self.brakes),
             obeyed: Vec::new(),
             draft: self.state.draft(),
@@ -346,8 +373,18 @@ impl Monitor {
                 return Err(self.refuse(index, &fault, exhibit, now));
             }
         }
-        examiner.obeyed.iter().for_each(|id| self.brakes.obeyed(id));
+        let obeyed = self.brakes.obeyed(&examiner.obeyed);
+        obeyed.map_err(|e| Answer::Storage(format!("that a brake was carried out cannot be kept: {e}")))?;
         Ok(examiner.draft.changes())
+    }
+
+    /// A batch without entries asks about what is held, certificates included: that too is its gate's alone.
+    fn check_poster(&mut self, poster: &str, batch: &Batch<'_>, now: Micros) -> Result<(), Answer> {
+        let Some(fault) = self.gate().and_then(|gate| entries::check_poster(poster, gate).err()) else {
+            return Ok(());
+        };
+        let exhibit = breach::fork(batch.note, "");
+        Err(self.refuse(self.state.size(), &fault, exhibit, now))
     }
 
     /// Commit order: copy and checkpoint in one durable write, then the state, then (the caller) the cosignatures. A

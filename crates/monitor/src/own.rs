@@ -5,10 +5,15 @@
 pub mod http;
 mod wait;
 
-use std::{fs, io, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fs, io,
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use record::{
-    Config, Detail, Draft, NotWitnessed, OpenError, Record,
+    Config, Detail, Draft, NotWitnessed, OpenError, Record, Why,
     show::{Opener, Reading, ShowError},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -28,6 +33,9 @@ use crate::{
 
 /// How long an append waits for the disk.
 pub const APPEND_WAIT_MS_MAX: u64 = 30_000;
+
+/// What has to fit on the disk before a record that failed is opened again.
+const TRIAL_BYTES: usize = 256 * 1024;
 
 /// `[own]` of monitor.toml, as written.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -68,10 +76,13 @@ pub enum OwnError {
 pub struct Own(Arc<Inner>);
 
 struct Inner {
-    record: Record,
+    /// Opened anew after a failure.
+    record: Mutex<Record>,
+    config: Config,
     dirs: Dirs,
     identity: String,
-    origin: String,
+    /// Why it cannot be written; none when it can.
+    problem: Mutex<Option<String>>,
 }
 
 /// Where the own record lies.
@@ -123,7 +134,7 @@ impl Own {
         let mut recipients = vec![monitor.to_public().to_string()];
         recipients.extend(raw.auditor.clone());
         let dirs = Dirs::of(folder);
-        let record = Record::open(Config {
+        let config = Config {
             origin: raw.origin.clone(),
             gate: gate_name(&raw.origin),
             log_key: key,
@@ -137,24 +148,55 @@ impl Own {
             monitor_tls: None,
             cosign_wait: Duration::from_millis(record::COSIGN_WAIT_MS_MAX),
             clock: Arc::new(clock::now),
-        })?;
-        let (identity, origin) = (identity.to_owned(), raw.origin.clone());
-        Ok(Own(Arc::new(Inner { record, dirs, identity, origin })))
+        };
+        let record = Mutex::new(Record::open(config.clone())?);
+        let (identity, problem) = (identity.to_owned(), Mutex::default());
+        Ok(Own(Arc::new(Inner { record, config, dirs, identity, problem })))
     }
 
     /// The origin of the own record.
     pub fn origin(&self) -> &str {
-        &self.0.origin
+        &self.0.config.origin
     }
 
     /// Appends an entry; answers its index once it is durable and signed. Blocks for as long as the disk takes.
     /// After an error with an index the entry may be there all the same: the next [`Own::each`] tells.
     pub fn append(&self, kind: Kind, detail: &impl Serialize) -> Result<u64, OwnError> {
         let draft = Draft { detail: Some(Detail::of(detail)?), ..Draft::new(kind) };
-        let waiting = self.0.record.begin(draft.into())?;
-        let limit = Duration::from_millis(APPEND_WAIT_MS_MAX);
-        let outcome = wait::block_on(std::future::poll_fn(|context| waiting.poll(context)), limit);
-        Ok(outcome.unwrap_or_else(|| waiting.give_up())?.index())
+        let record = self.0.record();
+        let appended = record.begin(draft.into()).and_then(|waiting| {
+            let limit = Duration::from_millis(APPEND_WAIT_MS_MAX);
+            let outcome = wait::block_on(std::future::poll_fn(|context| waiting.poll(context)), limit);
+            outcome.unwrap_or_else(|| waiting.give_up())
+        });
+        let witnessed = appended.inspect_err(|not| match not.why {
+            // What can never be written is no fault of the disk's.
+            Why::Unfit(_) => {}
+            _ => *self.0.problem() = Some(not.to_string()),
+        })?;
+        Ok(witnessed.index())
+    }
+
+    /// Whether what is appended is kept; if not, why.
+    pub fn sound(&self) -> Result<(), String> {
+        self.0.problem().clone().map_or(Ok(()), Err)
+    }
+
+    /// Opens the record anew after a failure, which ends it: nobody knows what is on the disk. Blocks for the disk.
+    pub fn mend(&self) -> Result<(), OwnError> {
+        if self.sound().is_ok() {
+            return Ok(());
+        }
+        // Each start makes a day key, so that there is none before there is room.
+        let trial = self.0.dirs.wal.with_extension("trial");
+        folder::write_file(&trial, &[0; TRIAL_BYTES], 0o600)?;
+        fs::remove_file(&trial).map_err(folder::at(&trial))?;
+        // A writer that ended has said why, and one that did not has to let go of the files.
+        let _ = wait::block_on(self.0.record().stop(), Duration::from_millis(APPEND_WAIT_MS_MAX));
+        let opened = Record::open(self.0.config.clone())?;
+        *self.0.record.lock().unwrap_or_else(PoisonError::into_inner) = opened;
+        *self.0.problem() = None;
+        Ok(())
     }
 
     /// Hands every entry from `from` on to `each`, in order, those that are not yet published included.
@@ -169,10 +211,18 @@ impl Own {
 }
 
 impl Inner {
+    fn record(&self) -> Record {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn problem(&self) -> MutexGuard<'_, Option<String>> {
+        self.problem.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn stop(&self) {
         let limit = Duration::from_millis(APPEND_WAIT_MS_MAX);
-        if let Some(Err(why)) = wait::block_on(self.record.stop(), limit)
-            && !matches!(why, record::Why::Stopped)
+        if let Some(Err(why)) = wait::block_on(self.record().stop(), limit)
+            && !matches!(why, Why::Stopped)
         {
             eprintln!("the own record: {why}");
         }

@@ -13,9 +13,9 @@ use std::{
 };
 
 use axum::{
-    Json, Router,
+    Extension, Json, Router,
     body::{Body, to_bytes},
-    extract::{Path, State},
+    extract::{Path, RawQuery, State},
     http::{
         HeaderMap, StatusCode,
         header::{CONTENT_LENGTH, CONTENT_TYPE},
@@ -30,7 +30,7 @@ use tlog::{entry::Micros, hash::Hash};
 use tokio::{
     sync::{Mutex, Semaphore, mpsc::Sender},
     task::spawn_blocking,
-    time::timeout,
+    time::{MissedTickBehavior, timeout},
 };
 
 use crate::{
@@ -43,7 +43,7 @@ use crate::{
         Observation,
         feed::{self, Feed, Parts, Seen},
     },
-    door::{Door, Gates},
+    door::{Door, Gate, Gates},
     enrol::{self, EnrolError},
     folder::Folder,
     honey,
@@ -58,6 +58,9 @@ pub const READERS_MAX: usize = 4;
 pub const SMALL_BATCH_BYTES_MAX: usize = 262_144;
 /// How long a posted batch may take to arrive.
 pub const BODY_WAIT_MS_MAX: u64 = 10_000;
+
+/// How often is looked whether what could not be kept can be by now.
+pub const MEND_EVERY_MS: u64 = 500;
 
 /// Media type of a witness's answer that the size is another.
 const SIZE_TYPE: &str = "text/x.tlog.size";
@@ -188,6 +191,7 @@ impl Server {
         tokio::select! {
             () = door.run(everybody, Some(Gates { folder, tls, router }), stop) => {}
             () = brake::expire(brakes) => {}
+            () = mend(monitor.clone()) => {}
             () = brake::stop::run(stopper) => {}
             () = control.serve() => {}
         }
@@ -200,7 +204,12 @@ impl Server {
     }
 }
 
-async fn take_batch(State(shared): State<Shared>, headers: HeaderMap, body: Body) -> Response {
+async fn take_batch(
+    State(shared): State<Shared>,
+    Extension(Gate(gate)): Extension<Gate>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
     let announced = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     let small = announced.is_some_and(|bytes: usize| bytes <= SMALL_BATCH_BYTES_MAX);
     let _reading = match &shared.readers {
@@ -220,7 +229,7 @@ async fn take_batch(State(shared): State<Shared>, headers: HeaderMap, body: Body
     if small {
         // It takes less time than handing it to another thread and back, which every release would wait for.
         let mut monitor = shared.monitor.lock().await;
-        let answer = monitor.submit(&bytes, clock::now());
+        let answer = monitor.submit(&gate, &bytes, clock::now());
         shared.public.keep(&bytes, &answer);
         feed::answered(&shared.told, &bytes, &answer);
         return answer.into_response();
@@ -228,7 +237,7 @@ async fn take_batch(State(shared): State<Shared>, headers: HeaderMap, body: Body
     // Checking is work and storing waits for the disk: with a large batch neither may hold up the network's threads.
     let submitted = spawn_blocking(move || {
         let mut monitor = shared.monitor.blocking_lock();
-        let answer = monitor.submit(&bytes, clock::now());
+        let answer = monitor.submit(&gate, &bytes, clock::now());
         shared.public.keep(&bytes, &answer);
         feed::answered(&shared.told, &bytes, &answer);
         answer
@@ -237,8 +246,42 @@ async fn take_batch(State(shared): State<Shared>, headers: HeaderMap, body: Body
     submitted.map_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response(), IntoResponse::into_response)
 }
 
-async fn state(State(shared): State<Shared>) -> Response {
+/// Keeps what could not be kept, as soon as it can be, until it is dropped.
+async fn mend(monitor: Arc<Mutex<Monitor>>) {
+    let incidents = monitor.lock().await.incidents().clone();
+    let mut looks = tokio::time::interval(Duration::from_millis(MEND_EVERY_MS));
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut last = String::new();
+    loop {
+        looks.tick().await;
+        if incidents.sound().is_ok() && last.is_empty() {
+            continue;
+        }
+        let monitor = monitor.clone();
+        let mended = spawn_blocking(move || monitor.blocking_lock().mend()).await;
+        let problem = match mended {
+            Ok(Err(error)) => error.to_string(),
+            _ => String::new(),
+        };
+        if problem != last {
+            let sound = || "what was found is kept; the monitor cosigns again".to_owned();
+            let failing = format!("nothing is cosigned, because the monitor's own record fails: {problem}");
+            eprintln!("{}", if problem.is_empty() { sound() } else { failing });
+            last = problem;
+        }
+    }
+}
+
+async fn state(
+    State(shared): State<Shared>,
+    Extension(Gate(gate)): Extension<Gate>,
+    RawQuery(asked): RawQuery,
+) -> Response {
     let monitor = shared.monitor.lock().await;
+    let whose = [named(asked.as_deref()), monitor.gate()];
+    if let Some(refused) = whose.into_iter().flatten().find_map(|whose| not_its_own(&gate, whose)) {
+        return refused;
+    }
     Json(json!({ "size": monitor.size(), "policy": monitor.policy() })).into_response()
 }
 
@@ -250,9 +293,25 @@ async fn checkpoint(State(public): State<Public>, Path(hash): Path<String>) -> R
     (StatusCode::NOT_FOUND, "no checkpoint of such a log was cosigned here\n").into_response()
 }
 
-/// The gate's name is in the log of the connection; every gate hears the same.
-async fn heard(State(shared): State<Shared>) -> Response {
-    brake::channel::answer(&shared.brakes)
+/// Every gate hears the same, and none in another's name.
+async fn heard(
+    State(shared): State<Shared>,
+    Extension(Gate(gate)): Extension<Gate>,
+    RawQuery(asked): RawQuery,
+) -> Response {
+    let refused = named(asked.as_deref()).and_then(|whose| not_its_own(&gate, whose));
+    refused.unwrap_or_else(|| brake::channel::answer(&shared.brakes))
+}
+
+/// In whose name something is asked, where the query says so: `?gate=NAME`. A name needs no escapes (`enrol`).
+fn named(query: Option<&str>) -> Option<&str> {
+    query?.split('&').find_map(|part| part.strip_prefix("gate="))
+}
+
+/// The answer to a gate that asks for what is another's.
+fn not_its_own(gate: &str, whose: &str) -> Option<Response> {
+    let why = || format!("by its certificate this is gate {gate:?}, which gets nothing of gate {whose:?}\n");
+    (gate != whose).then(|| (StatusCode::FORBIDDEN, why()).into_response())
 }
 
 impl IntoResponse for Answer {

@@ -3,22 +3,23 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on may end")]
 
 mod lab;
+#[path = "lab/running.rs"]
+mod running;
 
 use std::{
     fs,
-    io::{BufRead, BufReader},
     os::unix::fs::PermissionsExt,
     path::Path,
-    process::{Child, Command, Output, Stdio},
+    process::{Command, Output},
     sync::Arc,
     thread::sleep,
     time::Duration,
 };
 
-use lab::client::{self, Stream};
+use lab::client;
 use lab::{AOIFE, CLEARED, Lab, Sealed, signed_bundle};
 use monitor::{clock, monitor::Monitor};
-use rustix::process::{Pid, Signal, kill_process};
+use running::Running;
 use rustls::ClientConfig;
 use serde_json::Value;
 use tlog::entry::CountState;
@@ -34,66 +35,6 @@ fn said(args: &[&str]) -> (i32, String) {
     let output = program(args);
     let text = [output.stdout, output.stderr].concat();
     (output.status.code().unwrap(), String::from_utf8(text).unwrap())
-}
-
-struct Running {
-    child: Child,
-    url: String,
-    /// The gate's.
-    tls: Arc<ClientConfig>,
-}
-
-impl Running {
-    /// Runs the program; `tls` is a gate's that is enrolled there.
-    fn start(dir: &Path, tls: &Arc<ClientConfig>) -> Running {
-        let mut child = Command::new(PROGRAM)
-            .args(["run", "--json", "--dir", dir.to_str().unwrap()])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-        let ready: Value = serde_json::from_str(&line).unwrap();
-        assert_eq!(ready["ready"], true);
-        let url = ready["url"].as_str().unwrap().trim_start_matches("https://").to_owned();
-        Running { child, url, tls: tls.clone() }
-    }
-
-    fn send(&self, head: &str, body: &[u8]) -> Box<dyn Stream> {
-        let mut stream = client::connect(&self.url, Some(&self.tls));
-        client::send(&mut *stream, head, body).unwrap();
-        stream
-    }
-
-    /// Status and body.
-    fn ask(&self, head: &str, body: &[u8]) -> (u16, String) {
-        let (status, _, body) = client::answer(&mut *self.send(head, body)).unwrap();
-        (status, body)
-    }
-
-    fn post(&self, body: &[u8]) -> (u16, String) {
-        self.ask("POST /batch", body)
-    }
-
-    fn size(&self) -> u64 {
-        let (status, body) = self.ask("GET /state", b"");
-        assert_eq!(status, 200);
-        serde_json::from_str::<Value>(&body).unwrap()["size"].as_u64().unwrap()
-    }
-
-    fn stop(mut self) -> i32 {
-        let pid = Pid::from_child(&self.child);
-        kill_process(pid, Signal::TERM).unwrap();
-        self.child.wait().unwrap().code().unwrap()
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 /// A lab at this moment whose monitor is left to the program.
@@ -278,7 +219,10 @@ fn who_is_let_in() {
     let nobody = client::nobody(&folder);
     for (who, tls, path, expected) in [
         ("a gate", Some(&gate), "GET /state", Some(200)),
-        ("another gate", Some(&other), "GET /state", Some(200)),
+        ("a gate, by its name", Some(&gate), "GET /state?gate=gate-1", Some(200)),
+        ("a gate, in another's name", Some(&gate), "GET /state?gate=gate-2", Some(403)),
+        ("a gate, in another's name", Some(&gate), "GET /brakes?gate=gate-2", Some(403)),
+        ("a gate that does not write this log", Some(&other), "GET /state", Some(403)),
         ("a gate", Some(&gate), "POST /add-checkpoint", Some(404)),
         ("nobody, in TLS", Some(&nobody), "GET /state", None),
         ("another monitor's gate", Some(&stranger), "GET /state", None),
@@ -297,6 +241,29 @@ fn who_is_let_in() {
     let note = tlog::note::SignedNote::parse(client::answer(&mut *stream).unwrap().2).unwrap();
     let keys = [lab.made.witness.parse().unwrap(), lab.made.redecided.parse().unwrap()];
     assert_eq!(note.verify(&keys).unwrap().len(), 2);
+    // Nor does a gate post what another writes, or ask what became of it.
+    let from_other = |body: &[u8]| {
+        let mut stream = client::connect(&monitor.url, Some(&other));
+        client::send(&mut *stream, "POST /batch", body).unwrap();
+        client::answer(&mut *stream).unwrap()
+    };
+    lab.gate.tree = lab.gate.tree_with(&items);
+    let stopping = lab.gate.stop();
+    let stopping = [lab.gate.seal(stopping)];
+    let mut own = lab.gate.stop();
+    own.entry.gate = "gate-2".to_owned();
+    let own = [lab.gate.seal(own)];
+    for (what, items, says) in [
+        ("another's entry", &stopping[..], "by its certificate"),
+        ("a heartbeat", &[], "by its certificate"),
+        ("its own entry", &own, "writes into the log of"),
+    ] {
+        let (status, _, answer) = from_other(&lab.gate.batch(items));
+        assert!(status == 422 && answer.contains(says), "{what}: {status} {answer}");
+    }
+    let (code, listed) = said(&["incidents", "list", "--json", "--dir", &dir]);
+    assert!(code == 0 && listed.contains("decision-mismatch"), "{listed}");
+    assert_eq!(monitor.post(&lab.gate.batch(&stopping)).0, 200);
     // Whose certificate is taken out is shut out, at the next connection.
     fs::remove_file(folder.gates().join("gate-2.pem")).unwrap();
     assert_eq!((ask(Some(&other), "GET /state"), ask(Some(&gate), "GET /state")), (None, Some(200)));

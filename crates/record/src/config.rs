@@ -17,6 +17,7 @@ use crate::wal::WalError;
 pub type Clock = Arc<dyn Fn() -> Micros + Send + Sync>;
 
 /// What a record is opened with.
+#[derive(Clone)]
 pub struct Config {
     /// The log's origin, in its checkpoints.
     pub origin: String,

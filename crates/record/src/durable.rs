@@ -6,6 +6,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use crate::steps::{Step, Steps};
+
 /// Threads that sync files at once.
 const SYNC_THREADS_MAX: usize = 8;
 /// Fewer files than this are not worth a thread.
@@ -69,17 +71,20 @@ pub(crate) fn remove(path: &Path) -> io::Result<()> {
 }
 
 /// Overwrites a file and removes it. What a file system or a disk keeps of the old bytes elsewhere is out of reach. After
-/// a crash, [`finish_destroying`] goes on.
-pub(crate) fn destroy(path: &Path) -> io::Result<()> {
+/// a failure it can be done again; after a crash, [`finish_destroying`] goes on.
+pub(crate) fn destroy(path: &Path, steps: &Steps) -> io::Result<()> {
     let mut gone = path.as_os_str().to_owned();
     gone.push(DESTROYING);
     let gone = PathBuf::from(gone);
     match fs::rename(path, &gone) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        // An earlier attempt may have come this far.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         renamed => renamed?,
     }
-    overwrite(&gone)?;
-    remove(&gone)?;
+    if gone.try_exists()? {
+        steps.run(Step::KeyOverwritten, || overwrite(&gone))?;
+        steps.run(Step::KeyRemoved, || remove(&gone))?;
+    }
     path.parent().map_or(Ok(()), sync_dir)
 }
 

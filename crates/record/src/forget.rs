@@ -29,6 +29,7 @@ use crate::config::{Clock, Config};
 use crate::draft::NotWitnessed;
 use crate::handle::Record;
 use crate::show::{Reading, ShowError};
+use crate::steps::{Step, Steps, When};
 use crate::ticket::Ticket;
 use crate::writer::Job;
 use crate::{durable, keys, wal};
@@ -48,6 +49,7 @@ pub(crate) struct Places {
     pub(crate) details_dir: PathBuf,
     pub(crate) wal_dir: PathBuf,
     pub(crate) clock: Clock,
+    pub(crate) steps: Steps,
 }
 
 /// A key that was destroyed.
@@ -244,10 +246,12 @@ impl Record {
             tokio::time::sleep(Duration::from_millis(LOOK_EVERY_MS)).await;
         }
         let path = keys::path_of(&places.keys_dir, id);
-        durable::destroy(&path).map_err(io(&path))?;
+        durable::destroy(&path, &places.steps).map_err(io(&path))?;
         let time = (places.clock)().to_string();
         let gone = Gone { key: id.to_owned(), entry, time };
+        places.steps.check(Step::KeyForgotten, When::Before).map_err(io(&path))?;
         places.write(id, DONE, &gone)?;
+        places.steps.check(Step::KeyForgotten, When::After).map_err(io(&path))?;
         let begun = places.path(id, BEGUN);
         durable::remove(&begun).map_err(io(&begun))?;
         self.shared.set_forgetting(!places.ids(BEGUN)?.is_empty());
@@ -256,13 +260,14 @@ impl Record {
 }
 
 impl Places {
-    pub(crate) fn of(config: &Config) -> Self {
+    pub(crate) fn of(config: &Config, steps: Steps) -> Self {
         Self {
             keys_dir: config.keys_dir.clone(),
             record_dir: config.record_dir.clone(),
             details_dir: config.details_dir.clone(),
             wal_dir: config.wal_dir.clone(),
             clock: config.clock.clone(),
+            steps,
         }
     }
 

@@ -45,7 +45,7 @@ pub(crate) fn open(config: Config, steps: Steps) -> Result<Record, OpenError> {
     let keys = Keys::open(&config.keys_dir, &config.recipients, steps.clone())?;
     let edge = load_published(&config)?;
     let published = edge.size();
-    let (places, history) = (Arc::new(Places::of(&config)), History::of(&config));
+    let (places, history) = (Arc::new(Places::of(&config, steps.clone())), History::of(&config));
     let staged = unpublished(staged, published)?;
     let time = newest_time(&staged, &history, published)
         .map_err(|error| published_error(&config.record_dir, &error))?;

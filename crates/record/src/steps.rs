@@ -29,10 +29,17 @@ pub(crate) enum Step {
     PartialsRemoved,
     /// A segment whose entries are all published is removed.
     SegmentRemoved,
+    /// The wrapped key of a day that is forgotten is overwritten.
+    KeyOverwritten,
+    /// The same is removed.
+    KeyRemoved,
+    /// It is written down that the key was destroyed.
+    KeyForgotten,
 }
 
 #[cfg(test)]
 impl Step {
+    /// Those of every commit and publication.
     pub(crate) const ALL: [Self; 11] = [
         Self::KeyStored,
         Self::SegmentMade,
@@ -46,6 +53,9 @@ impl Step {
         Self::PartialsRemoved,
         Self::SegmentRemoved,
     ];
+
+    /// Those of forgetting a day alone.
+    pub(crate) const FORGETTING: [Self; 3] = [Self::KeyOverwritten, Self::KeyRemoved, Self::KeyForgotten];
 }
 
 /// Asked before and after each step of a test whether it fails there.

@@ -144,7 +144,8 @@ pub(crate) fn remove_published(dir: &Path, published: u64, destroy: bool, steps:
     let segments = segments(dir)?;
     let nexts = segments.iter().skip(1).map(|(first, _)| *first);
     for ((_, path), _) in segments.iter().zip(nexts).take_while(|(_, next)| *next <= published) {
-        let remove = || if destroy { durable::destroy(path) } else { durable::remove(path) };
+        let remove =
+            || if destroy { durable::destroy(path, &Steps::default()) } else { durable::remove(path) };
         steps.run(Step::SegmentRemoved, remove)?;
     }
     Ok(())

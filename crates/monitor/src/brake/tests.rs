@@ -48,12 +48,16 @@ fn orders_end_by_the_monitors_time_and_survive_its_restart() {
     let brakes = Brakes::open(&folder, Rules::default(), None, START).unwrap();
     let eve = brakes.apply(wish("eve"), START).unwrap();
     brakes.apply(Wish { for_us: 3 * HOUR_US, ..wish("mallory") }, START).unwrap();
-    brakes.obeyed(&eve.id);
+    brakes.obeyed(&[eve.id.clone(), "00f1e2d3c4b5a697".to_owned()]).unwrap();
     let again = Brakes::open(&folder, Rules::default(), None, START).unwrap();
     assert_eq!(stopped(&again), ["eve", "mallory"]);
+    // What the gate carried out is known, and of nothing else that it did.
+    let obeyed: Vec<_> = again.state().obeyed.iter().cloned().collect();
+    assert_eq!(obeyed, [eve.id.as_str()]);
     assert!(again.state().force.sequence() > brakes.state().force.sequence());
     again.expire(later(1)).unwrap();
     assert_eq!(stopped(&again), ["mallory"]);
+    assert!(!again.is_obeyed(&eve.id));
     assert!(matches!(again.lift(&eve.id, "b".into(), "ada".into(), later(1)), Err(BrakesError::Unknown(_))));
     let subject = |principal| Subject { session: None, principal, gate: "gate" };
     assert!(again.stops(subject("mallory")).is_some() && again.stops(subject("eve")).is_none());

@@ -1,7 +1,7 @@
 //! `trefoil-monitor check`: the folder and the whole copy, offline.
 
 use monitor::{
-    clock,
+    clock, control,
     copy::CopyError,
     monitor::{Monitor, StartError},
     own::OwnError,
@@ -24,6 +24,12 @@ pub fn check(arguments: Arguments) -> Outcome {
 
 fn try_check(arguments: &Arguments) -> Result<Outcome, Outcome> {
     let folder = arguments.dir.folder()?;
+    // A disk that is full is a matter of the monitor that runs; what is on it may be whole.
+    match control::ask_running(&folder, &control::Ask::Sound).map_err(Outcome::unknown)? {
+        Some(control::Answer::Not(why)) => return Err(Outcome::Not(why)),
+        Some(control::Answer::Unknown(why)) => return Err(Outcome::Unknown(why)),
+        Some(control::Answer::Told(_)) | None => {}
+    }
     Ok(match Monitor::check(&folder, clock::now()) {
         Ok(checked) => Outcome::done(
             format!(

@@ -115,7 +115,7 @@ fn status(text: &str) -> Result<Status, String> {
 
 pub fn incidents(arguments: Arguments) -> Outcome {
     either(match arguments.what {
-        What::List { dir, state } => asked(&dir, desk::Ask::List { state }).map(|told| lines(&told)),
+        What::List { dir, state } => list(&dir, state),
         What::Show { dir, id, receipts } => show(&dir, id, receipts.as_deref()),
         What::Ack { dir, id, by } => asked(&dir, desk::Ask::Ack { id, by }).map(one),
         What::Close { dir, id, by, because } => asked(&dir, desk::Ask::Close { id, by, because }).map(one),
@@ -136,6 +136,14 @@ fn asked(dir: &Dir, ask: desk::Ask) -> Result<Told, Outcome> {
 
 fn one(told: Told) -> Outcome {
     Outcome::done(told.text, told.json)
+}
+
+fn list(dir: &Dir, state: Option<Status>) -> Result<Outcome, Outcome> {
+    if dir.folder()?.witness_config().exists() {
+        let text = "a witness judges nothing, so that it has no incidents".to_owned();
+        return Ok(Outcome::Lines { text, json: String::new() });
+    }
+    asked(dir, desk::Ask::List { state }).map(|told| lines(&told))
 }
 
 /// JSON as one line for each, which is easier for programs than a list.

@@ -28,7 +28,7 @@ use super::{Dir, Outcome, either};
 pub struct Arguments {
     #[command(flatten)]
     dir: Dir,
-    /// Be a witness and nothing else; its folder was made without a policy bundle.
+    /// Be a witness and nothing else. A folder that was made without a policy bundle is a witness's in any case.
     #[arg(long)]
     witness_only: bool,
 }
@@ -41,21 +41,17 @@ fn try_run(arguments: &Arguments, json: bool) -> Result<Outcome, Outcome> {
     let folder = arguments.dir.folder()?;
     let (full, witness) = (folder.config().exists(), folder.witness_config().exists());
     let runtime = Builder::new_multi_thread().enable_all().build().map_err(Outcome::unknown)?;
-    match arguments.witness_only {
-        true if full => {
-            // Its witness key speaks for the log that it follows; it must not get ahead of the copy.
-            return Err(Outcome::unknown(
-                "this is a monitor's folder; make one for a witness with `trefoil-monitor init --name`",
-            ));
-        }
-        false if witness => {
-            return Err(Outcome::unknown("this is a witness's folder; run it with --witness-only"));
-        }
-        true => runtime.block_on(serve_witness(&folder, json))?,
-        false => {
-            let monitor = Monitor::open(&folder, clock::now()).map_err(Outcome::unknown)?;
-            runtime.block_on(serve(&folder, monitor, json))?
-        }
+    if full && arguments.witness_only {
+        // Its witness key speaks for the log that it follows; it must not get ahead of the copy.
+        return Err(Outcome::unknown(
+            "this is a monitor's folder; make one for a witness with `trefoil-monitor init --name`",
+        ));
+    }
+    if witness || arguments.witness_only {
+        runtime.block_on(serve_witness(&folder, json))?;
+    } else {
+        let monitor = Monitor::open(&folder, clock::now()).map_err(Outcome::unknown)?;
+        runtime.block_on(serve(&folder, monitor, json))?;
     }
     Ok(Outcome::done("stopped", json!({ "stopped": true })))
 }

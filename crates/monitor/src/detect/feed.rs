@@ -31,7 +31,7 @@ use crate::{
     copy::{self, Position, read_mark},
     folder::{self, Folder},
     forget::Wrapped,
-    incident::Incidents,
+    incident::{Incidents, probes::Probes},
     monitor::{Answer, Monitor, StartError},
     snapshot::{Sections, Snapshot},
 };
@@ -108,11 +108,13 @@ struct Saved {
     policies: usize,
     subject_key: Option<String>,
     detectors: Detectors,
+    probes: Probes,
 }
 
 struct Thread {
     parts: Parts,
     detectors: Detectors,
+    probes: Probes,
     subject_key: Option<String>,
     planted_at: i64,
     saved: u64,
@@ -170,7 +172,7 @@ impl Thread {
             None
         });
         let mut detectors = Detectors::new(parts.thresholds.clone());
-        let mut subject_key = None;
+        let (mut subject_key, mut probes) = (None, Probes::default());
         if let Some((snapshot, saved)) =
             read.and_then(|snapshot| Some((snapshot.clone(), snapshot.sections.get_json::<Saved>(SECTION)?)))
         {
@@ -178,12 +180,13 @@ impl Thread {
             (reader.position, reader.size, reader.policies) =
                 (snapshot.position, snapshot.size, saved.policies);
             subject_key = saved.subject_key;
-            detectors = saved.detectors;
+            (detectors, probes) = (saved.detectors, saved.probes);
             detectors.set_limits(parts.thresholds.clone());
         }
         let (saved, gate) = (parts.reader.size, Arc::from(""));
         let resumed = saved > 0;
-        Thread { parts, detectors, subject_key, planted_at: 0, saved, gate, heard, failed: None, resumed }
+        let (planted_at, failed) = (0, None);
+        Thread { parts, detectors, probes, subject_key, planted_at, saved, gate, heard, failed, resumed }
     }
 
     /// Reads what is new in the copy.
@@ -198,6 +201,7 @@ impl Thread {
             }
             self.resumed = false;
         }
+        self.settle(now);
         self.heard.store(now.0, Ordering::Release);
         if self.parts.reader.size.saturating_sub(self.saved) >= SAVE_ENTRIES {
             self.save();
@@ -210,6 +214,7 @@ impl Thread {
             eprintln!("the detectors read the whole copy: {why}");
             self.resumed = false;
             self.detectors = Detectors::new(self.parts.thresholds.clone());
+            self.probes = Probes::default();
             let reader = &mut self.parts.reader;
             (reader.position, reader.size, reader.policies) = (Position::default(), 0, 0);
         } else if self.failed.as_ref() != Some(&why) {
@@ -220,13 +225,18 @@ impl Thread {
     }
 
     fn read(&mut self, dir: &std::path::Path) -> Result<(), String> {
-        let Thread { parts, detectors, subject_key, gate, planted_at, .. } = self;
+        let Thread { parts, detectors, probes, subject_key, gate, planted_at, .. } = self;
         let Parts { reader, incidents, brakes, planted, beside, .. } = parts;
         let show = |o: &Observation| {
-            if let What::Started { subject_key: key } = &o.what {
-                *subject_key = key.clone();
-                *planted_at = 0;
-                detectors.set_honey(key.as_deref().map(&**planted).unwrap_or_default());
+            match &o.what {
+                What::Started { subject_key: key } => {
+                    *subject_key = key.clone();
+                    *planted_at = 0;
+                    detectors.set_honey(key.as_deref().map(&**planted).unwrap_or_default());
+                }
+                What::Committed(commitments) => probes.committed(o.index, commitments.clone()),
+                What::Revealed(said) => probes.revealed(o.index, said.as_ref().clone()),
+                _ => {}
             }
             if **gate != *o.gate {
                 *gate = o.gate.clone();
@@ -237,6 +247,13 @@ impl Thread {
             }
         };
         copy::verify(dir, &mut Reading { reader, show }).map_err(|e| e.to_string())
+    }
+
+    /// Closes what probes explain.
+    fn settle(&mut self, now: Micros) {
+        let Parts { reader, incidents, .. } = &mut self.parts;
+        // What cannot be kept is tried again at the next look; that it cannot be, whoever serves says.
+        let _ = self.probes.settle(incidents, &mut |entry, blob| reader.open_beside(entry, blob), now);
     }
 
     /// What was planted since the last time.
@@ -266,13 +283,18 @@ impl Thread {
 
     /// Writes the state down; without it the next start reads the whole copy.
     fn save(&mut self) {
+        // What was found and is not kept yet must be found again after a crash.
+        if self.parts.incidents.sound().is_err() {
+            return;
+        }
         let Reader { position, size, policies, identity, .. } = &self.parts.reader;
         self.saved = *size;
         let detectors = std::mem::replace(&mut self.detectors, Detectors::new(self.parts.thresholds.clone()));
-        let saved = Saved { policies: *policies, subject_key: self.subject_key.clone(), detectors };
+        let probes = std::mem::take(&mut self.probes);
+        let saved = Saved { policies: *policies, subject_key: self.subject_key.clone(), detectors, probes };
         let mut sections = Sections::default();
         sections.put_json(SECTION, &saved);
-        self.detectors = saved.detectors;
+        (self.detectors, self.probes) = (saved.detectors, saved.probes);
         let snapshot = Snapshot { size: *size, root: Hash::of(b""), position: *position, sections };
         if let Err(why) = snapshot.write(&path(&self.parts.folder), identity) {
             eprintln!("the detectors' state was not written: {why}");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use tlog::{
-    detail::{Stage, Statement},
+    detail::{ProbesRevealed, Stage, Statement},
     entry::{CountState, Micros},
 };
 
@@ -62,6 +62,10 @@ pub enum What {
         rows: u64,
         bytes: u64,
     },
+    /// The gate committed to probes.
+    Committed(Vec<String>),
+    /// The gate revealed probes.
+    Revealed(Box<ProbesRevealed>),
     /// The monitor took over a policy bundle: the first, or one after another.
     Policy(Box<Succession>),
     /// The gate posted what the monitor would not have decided; nothing of that batch was cosigned.

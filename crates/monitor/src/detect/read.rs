@@ -6,7 +6,9 @@ use std::{collections::HashMap, sync::Arc};
 use policy::{Bundle, PrincipalKind};
 use serde::{Serialize, de::DeserializeOwned};
 use tlog::{
-    detail::{self, Cut, DayKey, GateStart, Refused, Released, SessionClose, SessionOpen, Written},
+    detail::{
+        self, Cut, DayKey, GateStart, ProbesCommitted, Refused, Released, SessionClose, SessionOpen, Written,
+    },
     entry::{Entry, Kind, Micros},
 };
 
@@ -136,6 +138,8 @@ impl Reader {
                 What::Wrote { statements: u64::try_from(written.statements.len()).unwrap_or(u64::MAX) }
             }
             Kind::AccessCut => What::Cut { limit: self.open::<Cut>(entry, item)?.limit },
+            Kind::ProbeCommitted => What::Committed(self.open::<ProbesCommitted>(entry, item)?.probes),
+            Kind::ProbeRevealed => What::Revealed(Box::new(self.open(entry, item)?)),
             Kind::KeyForgotten => {
                 self.keys.remove(entry.key.as_deref()?);
                 What::Other
@@ -163,6 +167,16 @@ impl Reader {
             site: said.site,
             role: said.role,
         }
+    }
+
+    /// Opens a detail that is not in the copy, and answers the commitment that it fits.
+    pub fn open_beside<T: DeserializeOwned + Serialize>(
+        &mut self,
+        entry: &Entry,
+        blob: &[u8],
+    ) -> Option<(T, [u8; 32])> {
+        let key = self.key(entry.key.as_deref()?)?;
+        detail::open_as(&key, blob).ok()
     }
 
     fn open<T: DeserializeOwned + Serialize>(&mut self, entry: &Entry, item: Item<'_>) -> Option<T> {

@@ -212,7 +212,7 @@ fn taken(incident: &Incident) -> Vec<String> {
             Change::Reported { .. } => {
                 taken.push(format!("{}: an earlier notification was written.", step.time))
             }
-            Change::Evidence { .. } | Change::Closed { .. } => {}
+            Change::Evidence { .. } | Change::Probed { .. } | Change::Closed { .. } => {}
         }
     }
     taken

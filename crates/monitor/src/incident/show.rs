@@ -46,6 +46,9 @@ fn step(step: &Step) -> Value {
         Change::Evidence { evidence, .. } => {
             json!({ "to": "evidence", "entry": index, "time": time, "evidence": evidence })
         }
+        Change::Probed { entry, revealed } => {
+            json!({ "to": "probed", "entry": index, "time": time, "refused": entry, "revealed": revealed })
+        }
         Change::Acknowledged { by } => {
             json!({ "to": "acknowledged", "entry": index, "time": time, "by": by })
         }
@@ -107,6 +110,9 @@ pub fn text(incident: &Incident, now: Micros) -> String {
     for step in &incident.steps {
         let said = match &step.change {
             Change::Evidence { evidence, .. } => format!("{} entries more", evidence.len()),
+            Change::Probed { revealed, .. } => {
+                format!("a refused entry was a probe, which entry {revealed} reveals")
+            }
             Change::Acknowledged { by } => format!("acknowledged by {by}"),
             Change::Reported { by: Some(by), .. } => format!("reported by {by}"),
             Change::Reported { by: None, .. } => "reported".to_owned(),

@@ -8,6 +8,7 @@ use thiserror::Error;
 use tlog::{
     detail::{About, Change, Exhibit, IncidentChanged, IncidentOpened, Reason, Severity},
     entry::Micros,
+    hash::leaf_hash,
 };
 
 /// Hours from finding an incident to the report that the law asks for (GDPR, Article 33).
@@ -68,7 +69,7 @@ impl Status {
     fn after(self, change: &Change) -> Option<Status> {
         match (self, change) {
             (Status::Closed, _) => None,
-            (status, Change::Evidence { .. }) => Some(status),
+            (status, Change::Evidence { .. } | Change::Probed { .. }) => Some(status),
             (Status::Open, Change::Acknowledged { .. }) => Some(Status::Acknowledged),
             (Status::Acknowledged | Status::Reported, Change::Acknowledged { .. }) => None,
             // What becomes known later is reported in a further notification.
@@ -180,6 +181,26 @@ impl Incident {
         self.opened.exhibit.iter().chain(later)
     }
 
+    /// Whether it is known of the refused entry of this leaf hash, in hexadecimal, that it was a probe.
+    pub fn is_probe(&self, entry: &str) -> bool {
+        self.steps
+            .iter()
+            .any(|step| matches!(&step.change, Change::Probed { entry: known, .. } if known == entry))
+    }
+
+    /// Whether it is known of all that led to it that it was a probe. What has no refused entry to show was none.
+    pub fn is_all_probes(&self) -> bool {
+        let later = self.steps.iter().filter_map(|step| match &step.change {
+            Change::Evidence { exhibit, .. } => Some(exhibit),
+            _ => None,
+        });
+        let is_probe = |exhibit: &Option<Exhibit>| {
+            let entry = exhibit.as_ref().and_then(|exhibit| exhibit.entry.as_ref());
+            entry.is_some_and(|entry| self.is_probe(&leaf_hash(entry.as_bytes()).to_hex()))
+        };
+        std::iter::once(&self.opened.exhibit).chain(later).all(is_probe)
+    }
+
     /// Whether the authority should have heard and has not.
     pub fn is_overdue(&self, now: Micros) -> bool {
         self.status < Status::Reported && now > self.due_at
@@ -217,6 +238,7 @@ fn signed(note: &str) -> &str {
 fn wanted(change: &Change) -> &'static str {
     match change {
         Change::Evidence { .. } => "given evidence",
+        Change::Probed { .. } => "explained by a probe",
         Change::Acknowledged { .. } => "acknowledged",
         Change::Reported { .. } => "reported",
         Change::Closed { .. } => "closed",
@@ -261,6 +283,15 @@ impl Store {
     pub fn event(&self, from: u64) -> Option<(u64, Incident)> {
         let (index, id) = self.entries.range(from..).next()?;
         Some((*index, self.incidents.get(id)?.as_of(*index)))
+    }
+
+    /// Ids of the incidents that are not closed and keep a refused entry of this line.
+    pub fn shown_by(&self, line: &str) -> Vec<String> {
+        let shows = |incident: &&Incident| {
+            incident.status != Status::Closed
+                && incident.exhibits().any(|exhibit| exhibit.entry.as_deref() == Some(line))
+        };
+        self.iter().filter(shows).map(|incident| incident.opened.id.clone()).collect()
     }
 
     /// What to append for a finding.
@@ -310,7 +341,7 @@ impl Store {
             Change::Acknowledged { by } => said("--by", by)?,
             Change::Closed { by, because } => said("--by", by).and_then(|()| said("--because", because))?,
             Change::Reported { by, .. } => by.as_ref().map_or(Ok(()), |by| said("--by", by))?,
-            Change::Evidence { .. } => {}
+            Change::Evidence { .. } | Change::Probed { .. } => {}
         }
         let status = self.get(id)?.status;
         let id = id.to_owned();

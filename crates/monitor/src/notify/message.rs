@@ -31,6 +31,7 @@ pub struct Message {
 pub enum Event {
     Opened,
     Evidence,
+    Probed,
     Acknowledged,
     Reported,
     Closed,
@@ -41,6 +42,7 @@ impl Event {
         match self {
             Event::Opened => "opened",
             Event::Evidence => "evidence",
+            Event::Probed => "probed",
             Event::Acknowledged => "acknowledged",
             Event::Reported => "reported",
             Event::Closed => "closed",
@@ -56,6 +58,7 @@ impl Message {
             Some(step) => {
                 let event = match &step.change {
                     Change::Evidence { .. } => Event::Evidence,
+                    Change::Probed { .. } => Event::Probed,
                     Change::Acknowledged { .. } => Event::Acknowledged,
                     Change::Reported { .. } => Event::Reported,
                     Change::Closed { .. } => Event::Closed,

@@ -19,7 +19,7 @@ pub fn finding(message: &Message) -> Value {
     let opened = &incident.opened;
     let (activity, activity_name) = match message.event {
         Event::Opened => (1, "Create"),
-        Event::Evidence | Event::Acknowledged | Event::Reported => (2, "Update"),
+        Event::Evidence | Event::Probed | Event::Acknowledged | Event::Reported => (2, "Update"),
         Event::Closed => (3, "Close"),
     };
     let (severity, severity_name) = severity(incident.severity);

@@ -118,7 +118,7 @@ pub const CASES: &[Case] = &[
         "another gate's name",
         |s| s.forged_release(|e, _| e.gate = "gate-2".to_owned()),
         "unexpected",
-        "writes into the log of gate",
+        "gate \"gate-1\", by its certificate, posts what gate \"gate-2\" writes",
     ),
     ("not an entry", |_| vec![(b"{\"v\":1}".to_vec(), None)], "malformed", "not an entry"),
     (

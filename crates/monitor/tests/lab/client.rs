@@ -19,13 +19,19 @@ impl<T: Read + Write + Send> Stream for T {}
 
 /// Enrols a gate with a new key.
 pub fn enrolled(folder: &Folder, gate: &str) -> Arc<ClientConfig> {
+    let (certificate, key) = enrolled_pem(folder, gate);
+    with(folder, &certificate, &key)
+}
+
+/// As [`enrolled`]: the certificate and the key, in PEM.
+pub fn enrolled_pem(folder: &Folder, gate: &str) -> (String, String) {
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, gate);
     let request = params.serialize_request(&key).unwrap().pem().unwrap();
     let certificate = enrol::enrol(folder, gate, &request, clock::now()).unwrap();
-    with(folder, &certificate, &key.serialize_pem())
+    (certificate, key.serialize_pem())
 }
 
 /// A client that believes the monitor's authority and shows this certificate.

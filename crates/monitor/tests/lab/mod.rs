@@ -36,6 +36,7 @@ use tlog::{
     tree::Frontier,
 };
 
+pub const GATE: &str = "gate-1";
 pub const ORIGIN: &str = "europe.example/access";
 pub const SECOND: i64 = 1_000_000;
 /// 2026-03-01T12:00:00Z.
@@ -420,7 +421,7 @@ impl Lab {
 
     pub fn submit(&mut self, body: &[u8]) -> Answer {
         let now = self.gate.now;
-        self.monitor().submit(body, now)
+        self.monitor().submit(GATE, body, now)
     }
 
     pub fn post(&mut self, items: &[Sealed]) -> Answer {

@@ -3,10 +3,13 @@
 
 use std::fs;
 
+use tlog::entry::Kind;
+
 use super::fixture::{Fault, Fixture};
+use super::forget::{DAY, a_day_later, is_anywhere, of_session};
 use super::monitor::Mood;
 use crate::steps::{Step, When};
-use crate::{OpenError, WalError, Why};
+use crate::{ForgetError, OpenError, WalError, Why};
 
 /// Enough to fill tiles, so that partial ones are removed.
 const MANY: usize = 300;
@@ -48,6 +51,46 @@ async fn each_step_done_but_reported_lost() {
     for step in Step::ALL {
         println!("{step:?}");
         fail_at(step, When::After).await;
+    }
+}
+
+/// Forgetting a day fails once at this step, and is finished when it is asked for again or at the next start.
+async fn forgetting_fails_at(step: Step, when: When, restarts: bool) {
+    let mut fixture = Fixture::new();
+    let mut record = a_day_later(&mut fixture).await;
+    let _ = record.append(of_session(Kind::SessionClose)).await.unwrap();
+    let keys = ["access", "login"].map(|class| fixture.path(&format!("gate/keys/{DAY}.{class}.age")));
+    let secrets = keys.map(|path| fs::read(path).unwrap().split_off(100));
+    *fixture.fault.lock().unwrap() = Some(Fault::Once(step, when));
+    let failed = record.forget(DAY, None, |_| Some(1)).await.unwrap_err();
+    assert_eq!(*fixture.fault.lock().unwrap(), None, "the step was not reached");
+    assert!(matches!(failed, ForgetError::Io { .. }), "{failed}");
+    let gone = if restarts {
+        let _ = record.stop().await;
+        drop(record);
+        record = fixture.reopen().await;
+        record.finish_forgetting().await.unwrap()
+    } else {
+        record.forget(DAY, None, |_| Some(1)).await.unwrap()
+    };
+    assert_eq!(gone.len(), 2, "{gone:?}");
+    for secret in secrets {
+        assert!(!is_anywhere(&fixture.path("gate"), &secret), "the wrapped key is still there");
+    }
+    assert!(record.forget(DAY, None, |_| Some(1)).await.unwrap_err().to_string().contains("already"));
+    record.stop().await.unwrap();
+    let report = fixture.verify();
+    assert!(report.is_clean(), "{:?}", report.findings);
+    assert_eq!(report.entries_by_kind.get(&Kind::KeyForgotten), Some(&2), "each is recorded once");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_step_of_forgetting_lost_or_done_but_reported_lost() {
+    for (step, when) in Step::FORGETTING.into_iter().flat_map(|s| [(s, When::Before), (s, When::After)]) {
+        for restarts in [false, true] {
+            println!("{step:?} {when:?} {restarts}");
+            forgetting_fails_at(step, when, restarts).await;
+        }
     }
 }
 

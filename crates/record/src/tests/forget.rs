@@ -11,16 +11,16 @@ use super::monitor::Mood;
 use crate::show::ShowError;
 use crate::{Draft, ForgetError, Record};
 
-const DAY: &str = "2026-01-31";
+pub(super) const DAY: &str = "2026-01-31";
 const DAY_MICROS: i64 = 86_400_000_000;
 const SESSION: &str = "0123456789abcdef0123456789abcdef";
 
-fn of_session(kind: Kind) -> Draft {
+pub(super) fn of_session(kind: Kind) -> Draft {
     Draft { session: Some(SESSION.to_owned()), principal: Some("aoife".to_owned()), ..Draft::new(kind) }
 }
 
 /// A record with entries of one day in two classes, on the day after.
-async fn a_day_later(fixture: &mut Fixture) -> Record {
+pub(super) async fn a_day_later(fixture: &mut Fixture) -> Record {
     let record = fixture.open();
     fixture.append_all(&record, 3).await;
     let login = Draft { session: None, ..of_session(Kind::LoginJudged) };
@@ -32,7 +32,7 @@ async fn a_day_later(fixture: &mut Fixture) -> Record {
 }
 
 /// Whether a file of a folder, at any depth, holds these bytes.
-fn is_anywhere(dir: &Path, bytes: &[u8]) -> bool {
+pub(super) fn is_anywhere(dir: &Path, bytes: &[u8]) -> bool {
     fs::read_dir(dir).unwrap().map(|item| item.unwrap().path()).any(|path| {
         if path.is_dir() {
             return is_anywhere(&path, bytes);

@@ -143,6 +143,13 @@ pub enum Change {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         exhibit: Option<Exhibit>,
     },
+    /// A refused entry was a probe: the gate had committed to it, and has revealed it since.
+    Probed {
+        /// Leaf hash of the refused entry, in hexadecimal.
+        entry: String,
+        /// Index of the `probe.revealed`.
+        revealed: u64,
+    },
     /// Somebody looks into it.
     Acknowledged {
         by: String,
