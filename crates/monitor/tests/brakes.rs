@@ -92,6 +92,8 @@ fn what_goes_on_after_a_brake_was_carried_out_is_a_breach() {
         assert_eq!(scene.accept(piece).certificates.is_empty(), another);
         let applied = scene.applied(scene.stopped.order.clone());
         scene.accept(applied);
+        // A monitor that was killed knows it.
+        scene.lab.restart();
 
         let piece = scene.release(&session);
         scene.refuse(piece, GOES_ON);
