@@ -43,6 +43,8 @@ pub struct Asker {
     pub ticket: Option<String>,
     /// The site that it wants and no other, from the startup options.
     pub site: Option<String>,
+    /// The home that it comes to write, from the startup options: it gets the site that holds it, and no other.
+    pub home: Option<String>,
     /// Settings that go on to the site.
     pub settings: Vec<(String, String)>,
 }
@@ -113,14 +115,32 @@ pub async fn admit(gate: &Gate, asker: Asker) -> Result<Admitted, Fault> {
     Err(last.unwrap_or_else(|| Fault::ours("the gate has no site")))
 }
 
-/// The sites that may be tried, in order: all of them, or the one that was asked for.
+/// The sites that may be tried, in order: all of them, or the one that was asked for, or that holds the home.
 fn wanted<'g>(gate: &'g Gate, asker: &Asker) -> Result<&'g [Arc<Stand>], Fault> {
-    let Some(name) = &asker.site else { return Ok(&gate.sites) };
+    let holder = asker.home.as_ref().map(|home| holder(gate, home)).transpose()?;
+    if let (Some(site), Some(holder)) = (&asker.site, &holder)
+        && site != holder
+    {
+        let message = format!("the home is held by site {holder}, and trefoil.site asks for {site}");
+        return Err(Fault::client("22023", message, Some("Leave trefoil.site out.")));
+    }
+    let Some(name) = asker.site.as_ref().or(holder.as_ref()) else { return Ok(&gate.sites) };
     let found = gate.sites.iter().position(|stand| stand.site.name == *name);
     found.and_then(|at| gate.sites.get(at..=at)).ok_or_else(|| {
         let known: Vec<&str> = gate.sites.iter().map(|stand| stand.site.name.as_str()).collect();
         let hint = format!("Set trefoil.site to one of {}, or leave it out.", known.join(", "));
         Fault::client("22023", format!("there is no site \"{name}\" here"), Some(&hint))
+    })
+}
+
+/// The site that holds a home now.
+fn holder(gate: &Gate, home: &str) -> Result<String, Fault> {
+    let homes = gate.homes.borrow();
+    homes.now().of(home).map(|holder| holder.site.clone()).ok_or_else(|| {
+        let known = gate.config.bundle.enclave().sites.iter().map(|site| site.name.as_str());
+        let hint =
+            format!("Set trefoil.home to one of {}, or leave it out.", known.collect::<Vec<_>>().join(", "));
+        Fault::client("22023", format!("there is no home \"{home}\" here"), Some(&hint))
     })
 }
 

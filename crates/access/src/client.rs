@@ -8,6 +8,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Duration, timeout};
 use tokio_rustls::server::TlsStream;
+use wall::names::HOME_SETTING;
 use wire::backend::{self, Report, Severity};
 use wire::startup::{self, STARTUP_BYTES_MAX, Startup};
 use wire::{Violation, options};
@@ -239,6 +240,7 @@ fn asker(session: &startup::Session, origin: Origin) -> Result<Asker, Fault> {
         purpose: None,
         ticket: None,
         site: None,
+        home: None,
         settings: Vec::new(),
     };
     for (name, value) in &session.parameters {
@@ -300,12 +302,17 @@ impl Asker {
             ("trefoil.purpose", value) => self.purpose = value,
             ("trefoil.ticket", value) => self.ticket = value,
             ("trefoil.site", value) => self.site = value,
+            ("trefoil.home", value) => {
+                // The site is told too: what is inserted there without a home is this one's.
+                self.settings.extend(value.iter().map(|home| (HOME_SETTING.to_owned(), home.clone())));
+                self.home = value;
+            }
             (known, Some(value)) if SETTINGS_PASSED.contains(&known) => {
                 self.settings.push((known.to_owned(), value));
             }
             (name, _) => {
                 let message = format!("the option \"{name}\" is not taken at start-up");
-                let hint = "A session takes trefoil.purpose, trefoil.ticket, trefoil.site and harmless settings such as timezone.";
+                let hint = "A session takes trefoil.purpose, trefoil.ticket, trefoil.site, trefoil.home and harmless settings such as timezone.";
                 return Err(Fault::client("22023", message, Some(hint)));
             }
         }

@@ -26,6 +26,8 @@ pub struct Config {
     pub origin: String,
     /// The signed policy bundle.
     pub bundle: policy::Bundle,
+    /// By which the operator signs bundles, and statements about homes.
+    pub bundle_key: VerifierKey,
     /// One listener per office, or one for the proxies before all of them.
     pub listeners: Vec<Listener>,
     /// Connections of one address at once.
@@ -207,6 +209,7 @@ impl Config {
         Ok(Self {
             listeners: listeners(file, raw.listeners, &bundle)?,
             bundle,
+            bundle_key,
             connections_per_address_max: raw.connections_per_address_max,
             workers: raw.workers,
             drift_check_seconds: raw.drift_check_seconds,

@@ -8,19 +8,20 @@ use std::sync::Arc;
 
 use record::{ForgetError, Gone};
 use serde::{Deserialize, Serialize};
-use tlog::detail::ProbesRevealed;
+use tlog::detail::{HomesStated, ProbesRevealed};
+use tlog::entry::Kind;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::time::{Duration, timeout};
 
 use crate::config::Config;
 use crate::gate::Gate;
-use crate::probe;
+use crate::{homes, probe};
 
 /// Name of the socket, in the folder of the one that says how the gate is.
 pub const CONTROL_SOCKET: &str = "control.sock";
 /// The longest order, and how long one may take to arrive.
-const ORDER_BYTES_MAX: u64 = 4_096;
+const ORDER_BYTES_MAX: u64 = 128 * 1_024;
 const ORDER_MS_MAX: u64 = 2_000;
 /// The longest answer that is read, and how long one may take.
 const ANSWER_BYTES_MAX: u64 = 4 << 20;
@@ -36,6 +37,10 @@ pub enum Order {
     CommitProbes { count: usize },
     /// Send what was committed to, and reveal it.
     SendProbes,
+    /// Put the operator's next statement about homes in force.
+    Failover(HomesStated),
+    /// The same, on the way back.
+    Failback(HomesStated),
 }
 
 /// What came of it. The field names are a promise.
@@ -46,6 +51,8 @@ pub enum Answer {
     /// Index of the `probe.committed`.
     Committed(u64),
     Probed(Probed),
+    /// Index of the entry; none where the statement was in force already.
+    Stated(Option<u64>),
     /// It may not be.
     Refused(String),
     /// It may be, and did not happen or not wholly.
@@ -131,10 +138,19 @@ async fn obey(gate: &Gate, order: Order) -> Answer {
             Ok(committed) => Answer::Committed(committed),
             Err(fault) => Answer::Failed(fault.internal),
         },
+        Order::Failover(stated) => state(gate, Kind::SitesFailover, &stated).await,
+        Order::Failback(stated) => state(gate, Kind::SitesFailback, &stated).await,
         Order::SendProbes => match probe::send(gate).await {
             Ok(probed) => Answer::Probed(probed),
             Err(fault) => Answer::Failed(fault.internal),
         },
+    }
+}
+
+async fn state(gate: &Gate, kind: Kind, stated: &HomesStated) -> Answer {
+    match check_monitor(gate).await {
+        Ok(()) => homes::state(gate, kind, stated).await,
+        Err(answer) => answer,
     }
 }
 

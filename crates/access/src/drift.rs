@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use policy::Bundle;
+use policy::{Bundle, Homes};
 use rustls::{ClientConfig, RootCertStore};
 use tlog::detail::SiteStanding;
 use tlog::entry::Kind;
@@ -11,7 +11,8 @@ use tokio::sync::watch;
 use tokio::time::{Duration, sleep, timeout};
 use tokio_postgres::config::SslMode;
 use tokio_postgres_rustls::MakeRustlsConnect;
-use wall::{Drift, Facts};
+pub use wall::Drift;
+use wall::Facts;
 
 use crate::config::{Config, Site};
 use crate::gate::Gate;
@@ -76,6 +77,7 @@ pub enum DriftError {
 /// does and is as policy says; one that differs refuses the start.
 pub async fn check(
     config: &Config,
+    homes: &Homes,
     roots: &Arc<RootCertStore>,
     metering: &Metering,
 ) -> Result<Vec<Stand>, DriftError> {
@@ -87,7 +89,13 @@ pub async fn check(
                 "the secrets hold no password of trefoil_watch; run `trefoil policy apply`".to_owned();
             return Err(DriftError::Site { site: site.name.clone(), problem });
         };
-        match drift_at(site, &config.bundle, roots, password).await {
+        if let Err(why) = in_use(homes, site) {
+            tracing::warn!(site = site.name, why, "site is closed");
+            sites.push(Stand::new(site.clone(), Standing::Closed(why.as_str().into())));
+            problems.push(format!("{}: {why}", site.name));
+            continue;
+        }
+        match drift_at(site, &config.bundle, homes, roots, password).await {
             Ok(found) if found.drift.is_empty() => {
                 for column in &found.unknown_columns {
                     tracing::warn!(
@@ -123,9 +131,12 @@ pub async fn check(
 /// when it is as policy says; until `stop` becomes true.
 pub async fn watch(gate: Arc<Gate>, stand: Arc<Stand>, mut stop: watch::Receiver<bool>) {
     let every = Duration::from_secs(u64::from(gate.config.drift_check_seconds));
+    let mut homes = gate.homes.subscribe();
     loop {
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => return,
+            // Homes moved: what a site should be is another.
+            Ok(()) = homes.changed() => {}
             () = sleep(every) => {}
         }
         let site = stand.site.name.clone();
@@ -156,7 +167,9 @@ pub async fn watch(gate: Arc<Gate>, stand: Arc<Stand>, mut stop: watch::Receiver
 /// Whether a site is as policy says now, or why not.
 async fn look(gate: &Gate, site: &Site) -> Result<(), String> {
     let password = gate.config.secrets.watch.get(&site.name).map(String::as_str).unwrap_or_default();
-    let compare = || drift_at(site, &gate.config.bundle, &gate.roots, password);
+    let homes = gate.homes.borrow().clone();
+    in_use(&homes, site)?;
+    let compare = || drift_at(site, &gate.config.bundle, &homes, &gate.roots, password);
     let found = match compare().await {
         Ok(found) => Ok(found),
         Err(_) => {
@@ -180,14 +193,24 @@ async fn look(gate: &Gate, site: &Site) -> Result<(), String> {
     }
 }
 
-/// Compares one site with a bundle.
+/// Whether anybody is sent to a site at all.
+fn in_use(homes: &Homes, site: &Site) -> Result<(), String> {
+    if homes.is_out(&site.name) {
+        let name = &site.name;
+        return Err(format!("it is out: its home is held elsewhere until `trefoil sites failback {name}`"));
+    }
+    Ok(())
+}
+
+/// Compares one site with a bundle, while homes are held or move as stated.
 pub async fn drift_at(
     site: &Site,
     bundle: &Bundle,
+    homes: &Homes,
     roots: &Arc<RootCertStore>,
     password: &str,
 ) -> Result<SiteDrift, DriftError> {
-    let expected = wall::expected(bundle, &site.name)?;
+    let expected = wall::Expected::of(bundle, homes, &site.name)?;
     let limit = Duration::from_millis(SITE_FACTS_MS_MAX);
     let (live, version, views) = timeout(limit, live(site, bundle, roots, password))
         .await
@@ -196,8 +219,8 @@ pub async fn drift_at(
         .map_err(|problem| DriftError::Site { site: site.name.clone(), problem })?;
     Ok(SiteDrift {
         site: site.name.clone(),
-        drift: wall::compare(&live, &expected),
-        unknown_columns: wall::unknown_columns(&live, &expected),
+        drift: expected.drift(&live),
+        unknown_columns: expected.unknown_columns(&live),
         outdated: outdated(version),
         views,
     })

@@ -4,13 +4,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use policy::Homes;
 use record::Record;
 use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tlog::detail::GateStart;
 use tlog::entry::Kind;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::Duration;
 use tokio_rustls::TlsAcceptor;
 
@@ -22,7 +23,7 @@ use crate::figures::Figures;
 use crate::meter::{Metering, SubjectKey, Usage, UsageError};
 use crate::pool::Pool;
 use crate::standing::Stand;
-use crate::{client, clock, descriptors, drift};
+use crate::{client, clock, descriptors, drift, homes};
 
 /// What all sessions share.
 pub struct Gate {
@@ -36,6 +37,8 @@ pub struct Gate {
     pub roots: Arc<RootCertStore>,
     /// The configured sites, nearest first, and which of them are used.
     pub sites: Vec<Arc<Stand>>,
+    /// Which site holds which home, as the operator last signed it.
+    pub homes: watch::Sender<Homes>,
     /// What each address has taken.
     pub attempts: Attempts,
     /// What the gate counts of itself.
@@ -105,7 +108,9 @@ impl Gate {
         let key_text = subject_key.to_hex();
         let metering = Metering::new(subject_key, Usage::open(&config.usage, clock::now)?);
         let brakes = Brakes::open(&config.brakes, &config.name, &config.brake_key)?;
-        let sites = drift::check(&config, &roots, &metering).await?;
+        let held = homes::read_homes(&homes::file(&config), &config.bundle, &config.bundle_key);
+        let held = held.map_err(|error| GateError::File(error.to_string()))?;
+        let sites = drift::check(&config, &held, &roots, &metering).await?;
         let names: Vec<String> = sites.iter().map(|stand| stand.site.name.clone()).collect();
         let hashes: Vec<_> = config.bundle.profiles().iter().map(|profile| profile.hash).collect();
         let pool = Pool::new(hashes.iter(), &names, config.bundle.enclave().sessions_per_profile);
@@ -127,6 +132,7 @@ impl Gate {
             roots,
             pool,
             sites: sites.into_iter().map(Arc::new).collect(),
+            homes: watch::Sender::new(held),
             attempts: Attempts::new(config.connections_per_address_max),
             figures: Arc::default(),
             metering,

@@ -162,6 +162,11 @@ impl Shelf {
         Ok(())
     }
 
+    /// Whether the operator signed a note.
+    pub fn is_signed(&self, note: &SignedNote) -> bool {
+        note.verify(std::slice::from_ref(&self.operator)).is_ok_and(|verified| !verified.is_empty())
+    }
+
     /// The bundle in force.
     pub fn current(&self) -> &Arc<Bundle> {
         &self.current

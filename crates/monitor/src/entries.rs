@@ -80,6 +80,7 @@ impl Examiner<'_, '_> {
             Kind::GateStart => self.gate_start(&subject),
             Kind::GateStop => self.gate_stop(&subject),
             Kind::SitesClosed | Kind::SitesReopened => self.site_standing(&subject),
+            Kind::SitesFailover | Kind::SitesFailback => self.homes_stated(&subject),
             Kind::BrakeApplied => self.brake_applied(&subject),
             Kind::BrakeLifted => self.brake_lifted(&subject),
             Kind::SessionOpen => self.session_open(&subject),
@@ -96,8 +97,6 @@ impl Examiner<'_, '_> {
             Kind::PolicyApplied
             | Kind::DirectoryChanged
             | Kind::LoginResponded
-            | Kind::SitesFailover
-            | Kind::SitesFailback
             | Kind::ResidencyEvidence
             | Kind::MonitorStart
             | Kind::MonitorStop

@@ -76,6 +76,8 @@ pub struct Site {
     pub name: String,
     /// One of the region's.
     pub country: Country,
+    /// Whether a commit here is acknowledged only when a sibling has it too: no failover loses it.
+    pub synchronous: bool,
 }
 
 /// A listener or network, and the country it stands for.
@@ -242,7 +244,7 @@ fn check_sites(raw: Vec<RawSite>, region: &BTreeSet<Country>, found: &mut Proble
             let remedy = "put the site inside, or add the country to `region`";
             found.at(country_at, &format!("sites[{i}].country"), problem, remedy);
         }
-        sites.push(Site { name, country });
+        sites.push(Site { name, country, synchronous: site.synchronous.unwrap_or(false) });
     }
     sites
 }

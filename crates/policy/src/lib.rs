@@ -14,6 +14,7 @@ mod directory;
 mod enclave;
 mod error;
 mod files;
+mod homes;
 mod lint;
 mod names;
 mod permit;
@@ -35,6 +36,7 @@ pub use enclave::{
 };
 pub use error::ConfigError;
 pub use files::{FILE_BYTES_MAX, FILES_MAX, is_bundle_path};
+pub use homes::{HOMES_BYTES_MAX, Holder, Holders, Homes, HomesError};
 pub use names::{Country, IDENTIFIER_BYTES_MAX, NAME_BYTES_MAX, Place, SITE_NAME_BYTES_MAX};
 pub use permit::{
     Answers, Ask, Denial, GroupAnswer, Permit, RULE_MALFORMED_TICKET, RULE_NO_PERMIT, RULE_NOT_PROVISIONED,

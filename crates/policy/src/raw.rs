@@ -57,6 +57,7 @@ pub(crate) struct RawWitness {
 pub(crate) struct RawSite {
     pub(crate) name: Text,
     pub(crate) country: Text,
+    pub(crate) synchronous: Option<bool>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -66,7 +66,7 @@ pub async fn apply(
     let client = cluster.admin().await?;
     let failed = || SitesError::database(site, "read its catalogs");
     let live = facts(&client).await.map_err(failed())?;
-    let drift = wall::compare(&live, &wall::expected(bundle, site)?);
+    let drift = wall::compare(&live, &wall::expected(bundle, &policy::Holders::first(bundle), site)?);
     let present = live_profiles(&client).await.map_err(failed())?;
     let mut stale: Vec<_> =
         bundle.profiles().iter().filter(|profile| !intact(profile, &live, &drift)).collect();

@@ -46,6 +46,8 @@ pub async fn write(
     let mut client = cluster.admin().await?;
     let failed = || SitesError::database(cluster.site(), "take subjects in");
     let transaction = client.transaction().await.map_err(failed())?;
+    // Where commits wait for a sibling, these do too.
+    transaction.batch_execute("SET LOCAL synchronous_commit = on").await.map_err(failed())?;
     // In the catalog's order: subjects come before what refers to them.
     for table in &catalog.tables {
         let Some((columns, json)) = rows.get(&table.name) else { continue };

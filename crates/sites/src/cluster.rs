@@ -18,6 +18,8 @@ use crate::{Host, SitesError, conf, folder};
 const READY_SECS_MAX: u64 = 60;
 /// How long the server of an earlier run may take to end.
 const END_SECS_MAX: u64 = 30;
+/// How long a server may take to say that it is there.
+const ANSWER_SECS_MAX: u64 = 5;
 const POLL: Duration = Duration::from_millis(50);
 
 /// One site's cluster on this machine.
@@ -115,13 +117,42 @@ impl Cluster {
             ("server.key", &server.key),
             ("monitor-ca.pem", monitor_ca),
             ("operator-ca.pem", operator.certificate()),
-            ("postgresql.conf", &conf::postgresql(bundle, self.port, &self.socket)),
+            ("postgresql.conf", &conf::postgresql(bundle, &self.site, self.port, &self.socket)),
             ("pg_hba.conf", &wall::hba::text(bundle, &self.site)),
             ("pg_ident.conf", &conf::ident(&self.host)),
         ] {
             self.host.write_private(&data.join(name), text)?;
         }
         Ok(())
+    }
+
+    /// Lets nobody but the administrator in from the next start on: the site may still think that it writes its home.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn shut_out(&self) -> Result<(), SitesError> {
+        self.host.write_private(&self.data().join("pg_hba.conf"), &wall::hba::text_of_out())
+    }
+
+    /// Lets those in again whom the bundle names.
+    pub(crate) async fn let_in(&self, bundle: &Bundle, client: &Client) -> Result<(), SitesError> {
+        let text = wall::hba::text(bundle, &self.site);
+        self.host.write_private(&self.data().join("pg_hba.conf"), &text)?;
+        let done = client.batch_execute("SELECT pg_reload_conf()").await;
+        done.map_err(SitesError::database(&self.site, "let its siblings in"))
+    }
+
+    /// Keeps a text in a folder of the site's own, which only the servers' user may read.
+    pub(crate) fn keep_file(&self, folder: &str, name: &str, text: &str) -> Result<PathBuf, SitesError> {
+        let folder = self.folder.join(folder);
+        self.host.make_private_folder(&folder)?;
+        let path = folder.join(name);
+        self.host.write_private(&path, text)?;
+        for durable in [&path, &folder] {
+            let synced = fs::File::open(durable).and_then(|file| file.sync_all());
+            synced.map_err(SitesError::file(durable, "synchronise"))?;
+        }
+        Ok(path)
     }
 
     /// Into a folder beside it first: half a cluster is never taken for one.
@@ -189,7 +220,13 @@ impl Cluster {
         Err(SitesError::NotReady { site: self.site.clone(), seconds: READY_SECS_MAX, why })
     }
 
-    /// A connection as the administrator, by Unix socket.
+    /// Whether it answers the administrator now.
+    pub async fn answers(&self) -> bool {
+        let asked = async { self.admin().await.ok()?.simple_query("SELECT 1").await.ok() };
+        tokio::time::timeout(Duration::from_secs(ANSWER_SECS_MAX), asked).await.ok().flatten().is_some()
+    }
+
+    /// A connection as the administrator, by Unix socket. What he changes is the site's own and waits for no sibling.
     ///
     /// # Errors
     /// When the server does not answer or does not know us.
@@ -200,6 +237,7 @@ impl Cluster {
     pub(crate) async fn connect(&self, database: &str) -> Result<Client, SitesError> {
         let mut config = Config::new();
         config.host_path(&self.socket).port(self.port).user(wall::names::ADMIN).dbname(database);
+        config.options("-c synchronous_commit=local");
         let failed = SitesError::database(&self.site, format!("connect to {database}"));
         let (client, connection) = config.connect(NoTls).await.map_err(failed)?;
         // Ends by itself when the client is dropped; what breaks it is told to the client's next call.

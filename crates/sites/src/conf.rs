@@ -14,7 +14,7 @@ const OTHER_CONNECTIONS: usize = 32;
 const COPIES_PER_SIBLING: usize = 4;
 
 /// `postgresql.conf`. Sizes are for several sites on one small machine.
-pub(crate) fn postgresql(bundle: &Bundle, port: u16, socket: &Path) -> String {
+pub(crate) fn postgresql(bundle: &Bundle, site: &str, port: u16, socket: &Path) -> String {
     let enclave = bundle.enclave();
     let pool = usize::from(enclave.sessions_per_profile) * bundle.profiles().len();
     let services = usize::from(SERVICE_CONNECTIONS_MAX) * enclave.services.len();
@@ -48,6 +48,7 @@ pub(crate) fn postgresql(bundle: &Bundle, port: u16, socket: &Path) -> String {
         ("ssl_min_protocol_version", "TLSv1.3".to_owned()),
     ];
     settings.extend(wall::hba::SETTINGS.iter().map(|(name, value)| (*name, (*value).to_owned())));
+    settings.push((wall::hba::SYNCHRONOUS, wall::hba::synchronous(bundle, site)));
     let mut text = "# Written by trefoil before every start.\n".to_owned();
     for (name, value) in settings {
         text.push_str(&format!("{name} = {}\n", wall::names::literal(&value)));

@@ -1,6 +1,6 @@
 //! Reads the facts of a live site. Not here: what they should be, and comparing (`wall`).
 
-use policy::Bundle;
+use policy::{Bundle, Homes};
 use tokio_postgres::{Client, SimpleQueryMessage};
 use wall::{Drift, Facts};
 
@@ -37,17 +37,17 @@ pub async fn facts(client: &Client) -> Result<Facts, tokio_postgres::Error> {
     Ok(facts)
 }
 
-/// Compares a site with the bundle, as the administrator.
+/// Compares a site with the bundle, while homes are held or move as stated, as the administrator.
 ///
 /// # Errors
 /// When the site cannot be read or the bundle cannot be compiled.
-pub async fn check(cluster: &Cluster, bundle: &Bundle) -> Result<Found, SitesError> {
+pub async fn check(cluster: &Cluster, bundle: &Bundle, homes: &Homes) -> Result<Found, SitesError> {
     let client = cluster.admin().await?;
     let live = facts(&client).await.map_err(SitesError::database(cluster.site(), "read its catalogs"))?;
-    let expected = wall::expected(bundle, cluster.site())?;
+    let expected = wall::Expected::of(bundle, homes, cluster.site())?;
     Ok(Found {
         site: cluster.site().to_owned(),
-        drift: wall::compare(&live, &expected),
-        unknown_columns: wall::unknown_columns(&live, &expected),
+        drift: expected.drift(&live),
+        unknown_columns: expected.unknown_columns(&live),
     })
 }

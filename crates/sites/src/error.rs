@@ -58,6 +58,43 @@ pub enum SitesError {
          here and still there; bring the siblings up and they follow by themselves"
     )]
     NotTaken { site: String, siblings: i64, seconds: u64 },
+    /// A home moves already.
+    #[error("a move was begun: {0}; let it finish, or run it again")]
+    MovePending(String),
+    /// The home is not where it would be moved from.
+    #[error("the home {home} is held by {holder}; `trefoil sites failback {home}` brings it back")]
+    HeldElsewhere { home: String, holder: String },
+    /// Whoever takes a home over has to know what every sibling has.
+    #[error(
+        "site {gone} does not answer, and may have rows of {site} that nobody else has; start it first (`trefoil up`)"
+    )]
+    SiblingGone { site: String, gone: String },
+    /// The statement about homes is not in force.
+    #[error("the statement about homes is not recorded: {0}")]
+    NotRecorded(String),
+    /// What is asked for cannot be.
+    #[error("{0}")]
+    NoMove(String),
+    /// A test ended the move here.
+    #[error("ended at the step `{0}`")]
+    Stopped(&'static str),
+    /// The siblings do not have what a site wrote before it stopped.
+    #[error(
+        "site {site}: {siblings} siblings have not taken everything after {seconds} s, and nobody writes its home; see \
+         `trefoil sites status`, and run it again"
+    )]
+    NotCaughtUp { site: String, siblings: i64, seconds: u64 },
+    /// Somebody else has told a site of another holder.
+    #[error(
+        "site {site} was told of another holder of {home} in term {term} or of a later term; somebody else moved it"
+    )]
+    Claimed { site: String, home: String, term: u64 },
+    /// What a site had not shipped cannot be told any more.
+    #[error(
+        "site {site}: its slot {slot} is gone or says what nobody understands, so that what it had committed and not \
+         shipped cannot be told; copy what is wanted of its home by hand, and drop its folder to make it anew"
+    )]
+    Unknowable { site: String, slot: String },
     /// No such pseudonym scope.
     #[error("there is no pseudonym scope `{0}`; `trefoil pseudonyms status` lists them")]
     NoScope(String),

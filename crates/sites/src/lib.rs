@@ -16,6 +16,7 @@ mod folder;
 pub mod host;
 mod load;
 pub mod mesh;
+pub mod moves;
 pub mod people;
 pub mod provision;
 pub mod pseudonyms;
@@ -41,6 +42,8 @@ pub enum Event {
     Loading { subjects: u64, of: u64 },
     /// Tables of siblings that a site has still to copy.
     Copying { site: String, tables_left: i64 },
+    /// A home is about to move on by this step.
+    Moving { home: String, step: &'static str },
     /// A profile is about to be made at a site.
     Applying { site: String, profile: String },
 }

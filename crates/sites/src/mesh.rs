@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use policy::{Bundle, Holders};
 use tokio_postgres::Client;
 use wall::names::{self, DATABASE, literal, quoted};
 
@@ -15,22 +16,23 @@ use crate::{Cluster, Event, SitesError, Watcher};
 const SYNC_SECS_MAX: u64 = 600;
 const POLL: Duration = Duration::from_millis(100);
 
-/// Lets every site follow every other. What is there already stays, unless a sibling has moved to another port.
+/// Lets every site follow every other, but none that is out. What is there already stays, unless a sibling has moved to another port.
 ///
 /// One after the other, and nothing is copied before all are made: making a slot waits for every transaction at the
 /// publisher, and two sites that each make a subscription in a transaction would wait for each other for ever.
 ///
 /// # Errors
 /// When a site refuses or cannot reach a sibling.
-pub async fn join(clusters: &[Cluster]) -> Result<(), SitesError> {
+pub async fn join(bundle: &Bundle, clusters: &[Cluster], holders: &Holders) -> Result<(), SitesError> {
     for subscriber in clusters {
         for publisher in clusters.iter().filter(|sibling| sibling.site() != subscriber.site()) {
-            follow(subscriber, publisher).await?;
+            follow(bundle, subscriber, publisher).await?;
         }
     }
     for subscriber in clusters {
         let client = subscriber.admin().await?;
-        for publisher in clusters.iter().filter(|sibling| sibling.site() != subscriber.site()) {
+        let siblings = clusters.iter().filter(|sibling| sibling.site() != subscriber.site());
+        for publisher in siblings.filter(|sibling| !holders.is_out(sibling.site())) {
             let enable =
                 format!("ALTER SUBSCRIPTION {} ENABLE", quoted(&names::subscription(publisher.site())));
             client
@@ -42,7 +44,7 @@ pub async fn join(clusters: &[Cluster]) -> Result<(), SitesError> {
     Ok(())
 }
 
-async fn follow(subscriber: &Cluster, publisher: &Cluster) -> Result<(), SitesError> {
+async fn follow(bundle: &Bundle, subscriber: &Cluster, publisher: &Cluster) -> Result<(), SitesError> {
     let (here, there) = (subscriber.site(), publisher.site());
     let name = names::subscription(there);
     let failed = || SitesError::database(here, format!("follow {there}"));
@@ -66,14 +68,22 @@ async fn follow(subscriber: &Cluster, publisher: &Cluster) -> Result<(), SitesEr
     } else {
         drop_orphan(&at_publisher, here).await.map_err(SitesError::database(there, "drop a stale slot"))?;
         format!(
-            "CREATE SUBSCRIPTION {} CONNECTION {} PUBLICATION {} WITH (slot_name = {}, binary = true, enabled = false)",
+            "CREATE SUBSCRIPTION {} CONNECTION {} PUBLICATION {} WITH (slot_name = {}, binary = true, synchronous_commit = {}, \
+             enabled = false)",
             quoted(&name),
             literal(&connection),
             quoted(&names::publication(there)),
-            literal(&names::slot(here))
+            literal(&names::slot(here)),
+            // Whoever waits for a sibling waits for its disk, and not for it to get round to writing.
+            if waits(bundle, there) { "local" } else { "off" }
         )
     };
     client.batch_execute(&statement).await.map_err(failed())
+}
+
+/// Whether commits at a site wait for a sibling.
+fn waits(bundle: &Bundle, site: &str) -> bool {
+    !wall::hba::synchronous(bundle, site).is_empty()
 }
 
 /// A subscription that failed half-way leaves its slot at the publisher.
@@ -109,7 +119,7 @@ pub async fn wait_synchronised(clusters: &[Cluster], watcher: &Watcher) -> Resul
         .map(|_| ())
 }
 
-async fn wait_one(cluster: &Cluster, watcher: &Watcher) -> Result<(), SitesError> {
+pub(crate) async fn wait_one(cluster: &Cluster, watcher: &Watcher) -> Result<(), SitesError> {
     let client = cluster.admin().await?;
     let failed = || SitesError::database(cluster.site(), "read the state of its subscriptions");
     let (mut last, mut still) = (-1, 0);

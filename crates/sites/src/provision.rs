@@ -1,7 +1,7 @@
 //! Takes new clusters to sites that are ready: database, baseline, generated subjects, replication, profiles. Every
 //! step looks first and does what is missing, so that what was interrupted goes on, and what is done stays.
 
-use policy::Bundle;
+use policy::{Bundle, Holders};
 
 use crate::apply::{Applied, apply, run};
 use crate::load::{self, Generate};
@@ -21,7 +21,7 @@ pub async fn provision(
     use futures_util::future::try_join_all;
     try_join_all(clusters.iter().map(|cluster| lay(bundle, cluster))).await?;
     let loaded = load::load(bundle, clusters, generate, watcher).await?;
-    mesh::join(clusters).await?;
+    mesh::join(bundle, clusters, &Holders::first(bundle)).await?;
     mesh::wait_synchronised(clusters, watcher).await?;
     try_join_all(clusters.iter().map(|cluster| settle(bundle, cluster))).await?;
     pseudonyms::prepare(bundle, clusters, watcher).await?;

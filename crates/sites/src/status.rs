@@ -7,7 +7,7 @@ mod ask;
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::join_all;
-use policy::Bundle;
+use policy::{Bundle, Homes};
 use serde::Serialize;
 use wall::names;
 
@@ -20,9 +20,24 @@ pub struct Status {
     /// Whether there is nothing to tell.
     pub as_promised: bool,
     pub sites: Vec<SiteStatus>,
+    /// Who holds each home, as the operator last signed it.
+    pub homes: Vec<HomeStatus>,
     pub replication: Vec<PairStatus>,
     /// What is wrong, in words: which site, what of it, and what to do.
     pub problems: Vec<String>,
+}
+
+/// One home.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HomeStatus {
+    pub home: String,
+    pub country: String,
+    /// The site that writes it.
+    pub holder: String,
+    /// How often it has moved.
+    pub term: u64,
+    /// The site that it is moving to.
+    pub moving_to: Option<String>,
 }
 
 /// One site.
@@ -32,6 +47,8 @@ pub struct SiteStatus {
     pub country: String,
     /// Whether it answers its administrator.
     pub up: bool,
+    /// Whether nobody follows it and nobody is sent there, until `trefoil sites failback`.
+    pub out: bool,
     /// Why it could not be asked.
     pub problem: Option<String>,
     /// The homes whose rows are written here.
@@ -78,13 +95,14 @@ pub struct PairStatus {
 }
 
 /// Asks every site at the same time.
-pub async fn status(bundle: &Bundle, clusters: &[Cluster]) -> Status {
+pub async fn status(bundle: &Bundle, clusters: &[Cluster], homes: &Homes) -> Status {
     let asked = clusters.iter().map(|cluster| async move {
         let seen = ask::ask(bundle, cluster).await;
         (cluster, seen)
     });
     let asked: Vec<(&Cluster, Result<Seen, String>)> = join_all(asked).await;
-    let sites: Vec<SiteStatus> = asked.iter().map(|(cluster, seen)| site(bundle, cluster, seen)).collect();
+    let sites: Vec<SiteStatus> =
+        asked.iter().map(|(cluster, seen)| site(bundle, homes, cluster, seen)).collect();
     let mut replication = Vec::new();
     let mut problems: Vec<String> = sites
         .iter()
@@ -95,16 +113,33 @@ pub async fn status(bundle: &Bundle, clusters: &[Cluster]) -> Status {
             let (pair, found) =
                 pair(publisher.site(), subscriber.site(), there.as_ref().ok(), here.as_ref().ok());
             let between = format!("{} → {}", pair.from, pair.to);
-            problems.extend(found.into_iter().map(|problem| format!("{between}: {problem}")));
+            // Of a site that is out it is enough to say so.
+            if !homes.is_out(&pair.from) && !homes.is_out(&pair.to) {
+                problems.extend(found.into_iter().map(|problem| format!("{between}: {problem}")));
+            }
             replication.push(pair);
         }
     }
     problems.extend(different_schemas(&asked));
-    problems.extend(written_homes(bundle, &sites));
-    Status { as_promised: problems.is_empty(), sites, replication, problems }
+    problems.extend(written_homes(homes, &sites));
+    problems.extend(told_otherwise(homes, &asked));
+    let homes = bundle.enclave().sites.iter().filter_map(|site| home(homes, site)).collect();
+    Status { as_promised: problems.is_empty(), sites, homes, replication, problems }
 }
 
-fn site(bundle: &Bundle, cluster: &Cluster, seen: &Result<Seen, String>) -> SiteStatus {
+fn home(homes: &Homes, site: &policy::Site) -> Option<HomeStatus> {
+    let holder = homes.now().of(&site.name)?;
+    let next = homes.next().and_then(|next| next.of(&site.name));
+    Some(HomeStatus {
+        home: site.name.clone(),
+        country: site.country.to_string(),
+        holder: holder.site.clone(),
+        term: holder.term,
+        moving_to: next.filter(|next| next.site != holder.site).map(|next| next.site.clone()),
+    })
+}
+
+fn site(bundle: &Bundle, homes: &Homes, cluster: &Cluster, seen: &Result<Seen, String>) -> SiteStatus {
     let country_of = |home: &str| {
         let found = bundle.enclave().sites.iter().find(|site| site.name == home);
         found.map_or_else(String::new, |site| site.country.to_string())
@@ -113,6 +148,7 @@ fn site(bundle: &Bundle, cluster: &Cluster, seen: &Result<Seen, String>) -> Site
         name: cluster.site().to_owned(),
         country: cluster.country().to_string(),
         up: seen.is_ok(),
+        out: homes.is_out(cluster.site()),
         problem: seen.as_ref().err().cloned(),
         writes: Vec::new(),
         bytes: 0,
@@ -146,22 +182,53 @@ fn homes_written(bundle: &Bundle, site: &str, seen: &Seen) -> Vec<String> {
     bundle.enclave().sites.iter().filter(writes).map(|home| home.name.clone()).collect()
 }
 
-/// Every home is written at one site.
-fn written_homes(bundle: &Bundle, sites: &[SiteStatus]) -> Vec<String> {
+/// Every home is written at one site, which is the one that was stated.
+fn written_homes(homes: &Homes, sites: &[SiteStatus]) -> Vec<String> {
     let mut problems = Vec::new();
-    for home in &bundle.enclave().sites {
-        let at: Vec<&str> = sites
-            .iter()
-            .filter(|site| site.writes.contains(&home.name))
-            .map(|site| site.name.as_str())
-            .collect();
-        match at.as_slice() {
-            [_] => {}
-            [] => problems.push(format!(
-                "home {}: no site that answers writes it; bring its site up, or `trefoil sites failover {}`",
-                home.name, home.name
-            )),
-            many => problems.push(format!("home {}: {} write it", home.name, many.join(" and "))),
+    for site in sites.iter().filter(|site| site.out) {
+        let name = &site.name;
+        problems.push(format!("site {name} is out; `trefoil sites failback {name}` brings it back"));
+    }
+    if homes.next().is_some() {
+        problems.push(
+            "a home is moving; run `trefoil sites failover` or `failback` again if it stopped".to_owned(),
+        );
+        return problems;
+    }
+    for site in sites {
+        for home in sites.iter().map(|site| site.name.as_str()) {
+            let (holds, writes) =
+                (homes.now().holds(&site.name, home), site.writes.iter().any(|known| known == home));
+            let name = &site.name;
+            match (holds, writes) {
+                (true, false) if site.up => problems.push(format!("home {home}: {name} holds it and does not write it")),
+                (true, false) => problems.push(format!(
+                    "home {home}: no site that answers writes it; start its site, or `trefoil sites failover {name}`"
+                )),
+                (false, true) => problems.push(format!("home {home}: {name} writes it and does not hold it")),
+                (true, true) | (false, false) => {}
+            }
+        }
+    }
+    problems
+}
+
+/// What a site was told of the holders differs from what was stated. One that is out is told when it comes back.
+fn told_otherwise(homes: &Homes, asked: &[(&Cluster, Result<Seen, String>)]) -> Vec<String> {
+    let mut problems = Vec::new();
+    for (cluster, seen) in asked {
+        let site = cluster.site();
+        let Ok(seen) = seen else { continue };
+        if homes.next().is_some() || homes.is_out(site) {
+            continue;
+        }
+        for (home, (holder, term)) in &seen.told {
+            let stated = homes.now().of(home);
+            if stated.is_none_or(|stated| stated.site != *holder || i64::try_from(stated.term) != Ok(*term)) {
+                problems.push(format!(
+                    "site {site} was told that {holder} holds {home} in term {term}, and that is not stated"
+                ));
+            }
         }
     }
     problems

@@ -274,7 +274,8 @@ async fn every_change_is_found_and_put_right() {
     let enclave = Enclave::provisioned(example(), 30).await;
     let watch = enclave.watch(SITE).await;
     for cluster in &enclave.clusters {
-        let found = sites::check(cluster, &enclave.bundle).await.unwrap();
+        let found =
+            sites::check(cluster, &enclave.bundle, &policy::Homes::first(&enclave.bundle)).await.unwrap();
         assert!(found.drift.is_empty() && found.unknown_columns.is_empty(), "{found:?}");
     }
     for (change, object, undo) in CHANGES {
@@ -287,7 +288,7 @@ async fn every_change_is_found_and_put_right() {
 /// What the watch finds, as text.
 async fn drift(enclave: &Enclave, watch: &tokio_postgres::Client) -> Vec<String> {
     let live = sites::drift::facts(watch).await.unwrap();
-    let expected = wall::expected(&enclave.bundle, SITE).unwrap();
+    let expected = wall::expected(&enclave.bundle, &policy::Holders::first(&enclave.bundle), SITE).unwrap();
     wall::compare(&live, &expected).iter().map(ToString::to_string).collect()
 }
 
@@ -349,7 +350,9 @@ async fn an_unknown_column_is_withheld_and_named(enclave: &Enclave, watch: &toki
     let admin = enclave.cluster(SITE).admin().await.unwrap();
     run(&admin, "ALTER TABLE data.users ADD COLUMN nickname text DEFAULT 'hidden'").await;
     assert!(drift(enclave, watch).await.is_empty(), "an unknown column is withheld, and no drift");
-    let found = sites::check(enclave.cluster(SITE), &enclave.bundle).await.unwrap();
+    let found = sites::check(enclave.cluster(SITE), &enclave.bundle, &policy::Homes::first(&enclave.bundle))
+        .await
+        .unwrap();
     assert_eq!(found.unknown_columns, ["data.users.nickname"]);
     let session = enclave.session("support", SITE, 1).await;
     for (statement, code) in
@@ -396,7 +399,13 @@ async fn a_new_policy_replaces_profiles_and_ends_their_sessions() {
     let session = enclave.session("analytics", SITE, 1).await;
     let gone = session.batch_execute("SELECT birth_date FROM users").await.expect_err("dates are gone");
     assert_eq!(gone.code().unwrap().code(), "42703");
-    assert!(sites::check(&cluster, &enclave.bundle).await.unwrap().drift.is_empty());
+    assert!(
+        sites::check(&cluster, &enclave.bundle, &policy::Homes::first(&enclave.bundle))
+            .await
+            .unwrap()
+            .drift
+            .is_empty()
+    );
     let again = sites::apply(&cluster, &enclave.bundle, &enclave.secrets, &quiet()).await.unwrap();
     assert!(again.nothing(), "{again:?}");
     // New passwords are set without touching anything else: of the watch, the monitor's two and the direct service too.
@@ -424,7 +433,8 @@ async fn names_and_constants_are_quoted() {
     });
     let enclave = Enclave::provisioned(odd, 0).await;
     for cluster in &enclave.clusters {
-        let found = sites::check(cluster, &enclave.bundle).await.unwrap();
+        let found =
+            sites::check(cluster, &enclave.bundle, &policy::Homes::first(&enclave.bundle)).await.unwrap();
         assert!(found.drift.is_empty() && found.unknown_columns.is_empty(), "{found:#?}");
     }
     let admin = enclave.cluster(SITE).admin().await.unwrap();

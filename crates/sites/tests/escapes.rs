@@ -478,7 +478,13 @@ async fn a_writer_stays_in_its_scope(mut enclave: Enclave) {
     let cluster = enclave.cluster("dublin-1").clone();
     let applied = sites::apply(&cluster, &enclave.bundle, &enclave.secrets, &common::quiet()).await.unwrap();
     assert_eq!(applied.made, ["billing"]);
-    assert!(sites::check(&cluster, &enclave.bundle).await.unwrap().drift.is_empty());
+    assert!(
+        sites::check(&cluster, &enclave.bundle, &policy::Homes::first(&enclave.bundle))
+            .await
+            .unwrap()
+            .drift
+            .is_empty()
+    );
     let client = enclave.session("billing", "dublin-1", 1).await;
     let consented = "(SELECT min(id) FROM users WHERE home_site = 'dublin-1')";
     for (statement, expected) in [

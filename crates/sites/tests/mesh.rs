@@ -140,10 +140,7 @@ async fn erasing_a_subject_erases_its_tokens(enclave: &Enclave) {
 
 async fn a_killed_site_starts_again(enclave: &mut Enclave) {
     let hamar = enclave.cluster("hamar").clone();
-    let at = enclave.clusters.iter().position(|cluster| cluster.site() == "hamar").unwrap();
-    // The command is `setpriv`, which becomes the server itself: the kill leaves postmaster.pid behind.
-    enclave.server(at).kill().unwrap();
-    enclave.server(at).wait().unwrap();
+    enclave.kill(&hamar);
     assert!(hamar.folder().join("data/postmaster.pid").exists());
     let home = enclave.cluster("dublin-1").admin().await.unwrap();
     home.batch_execute("INSERT INTO data.users (id, home_site) VALUES (-3, 'dublin-1')").await.unwrap();

@@ -49,7 +49,8 @@ async fn a_new_scope_reaches_every_site(enclave: &mut Enclave) {
     for cluster in &enclave.clusters {
         let applied = sites::apply(cluster, &enclave.bundle, &enclave.secrets, &quiet()).await.unwrap();
         assert!(applied.waiting.is_empty(), "{applied:?}");
-        let found = sites::check(cluster, &enclave.bundle).await.unwrap();
+        let found =
+            sites::check(cluster, &enclave.bundle, &policy::Homes::first(&enclave.bundle)).await.unwrap();
         assert!(found.drift.is_empty() && found.unknown_columns.is_empty(), "{found:#?}");
     }
     let hamar = enclave.cluster("hamar").admin().await.unwrap();

@@ -11,6 +11,7 @@ mod common;
 use std::time::Duration;
 
 use common::{Enclave, example};
+use policy::Homes;
 use sites::Status;
 
 const SUBJECTS: u64 = 60;
@@ -79,12 +80,12 @@ async fn whole_sites_have_nothing_to_tell_and_breaks_are_told() {
         run(&enclave, one.undo).await;
         until(&enclave, |status| status.as_promised).await;
     }
-    let conflicts = sites::status(&enclave.bundle, &enclave.clusters).await;
+    let homes = Homes::first(&enclave.bundle);
+    let conflicts = sites::status(&enclave.bundle, &enclave.clusters, &homes).await;
     let pair = conflicts.replication.iter().find(|pair| pair.from == "hamar" && pair.to == "dublin-2");
     assert!(pair.unwrap().apply_errors > 0, "conflicts stay counted: {pair:?}");
-    let at = enclave.clusters.iter().position(|cluster| cluster.site() == "hamar").unwrap();
-    enclave.server(at).kill().unwrap();
-    enclave.server(at).wait().unwrap();
+    let hamar = enclave.cluster("hamar").clone();
+    enclave.kill(&hamar);
     let status = until(&enclave, |status| status.problems.iter().any(|told| told.contains("inactive"))).await;
     assert!(status.problems.iter().any(|told| told.starts_with("site hamar is down")), "{status:#?}");
     assert!(status.problems.iter().any(|told| told.starts_with("home hamar: no site")), "{status:#?}");
@@ -101,8 +102,9 @@ async fn run(enclave: &Enclave, statements: &[(&str, &str)]) {
 
 async fn until(enclave: &Enclave, holds: impl Fn(&Status) -> bool) -> Status {
     let mut last = None;
+    let homes = Homes::first(&enclave.bundle);
     for _ in 0..100 {
-        let status = sites::status(&enclave.bundle, &enclave.clusters).await;
+        let status = sites::status(&enclave.bundle, &enclave.clusters, &homes).await;
         if holds(&status) {
             return status;
         }

@@ -27,8 +27,8 @@ pub use incident::{
 };
 pub use probe::{PROBES_MAX, Probe, ProbeRevealed, ProbesCommitted, ProbesRevealed};
 pub use typed::{
-    Committed, Counted, Cut, GateStart, GateStop, Refused, Released, SUBJECTS_EXACT_MAX, SessionClose,
-    SessionOpen, SiteStanding, Stage, Statement, Subjects, WriteStatement, Written,
+    Committed, Counted, Cut, GateStart, GateStop, HomesStated, Refused, Released, SUBJECTS_EXACT_MAX,
+    SessionClose, SessionOpen, SiteStanding, Stage, Statement, Subjects, WriteStatement, Written,
 };
 
 use crate::hash::hex;

@@ -62,9 +62,10 @@ pub(crate) fn run(asked: &Report) -> Result<(), Ended> {
 async fn check(folder: &Folder, status: &Status) -> Result<Checked, Ended> {
     let estate = Estate::read(folder)?;
     let mut sites = Vec::new();
+    let homes = estate.homes()?;
     for cluster in estate.clusters() {
         let name = cluster.site().to_owned();
-        sites.push(match sites::check(cluster, estate.bundle()).await {
+        sites.push(match sites::check(cluster, estate.bundle(), &homes).await {
             Ok(found) => SiteChecked {
                 name,
                 drift: found.drift.iter().map(ToString::to_string).collect(),
@@ -79,7 +80,7 @@ async fn check(folder: &Folder, status: &Status) -> Result<Checked, Ended> {
             },
         });
     }
-    let replication = sites::status(estate.bundle(), estate.clusters()).await.problems;
+    let replication = sites::status(estate.bundle(), estate.clusters(), &homes).await.problems;
     let down = status.parts.iter().filter(|part| !part.answers).map(|part| part.name.clone()).collect();
     let monitor = probe::monitor_state(folder, &Ports::read(folder)?).await;
     let report = record_log::report(&folder.record(), &record_log::rule(folder)?);

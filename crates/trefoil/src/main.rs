@@ -70,6 +70,8 @@ fn run(cli: Cli) -> Result<(), Ended> {
         Command::Pseudonyms(PseudonymsCommand::Status(asked)) => pseudonyms::status(&asked),
         Command::Pseudonyms(PseudonymsCommand::Forget(asked)) => pseudonyms::forget(&asked),
         Command::Sites(SitesCommand::Status(asked)) => sites_command::status(&asked),
+        Command::Sites(SitesCommand::Failover(asked)) => sites_command::failover(&asked),
+        Command::Sites(SitesCommand::Failback(asked)) => sites_command::failback(&asked),
         Command::Subjects(SubjectsCommand::Make(asked)) => subjects::make(&asked),
         Command::Subjects(SubjectsCommand::Load(asked)) => subjects::load(&asked),
         Command::Record(RecordCommand::Verify(asked)) => record_log::verify(&asked),

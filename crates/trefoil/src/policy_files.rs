@@ -45,7 +45,7 @@ fn keep_bundle(folder: &Folder, bundle: &Bundle, note: &[u8]) -> Result<(), Ende
     folder::write_public(&kept.join(BUNDLE_NOTE), note)
 }
 
-fn bundle_key(folder: &Folder) -> Result<SigningKey, Ended> {
+pub(crate) fn bundle_key(folder: &Folder) -> Result<SigningKey, Ended> {
     let path = folder.operator("bundle.key");
     folder::read_text(&path)?.parse().or_cannot_tell(format!("reading {}", path.display()))
 }

@@ -3,13 +3,13 @@
 //! database, by the administrator. Not here: the tables in detail (`tables`, `triggers`, `pseudonyms`), profiles
 //! (`profile`), direct services (`services`), who may connect from where (`hba`).
 
-use policy::Bundle;
+use policy::{Bundle, Holders};
 
 use crate::names::{
     self, ADMIN, DATABASE, OWN_SCHEMA, POOL, PSEUDONYM_SCHEMA, WATCH, list, literal, quoted, relation,
 };
-use crate::tables::own_partitions;
-use crate::{catalogs, mask, pseudonyms, stats, stop, tables, triggers};
+use crate::tables::partitions_of;
+use crate::{catalogs, homes, mask, pseudonyms, stats, stop, tables, triggers};
 
 /// Creates the database; cannot run inside a transaction.
 pub fn create_database() -> String {
@@ -73,12 +73,13 @@ pub fn baseline(bundle: &Bundle, site: &str) -> Vec<String> {
     ddl.extend(stop::lay());
     ddl.push(format!("CREATE SCHEMA {}", quoted(&bundle.catalog().schema)));
     ddl.extend([PSEUDONYM_SCHEMA, OWN_SCHEMA].map(|schema| format!("CREATE SCHEMA {schema}")));
+    ddl.extend(homes::lay(bundle));
     ddl.extend(mask::ALL.iter().map(|mask| mask.create()));
     ddl.extend(triggers::functions(bundle.catalog()).iter().map(triggers::TriggerFunction::create));
     ddl.push(format!("REVOKE ALL ON ALL FUNCTIONS IN SCHEMA {OWN_SCHEMA} FROM PUBLIC"));
     ddl.extend(tables::create(bundle, site));
     ddl.extend(bundle.catalog().pseudonym_scopes.iter().flat_map(|scope| pseudonyms::create(bundle, scope)));
-    ddl.extend(triggers::of_own(bundle, site).iter().map(triggers::Trigger::create));
+    ddl.extend(triggers::of_own(bundle, &Holders::first(bundle), site).iter().map(triggers::Trigger::create));
     add_replication(bundle, site, &mut ddl);
     ddl.extend(catalogs::lay(bundle, site));
     ddl
@@ -88,7 +89,9 @@ pub fn baseline(bundle: &Bundle, site: &str) -> Vec<String> {
 /// and a table with a trigger is copied a row at a time. Whatever is there already stays.
 pub fn settle(bundle: &Bundle, site: &str) -> Vec<String> {
     let mut ddl = tables::indexes(bundle);
-    ddl.extend(triggers::of_siblings(bundle, site).iter().map(triggers::Trigger::create));
+    ddl.extend(
+        triggers::of_siblings(bundle, &Holders::first(bundle), site).iter().map(triggers::Trigger::create),
+    );
     ddl
 }
 
@@ -112,7 +115,7 @@ fn take_back() -> Vec<String> {
 /// Publishes the site's own partitions, and lets each sibling read those and nothing else.
 fn add_replication(bundle: &Bundle, site: &str, ddl: &mut Vec<String>) {
     let own: Vec<String> =
-        own_partitions(bundle, site).map(|(schema, name)| relation(schema, &name)).collect();
+        partitions_of(bundle, site).map(|(schema, name)| relation(schema, &name)).collect();
     let own = own.join(", ");
     ddl.push(format!("CREATE PUBLICATION {} FOR TABLE {own}", quoted(&names::publication(site))));
     let siblings = bundle.enclave().sites.iter().filter(|sibling| sibling.name != site);

@@ -51,6 +51,13 @@ pub fn compare(live: &Facts, expected: &Facts) -> Vec<Drift> {
     objects.chain(extra).map(drift).collect()
 }
 
+/// What differs from both: while a home moves, each object may be as it was or as it will be.
+pub(crate) fn compare_either(live: &Facts, before: &Facts, after: &Facts) -> Vec<Drift> {
+    let later: std::collections::BTreeSet<String> =
+        compare(live, after).into_iter().map(|drift| drift.object).collect();
+    compare(live, before).into_iter().filter(|drift| later.contains(&drift.object)).collect()
+}
+
 /// Columns of the catalog's tables that the catalog does not know, such as `data.users.nickname`.
 pub fn unknown_columns(live: &Facts, expected: &Facts) -> Vec<String> {
     let unknown = live.keys().filter(|object| !expected.contains_key(*object));
@@ -69,7 +76,8 @@ pub(crate) fn normal(sql: &str) -> String {
 
 /// The queries. Each yields rows of two text columns: object, state. All of them together are the facts of a site.
 pub fn queries() -> Vec<String> {
-    let settings: Vec<&str> = hba::SETTINGS.iter().map(|(name, _)| *name).collect();
+    let names = hba::SETTINGS.iter().map(|(name, _)| *name);
+    let settings: Vec<&str> = names.chain([hba::SYNCHRONOUS]).collect();
     let fixed = [
         ROLES,
         MEMBERS,

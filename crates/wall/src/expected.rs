@@ -4,27 +4,58 @@
 mod profile;
 mod services;
 
-use policy::{Bundle, Table, Within};
+use policy::{Bundle, Holders, Homes, Table, Within};
 
 use crate::baseline::{WATCH_CONNECTIONS_MAX, WATCH_FUNCTIONS};
-use crate::drift::{COLUMN, Facts, normal};
+use crate::drift::{COLUMN, Drift, Facts, compare, compare_either, normal, unknown_columns};
 use crate::names::{
-    self, ADMIN, DATABASE, LINK, OWN_SCHEMA, POOL, PSEUDONYM_SCHEMA, STATS, STATS_SCHEMA, STOP, WATCH,
-    literal, partition, repl_role,
+    self, ADMIN, DATABASE, HOMES_TABLE, LINK, OWN_SCHEMA, POOL, PSEUDONYM_SCHEMA, STATS, STATS_SCHEMA, STOP,
+    WATCH, literal, partition, repl_role,
 };
-use crate::tables::{NEW_LINK, is_required, own_partitions, printed};
+use crate::tables::{NEW_LINK, home, is_required, own_partitions, printed};
 use crate::{WallError, catalogs, hba, mask, stats, stop, triggers};
 
-/// Every fact of a site of this bundle.
+/// What a site should be while homes are held as stated; while one moves, each fact of it may be as it was or as it will be.
+#[derive(Debug)]
+pub struct Expected {
+    now: Facts,
+    next: Option<Facts>,
+}
+
+impl Expected {
+    /// Of a site of this bundle.
+    ///
+    /// # Errors
+    /// When a profile of the bundle cannot be compiled.
+    pub fn of(bundle: &Bundle, homes: &Homes, site: &str) -> Result<Self, WallError> {
+        let next = homes.next().map(|next| expected(bundle, next, site)).transpose()?;
+        Ok(Self { now: expected(bundle, homes.now(), site)?, next })
+    }
+
+    /// What is otherwise at the site.
+    pub fn drift(&self, live: &Facts) -> Vec<Drift> {
+        match &self.next {
+            Some(next) => compare_either(live, &self.now, next),
+            None => compare(live, &self.now),
+        }
+    }
+
+    /// Columns there that the catalog does not know.
+    pub fn unknown_columns(&self, live: &Facts) -> Vec<String> {
+        unknown_columns(live, &self.now)
+    }
+}
+
+/// Every fact of a site of this bundle, while the homes are held by these.
 ///
 /// # Errors
 /// When a profile of the bundle cannot be compiled.
-pub fn expected(bundle: &Bundle, site: &str) -> Result<Facts, WallError> {
+pub fn expected(bundle: &Bundle, holders: &Holders, site: &str) -> Result<Facts, WallError> {
     let mut facts = Facts::new();
-    add_own_roles(bundle, site, &mut facts);
+    add_own_roles(bundle, holders, site, &mut facts);
     add_tables(bundle, site, &mut facts);
-    add_code(bundle, site, &mut facts);
-    add_replication(bundle, site, &mut facts);
+    add_code(bundle, holders, site, &mut facts);
+    add_replication(bundle, holders, site, &mut facts);
     for profile in bundle.profiles() {
         profile::add(bundle, profile, site, &mut facts)?;
     }
@@ -33,6 +64,7 @@ pub fn expected(bundle: &Bundle, site: &str) -> Result<Facts, WallError> {
     for (name, value) in hba::SETTINGS {
         add(&mut facts, format!("setting {name}"), *value);
     }
+    add(&mut facts, format!("setting {}", hba::SYNCHRONOUS), hba::synchronous(bundle, site));
     for (number, rule) in (1..).zip(hba::rules(bundle, site)) {
         add(&mut facts, format!("hba {number}"), rule.printed());
     }
@@ -73,7 +105,7 @@ fn role(facts: &mut Facts, name: &str, role: &Role) {
     );
 }
 
-fn add_own_roles(bundle: &Bundle, site: &str, facts: &mut Facts) {
+fn add_own_roles(bundle: &Bundle, holders: &Holders, site: &str, facts: &mut Facts) {
     role(facts, ADMIN, &Role { super_: true, login: true, replication: true, ..Role::default() });
     role(facts, POOL, &Role::default());
     role(facts, catalogs::READERS, &Role::default());
@@ -108,7 +140,7 @@ fn add_own_roles(bundle: &Bundle, site: &str, facts: &mut Facts) {
         for schema in [&*bundle.catalog().schema, PSEUDONYM_SCHEMA] {
             grant(facts, "USAGE", &format!("schema {schema}"), &name);
         }
-        for (schema, table) in own_partitions(bundle, site) {
+        for (schema, table) in own_partitions(bundle, holders, site) {
             grant(facts, "SELECT", &format!("relation {schema}.{table}"), &name);
         }
     }
@@ -126,6 +158,7 @@ fn add_tables(bundle: &Bundle, site: &str, facts: &mut Facts) {
     for schema in [&*catalog.schema, PSEUDONYM_SCHEMA, OWN_SCHEMA] {
         add(facts, format!("schema {schema}"), format!("owner={ADMIN}"));
     }
+    add_homes(facts);
     for table in &catalog.tables {
         add_table(bundle, &catalog.schema, &table.name, true, &table.home, facts);
         add_columns(bundle, site, table, facts);
@@ -152,6 +185,22 @@ fn add_tables(bundle: &Bundle, site: &str, facts: &mut Facts) {
     }
 }
 
+/// Who holds each home, as the site was told.
+fn add_homes(facts: &mut Facts) {
+    let table = format!("{OWN_SCHEMA}.{HOMES_TABLE}");
+    let state = format!("owner={ADMIN} kind=r persistence=p rls=f forced=f options= part=");
+    add(facts, format!("table {table}"), state);
+    for (column, state) in [
+        ("home", "text not null"),
+        ("holder", "text not null"),
+        ("term", "bigint not null"),
+        ("applied", "pg_lsn"),
+    ] {
+        add(facts, format!("{COLUMN}{table}.{column}"), state);
+    }
+    add(facts, format!("constraint on {table}: PRIMARY KEY (home)"), "in force");
+}
+
 fn add_columns(bundle: &Bundle, site: &str, table: &Table, facts: &mut Facts) {
     let schema = &bundle.catalog().schema;
     let is_subject = table.name == bundle.catalog().subject_table;
@@ -163,7 +212,7 @@ fn add_columns(bundle: &Bundle, site: &str, table: &Table, facts: &mut Facts) {
             state.push_str(" not null");
         }
         if column.name == table.home {
-            state.push_str(&format!(" default {}::text", literal(site)));
+            state.push_str(&format!(" default {}", home(site)));
         }
         add(facts, format!("{COLUMN}{schema}.{}.{}", table.name, column.name), state);
     }
@@ -186,7 +235,7 @@ fn add_table(bundle: &Bundle, schema: &str, table: &str, rls: bool, home: &str, 
     }
 }
 
-fn add_code(bundle: &Bundle, site: &str, facts: &mut Facts) {
+fn add_code(bundle: &Bundle, holders: &Holders, site: &str, facts: &mut Facts) {
     for mask in mask::ALL {
         add(
             facts,
@@ -211,7 +260,8 @@ fn add_code(bundle: &Bundle, site: &str, facts: &mut Facts) {
             ),
         );
     }
-    for trigger in triggers::of_own(bundle, site).into_iter().chain(triggers::of_siblings(bundle, site)) {
+    let own = triggers::of_own(bundle, holders, site).into_iter();
+    for trigger in own.chain(triggers::of_siblings(bundle, holders, site)) {
         add_trigger(facts, trigger.name, &format!("{}.{}", trigger.schema, trigger.table), &trigger.text);
     }
 }
@@ -220,8 +270,8 @@ fn add_trigger(facts: &mut Facts, name: &str, on: &str, text: &str) {
     add(facts, format!("trigger {name} on {on}"), format!("{} enabled=O", normal(text)));
 }
 
-fn add_replication(bundle: &Bundle, site: &str, facts: &mut Facts) {
-    let mut own: Vec<_> = own_partitions(bundle, site).collect();
+fn add_replication(bundle: &Bundle, holders: &Holders, site: &str, facts: &mut Facts) {
+    let mut own = own_partitions(bundle, holders, site);
     own.sort_unstable();
     let own: Vec<String> = own.into_iter().map(|(schema, name)| format!("{schema}.{name}")).collect();
     add(
@@ -234,7 +284,8 @@ fn add_replication(bundle: &Bundle, site: &str, facts: &mut Facts) {
             facts,
             format!("subscription {}", names::subscription(&sibling.name)),
             format!(
-                "enabled=t owner={ADMIN} slot={} publications={}",
+                "enabled={} owner={ADMIN} slot={} publications={}",
+                if holders.is_out(&sibling.name) { "f" } else { "t" },
                 names::slot(site),
                 names::publication(&sibling.name)
             ),

@@ -6,7 +6,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use policy::{Bundle, Network};
 
-use crate::names::{ADMIN, DATABASE, POOL, STATS, STOP, WATCH, repl_role, service_role};
+use crate::names::{ADMIN, DATABASE, POOL, STATS, STOP, WATCH, repl_role, service_role, subscription};
 use crate::services;
 
 /// From where gates and sibling sites come: all parts of an enclave folder share one host.
@@ -102,6 +102,25 @@ pub fn text(bundle: &Bundle, site: &str) -> String {
         text.push_str(&rule.words(rule.address.clone()));
         text.push('\n');
     }
+    text
+}
+
+/// Which siblings a commit waits for. A site follows another under a subscription of the other's name.
+pub const SYNCHRONOUS: &str = "synchronous_standby_names";
+
+/// Its value at a site: any sibling, or none.
+pub fn synchronous(bundle: &Bundle, site: &str) -> String {
+    let waits = bundle.enclave().sites.iter().any(|own| own.name == site && own.synchronous);
+    if waits { format!("ANY 1 (\"{}\")", subscription(site)) } else { String::new() }
+}
+
+/// The text of the `pg_hba.conf` of a site that has been out: the administrator comes in, and nobody else, until it is
+/// known not to write its home any more.
+pub fn text_of_out() -> String {
+    let mut text =
+        "# Written by trefoil: this site is out; `trefoil sites failback` lets it in.\n".to_owned();
+    text.push_str(&format!("local {DATABASE},postgres {ADMIN} peer map=trefoil\n"));
+    text.push_str("local all all reject\nhost all all all reject\n");
     text
 }
 

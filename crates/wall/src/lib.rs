@@ -10,6 +10,7 @@ pub mod catalogs;
 pub mod drift;
 mod expected;
 pub mod hba;
+pub mod homes;
 pub mod identities;
 pub mod mask;
 pub mod names;
@@ -25,7 +26,7 @@ mod writes;
 
 pub use baseline::baseline;
 pub use drift::{Drift, Facts, compare, unknown_columns};
-pub use expected::expected;
+pub use expected::{Expected, expected};
 pub use profile::{apply, retire};
 
 /// A bundle that cannot be compiled. The checks of the bundle itself leave little of this; what is left is refused.

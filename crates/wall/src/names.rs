@@ -22,6 +22,12 @@ pub const PSEUDONYM_SCHEMA: &str = "pseudonym";
 /// Schema of masks and trigger functions; nobody may look into it.
 pub const OWN_SCHEMA: &str = "trefoil";
 
+/// The setting by which a session says for which home it writes.
+pub const HOME_SETTING: &str = "trefoil.home";
+
+/// The table, in that schema, of who holds each home as far as the site was told.
+pub const HOMES_TABLE: &str = "homes";
+
 /// A column of every base table that no catalog names: a random link from a row to its subject. Tokens are joined by
 /// it, and not by the subject's key, because a join hands out rows in the order of what it joins by: by key, the first
 /// token would be the first subject's.

@@ -27,8 +27,11 @@ pub(crate) fn create(bundle: &Bundle, scope: &str) -> Vec<String> {
 /// Adds a scope to a site that has its baseline already. Siblings see it when they refresh their subscriptions.
 pub fn lay(bundle: &Bundle, site: &str, scope: &str) -> Vec<String> {
     let mut ddl = create(bundle, scope);
+    let siblings = bundle.enclave().sites.iter().filter(|sibling| sibling.name != site);
     ddl.extend(
-        triggers::origin_only(bundle, site, PSEUDONYM_SCHEMA, scope).iter().map(triggers::Trigger::create),
+        siblings
+            .flat_map(|sibling| triggers::origin_only(&sibling.name, PSEUDONYM_SCHEMA, scope))
+            .map(|trigger| trigger.create()),
     );
     ddl.push(triggers::keep_pseudonyms(bundle.catalog()).create());
     let own = relation(PSEUDONYM_SCHEMA, &partition(scope, site));

@@ -1,12 +1,21 @@
 //! The base tables of a site: partitioned by home, keyed by it, with foreign keys inside a home. Not here: what fires
 //! when a row is written (`triggers`), random tokens (`pseudonyms`).
 
-use policy::{Bundle, ColumnType, Table, Within};
+use policy::{Bundle, ColumnType, Holders, Table, Within};
 
-use crate::names::{LINK, PSEUDONYM_SCHEMA, list, literal, partition, quoted, relation};
+use crate::names::{HOME_SETTING, LINK, PSEUDONYM_SCHEMA, list, literal, partition, quoted, relation};
 
 /// A new link. Unlike the columns of the catalog nobody is granted it, so nobody chooses it.
 pub(crate) const NEW_LINK: &str = "gen_random_uuid()";
+
+/// Nobody is granted the home either: what is written at a site is at home there, unless the session came for a home that
+/// the site holds for another. For one that it does not hold, the row is refused by its partition's trigger.
+pub(crate) fn home(site: &str) -> String {
+    format!(
+        "COALESCE(NULLIF(current_setting('{HOME_SETTING}'::text, true), ''::text), {}::text)",
+        literal(site)
+    )
+}
 
 /// Tables in the order of the catalog, then the foreign keys between them.
 pub(crate) fn create(bundle: &Bundle, site: &str) -> Vec<String> {
@@ -26,9 +35,8 @@ fn add_table(bundle: &Bundle, site: &str, table: &Table, ddl: &mut Vec<String>) 
         .iter()
         .map(|column| {
             let required = if is_required(table, &column.name) { " NOT NULL" } else { "" };
-            // Nobody is granted the home either: what is written at a site is at home there.
             let own =
-                if column.name == table.home { format!(" DEFAULT {}", literal(site)) } else { String::new() };
+                if column.name == table.home { format!(" DEFAULT {}", home(site)) } else { String::new() };
             format!("{} {}{required}{own}", quoted(&column.name), column.data_type)
         })
         .collect();
@@ -111,8 +119,17 @@ pub(crate) fn partitioned(bundle: &Bundle) -> Vec<(&str, &str)> {
     tables.chain(catalog.pseudonym_scopes.iter().map(|scope| (PSEUDONYM_SCHEMA, scope.as_str()))).collect()
 }
 
+/// The partitions of a home: (schema, name).
+pub(crate) fn partitions_of<'a>(bundle: &'a Bundle, home: &str) -> impl Iterator<Item = (&'a str, String)> {
+    let home = home.to_owned();
+    partitioned(bundle).into_iter().map(move |(schema, table)| (schema, partition(table, &home)))
+}
+
 /// The partitions that this site writes and publishes: (schema, name).
-pub(crate) fn own_partitions<'a>(bundle: &'a Bundle, site: &str) -> impl Iterator<Item = (&'a str, String)> {
-    let site = site.to_owned();
-    partitioned(bundle).into_iter().map(move |(schema, table)| (schema, partition(table, &site)))
+pub(crate) fn own_partitions<'a>(
+    bundle: &'a Bundle,
+    holders: &Holders,
+    site: &str,
+) -> Vec<(&'a str, String)> {
+    holders.held_by(site).flat_map(|home| partitions_of(bundle, home)).collect()
 }

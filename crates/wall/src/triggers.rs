@@ -1,9 +1,9 @@
 //! Triggers of the base tables, and their functions: a row of another home is refused, a row is linked to its subject,
 //! a new subject gets its tokens. Not here: the tables themselves (`tables`).
 
-use policy::{Bundle, Catalog, Table};
+use policy::{Bundle, Catalog, Holders, Table};
 
-use crate::names::{LINK, OWN_SCHEMA, PSEUDONYM_SCHEMA, partition, quoted, relation};
+use crate::names::{HOMES_TABLE, LINK, OWN_SCHEMA, PSEUDONYM_SCHEMA, literal, partition, quoted, relation};
 use crate::pseudonyms::TOKEN;
 use crate::tables::partitioned;
 
@@ -35,6 +35,11 @@ pub(crate) struct TriggerFunction {
 }
 
 impl Trigger {
+    /// Takes it out where it is.
+    pub(crate) fn drop(&self) -> String {
+        format!("DROP TRIGGER IF EXISTS {} ON {}", self.name, relation(&self.schema, &self.table))
+    }
+
     /// Makes it where it is not there yet.
     pub(crate) fn create(&self) -> String {
         self.text.replacen("CREATE TRIGGER", "CREATE OR REPLACE TRIGGER", 1)
@@ -54,11 +59,8 @@ impl TriggerFunction {
 
 /// Every trigger function of a bundle.
 pub(crate) fn functions(catalog: &Catalog) -> Vec<TriggerFunction> {
-    let refuse = format!(
-        "BEGIN RAISE EXCEPTION '{ELSEWHERE}' USING ERRCODE = '0A000', HINT = 'Connect to the home site.'; END"
-    );
     let mut functions = vec![
-        TriggerFunction { name: ORIGIN_ONLY.to_owned(), definer: false, source: refuse },
+        TriggerFunction { name: ORIGIN_ONLY.to_owned(), definer: true, source: refuse() },
         keep_pseudonyms(catalog),
     ];
     functions.extend(others(catalog).map(|table| TriggerFunction {
@@ -67,6 +69,15 @@ pub(crate) fn functions(catalog: &Catalog) -> Vec<TriggerFunction> {
         source: link(catalog, table),
     }));
     functions
+}
+
+/// Says where the home is written, as the site was last told, and how to get there.
+fn refuse() -> String {
+    format!(
+        "BEGIN RAISE EXCEPTION '{ELSEWHERE}' USING ERRCODE = '0A000', HINT = (SELECT pg_catalog.format('The home %s is \
+         written at %s: connect with options=''-c trefoil.home=%s''.', h.home, h.holder, h.home) \
+         FROM {OWN_SCHEMA}.{HOMES_TABLE} h WHERE h.home = TG_ARGV[0]); END"
+    )
 }
 
 /// Tables beside the subject table.
@@ -107,44 +118,53 @@ pub(crate) fn keep_pseudonyms(catalog: &Catalog) -> TriggerFunction {
     }
 }
 
-/// The triggers on what a site's siblings write.
-pub(crate) fn of_siblings(bundle: &Bundle, site: &str) -> Vec<Trigger> {
-    let tables = partitioned(bundle).into_iter();
-    tables.flat_map(|(schema, table)| origin_only(bundle, site, schema, table)).collect()
+/// The triggers on what a site does not write.
+pub(crate) fn of_siblings(bundle: &Bundle, holders: &Holders, site: &str) -> Vec<Trigger> {
+    let elsewhere = bundle.enclave().sites.iter().filter(|home| !holders.holds(site, &home.name));
+    elsewhere.flat_map(|home| refusing(bundle, &home.name)).collect()
 }
 
 /// The triggers on what a site writes.
-pub(crate) fn of_own(bundle: &Bundle, site: &str) -> Vec<Trigger> {
+pub(crate) fn of_own(bundle: &Bundle, holders: &Holders, site: &str) -> Vec<Trigger> {
+    holders.held_by(site).flat_map(|home| writing(bundle, home)).collect()
+}
+
+/// The triggers on a home's rows where they are written.
+pub(crate) fn writing(bundle: &Bundle, home: &str) -> Vec<Trigger> {
     let catalog = bundle.catalog();
     let mut triggers = vec![of_own_rows(
         "keep_pseudonyms",
         "AFTER INSERT OR DELETE",
-        (catalog, &catalog.subject_table, site),
+        (catalog, &catalog.subject_table, home),
         "keep_pseudonyms",
     )];
     triggers.extend(others(catalog).map(|table| {
         let function = format!("link_{}", table.name);
-        of_own_rows("link_subject", "BEFORE INSERT OR UPDATE", (catalog, &table.name, site), &function)
+        of_own_rows("link_subject", "BEFORE INSERT OR UPDATE", (catalog, &table.name, home), &function)
     }));
     triggers
 }
 
-/// The triggers that keep a site from writing the rows of its siblings in one table.
-pub(crate) fn origin_only(bundle: &Bundle, site: &str, schema: &str, table: &str) -> Vec<Trigger> {
-    let siblings = bundle.enclave().sites.iter().filter(|sibling| sibling.name != site);
-    let two = |sibling: &policy::Site| {
-        let partition = partition(table, &sibling.name);
-        let on = relation(schema, &partition);
-        let rows = format!("BEFORE INSERT OR DELETE OR UPDATE ON {on} FOR EACH ROW");
-        let all = format!("BEFORE TRUNCATE ON {on} FOR EACH STATEMENT");
-        [(ORIGIN_ONLY, rows), ("origin_only_truncate", all)].map(|(name, when)| Trigger {
-            name,
-            schema: schema.to_owned(),
-            table: partition.clone(),
-            text: format!("CREATE TRIGGER {name} {when} EXECUTE FUNCTION {OWN_SCHEMA}.{ORIGIN_ONLY}()"),
-        })
-    };
-    siblings.flat_map(two).collect()
+/// The triggers on a home's rows where they are not written.
+pub(crate) fn refusing(bundle: &Bundle, home: &str) -> Vec<Trigger> {
+    partitioned(bundle).into_iter().flat_map(|(schema, table)| origin_only(home, schema, table)).collect()
+}
+
+/// The triggers that keep a site from writing the rows of a home that it does not hold in one table.
+pub(crate) fn origin_only(home: &str, schema: &str, table: &str) -> [Trigger; 2] {
+    let partition = partition(table, home);
+    let on = relation(schema, &partition);
+    let rows = format!("BEFORE INSERT OR DELETE OR UPDATE ON {on} FOR EACH ROW");
+    let all = format!("BEFORE TRUNCATE ON {on} FOR EACH STATEMENT");
+    [(ORIGIN_ONLY, rows), ("origin_only_truncate", all)].map(|(name, when)| Trigger {
+        name,
+        schema: schema.to_owned(),
+        table: partition.clone(),
+        text: format!(
+            "CREATE TRIGGER {name} {when} EXECUTE FUNCTION {OWN_SCHEMA}.{ORIGIN_ONLY}({})",
+            literal(home)
+        ),
+    })
 }
 
 fn of_own_rows(

@@ -99,8 +99,10 @@ pub fn reduced(out: &mut Vec<u8>, fields: Fields<'_>) {
     let message = format!("{text}{at}");
     let detail =
         "The site's own words are withheld: they may quote values, and values are shown in rows alone.";
+    let hint =
+        elsewhere.then_some("Connect with options='-c trefoil.home=HOME', HOME being that of the row.");
     error_response(
         out,
-        &Report { severity: Severity::Error, sqlstate, message: &message, detail: Some(detail), hint: None },
+        &Report { severity: Severity::Error, sqlstate, message: &message, detail: Some(detail), hint },
     );
 }

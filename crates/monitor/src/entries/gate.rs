@@ -2,10 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use policy::Homes;
 use tlog::{
-    detail::{self, GateStart, GateStop, PROBES_MAX, ProbesCommitted, ProbesRevealed, SiteStanding},
+    detail::{
+        self, GateStart, GateStop, HomesStated, PROBES_MAX, ProbesCommitted, ProbesRevealed, SiteStanding,
+    },
     entry::Micros,
     hash::unhex,
+    note::SignedNote,
 };
 
 use super::{Examiner, Subject, check_commitment, decision, fault_detail};
@@ -58,6 +62,23 @@ impl Examiner<'_, '_> {
             return Ok(());
         }
         Err(decision(format!("the enclave has no site {:?}", standing.site)))
+    }
+
+    /// Only the operator says which site writes which home. Whether the sites do so is not the record's to tell.
+    pub(super) fn homes_stated(&mut self, subject: &Subject<'_>) -> Result<(), Fault> {
+        let stated: HomesStated = self.open_as(subject)?;
+        let policy = subject.entry.policy.as_deref();
+        let policy = policy.ok_or_else(|| decision("a statement about homes without a policy"))?;
+        let bundle = self.judge.shelf.get(policy).map_err(|e| decision(e.to_string()))?;
+        let note = SignedNote::parse(&stated.statement).map_err(|e| decision(e.to_string()))?;
+        if !self.judge.shelf.is_signed(&note) {
+            return Err(decision("the statement about homes is not signed by the operator"));
+        }
+        let homes = Homes::parse(&note.text, &bundle).map_err(|e| decision(e.to_string()))?;
+        if homes.next().is_none() == stated.done {
+            return Ok(());
+        }
+        Err(decision("the entry and the statement about homes differ in whether a move is over"))
     }
 
     /// New sessions are decided under the policy in force. The one before it counts for what a gate staged before the

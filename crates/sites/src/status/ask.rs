@@ -32,6 +32,8 @@ pub(super) struct Seen {
     pub(super) followed: BTreeMap<String, BTreeSet<String>>,
     /// Tables whose rows are refused, because their home is elsewhere.
     pub(super) refused: BTreeSet<String>,
+    /// Home → holder and term, as the site was told.
+    pub(super) told: BTreeMap<String, (String, i64)>,
     /// Table → its columns with their types.
     pub(super) columns: BTreeMap<String, BTreeSet<String>>,
 }
@@ -136,6 +138,9 @@ async fn read(bundle: &Bundle, client: &Client) -> Result<Seen, Error> {
     for row in client.query(REFUSED, &[]).await? {
         seen.refused.insert(row.try_get(0)?);
     }
+    for row in client.query(wall::homes::TOLD, &[]).await? {
+        seen.told.insert(row.try_get(0)?, (row.try_get(1)?, row.try_get(2)?));
+    }
     seen.slots = beat(client).await?;
     Ok(seen)
 }
@@ -151,7 +156,6 @@ async fn sets(client: &Client, query: &str) -> Result<BTreeMap<String, BTreeSet<
 
 /// Writes something and sees when the subscribers confirm it.
 async fn beat(client: &Client) -> Result<BTreeMap<String, Slot>, Error> {
-    client.batch_execute("SET synchronous_commit = local").await?;
     let row = client.query_one(BEAT, &[]).await?;
     let (position, at): (String, f64) = (row.try_get(0)?, row.try_get(1)?);
     let mut slots: BTreeMap<String, Slot> = BTreeMap::new();

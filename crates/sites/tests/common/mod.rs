@@ -40,7 +40,7 @@ pub struct Enclave {
     pub operator: Authority,
     pub monitor: Issuer<'static, KeyPair>,
     pub monitor_pem: String,
-    servers: Vec<Child>,
+    servers: BTreeMap<String, Child>,
     pub dir: TempDir,
 }
 
@@ -96,7 +96,7 @@ impl Enclave {
         });
         let mut secrets = Secrets::default();
         assert!(secrets.complete(&bundle));
-        let servers = Vec::new();
+        let servers = BTreeMap::new();
         let mut enclave = Self { bundle, secrets, clusters, operator, monitor, monitor_pem, servers, dir };
         for cluster in enclave.clusters.clone() {
             enclave.run(&cluster).await;
@@ -119,7 +119,7 @@ impl Enclave {
     pub async fn run(&mut self, cluster: &Cluster) {
         let log = fs::File::create(self.log(cluster)).unwrap();
         let server = cluster.command().unwrap().stdin(Stdio::null()).stderr(log).spawn().unwrap();
-        self.servers.push(server);
+        self.servers.insert(cluster.site().to_owned(), server);
         if let Err(error) = cluster.wait_ready().await {
             panic!("{error}\n{}", fs::read_to_string(self.log(cluster)).unwrap());
         }
@@ -134,8 +134,11 @@ impl Enclave {
         fs::read_to_string(self.log(cluster)).unwrap()
     }
 
-    pub fn server(&mut self, at: usize) -> &mut Child {
-        &mut self.servers[at]
+    /// As a power cut would; `postmaster.pid` is left behind. The command is `setpriv`, which became the server itself.
+    pub fn kill(&mut self, cluster: &Cluster) {
+        let server = self.servers.get_mut(cluster.site()).unwrap();
+        server.kill().unwrap();
+        server.wait().unwrap();
     }
 
     pub fn cluster(&self, site: &str) -> &Cluster {
@@ -153,11 +156,11 @@ impl Enclave {
 
 impl Drop for Enclave {
     fn drop(&mut self) {
-        for server in &mut self.servers {
+        for server in self.servers.values_mut() {
             let pid = rustix::process::Pid::from_child(server);
             rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap_or_default();
         }
-        for server in &mut self.servers {
+        for server in self.servers.values_mut() {
             drop(server.wait());
         }
     }

@@ -192,6 +192,33 @@ pub struct GateStop {
     pub reason: String,
 }
 
+/// Of `sites.failover` and `sites.failback`: which site writes which home, as the operator says it. The first entry of a
+/// move says how it will be, before anything is changed; the last, that it is so.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HomesStated {
+    /// The same in every entry of one move: 16 hexadecimal digits.
+    pub id: String,
+    /// The home that moves, or whose site comes back.
+    pub home: String,
+    /// Who holds it when the move begins.
+    pub from: String,
+    pub to: String,
+    /// `planned`: from a site that stopped first; `taken_over`: from one that was gone; `back`: nothing moves, a site that
+    /// was gone follows its siblings again.
+    pub course: String,
+    /// Whether the move is over.
+    pub done: bool,
+    /// Rows that the site that is back had committed and shipped to nobody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unshipped: Option<u64>,
+    /// SHA-256 of the file at that site which keeps them, in hexadecimal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<String>,
+    /// The operator's signed note: `policy::Homes`.
+    pub statement: String,
+}
+
 /// Of `sites.closed` and `sites.reopened`: the gate uses a site no longer, or again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use policy::Bundle;
+use policy::{Bundle, Homes};
 use sites::{Cluster, Host};
 use tokio::time::timeout;
 
@@ -13,12 +13,14 @@ use crate::enclave::ports::Ports;
 use crate::enclave::ready;
 use crate::ended::{Ended, OrEnded};
 use crate::folder::Folder;
+use crate::policy_files;
 
 const ANSWER_MS_MAX: u64 = 2_000;
 
 /// Checked bundle and the clusters of its sites.
 #[derive(Debug)]
 pub(crate) struct Estate {
+    folder: Folder,
     bundle: Bundle,
     clusters: Vec<Cluster>,
 }
@@ -38,7 +40,7 @@ impl Estate {
                 port.ok_or_else(|| Ended::cannot_tell(format!("no port is kept for site {}", site.name)))?;
             Cluster::at(&host, folder.dir(), site, port).or_cannot_tell(format!("site {}", site.name))
         });
-        Ok(Self { clusters: clusters.collect::<Result<_, Ended>>()?, bundle })
+        Ok(Self { folder: folder.clone(), clusters: clusters.collect::<Result<_, Ended>>()?, bundle })
     }
 
     pub(crate) fn bundle(&self) -> &Bundle {
@@ -47,6 +49,13 @@ impl Estate {
 
     pub(crate) fn clusters(&self) -> &[Cluster] {
         &self.clusters
+    }
+
+    /// Which site holds which home, as the operator last signed it.
+    pub(crate) fn homes(&self) -> Result<Homes, Ended> {
+        let key = policy_files::bundle_key(&self.folder)?;
+        let file = self.folder.gate(access::HOMES_FILE);
+        access::read_homes(&file, &self.bundle, key.verifier()).or_cannot_tell("reading who holds each home")
     }
 
     pub(crate) fn names(&self) -> Vec<String> {
@@ -67,7 +76,12 @@ impl Estate {
 
     /// The command that runs a site's server, which ends when the thread that starts it does.
     pub(crate) fn command(&self, site: &str) -> Result<Command, Ended> {
-        self.cluster(site)?.command().or_not(format!("starting site {site}"))
+        let cluster = self.cluster(site)?;
+        if self.homes()?.is_out(site) {
+            // It may still think that it writes its home: nobody comes in before it knows better.
+            cluster.shut_out().or_not(format!("shutting site {site}"))?;
+        }
+        cluster.command().or_not(format!("starting site {site}"))
     }
 
     /// Whether a site's server answers its administrator.

@@ -1,7 +1,9 @@
-//! `trefoil sites …`: how the sites are. The operator's, over the sites' Unix sockets. Not here: asking and moving (`sites`).
+//! `trefoil sites …`: how the sites are, and moving the home of one. The operator's, over the sites' Unix sockets. Not here: asking and moving (`sites`).
 
+mod moves;
 mod status;
 
+pub(crate) use moves::{failback, failover};
 pub(crate) use status::status;
 
 use crate::ended::{Ended, OrEnded};

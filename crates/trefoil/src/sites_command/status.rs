@@ -13,7 +13,8 @@ pub(crate) fn status(asked: &Report) -> Result<(), Ended> {
     let folder = asked.enclave.folder();
     folder.require_complete()?;
     let estate = Estate::read(&folder)?;
-    let status = runtime()?.block_on(sites::status(estate.bundle(), estate.clusters()));
+    let homes = estate.homes()?;
+    let status = runtime()?.block_on(sites::status(estate.bundle(), estate.clusters(), &homes));
     if asked.json {
         terminal::say_json(&status)?;
     } else {
@@ -35,6 +36,11 @@ fn print(status: &Status) {
     for site in &status.sites {
         line(site.up, of_site(site));
     }
+    for home in status.homes.iter().filter(|home| home.holder != home.home) {
+        let away =
+            format!("home {} ({}) is held by {}, term {}", home.home, home.country, home.holder, home.term);
+        line(true, away);
+    }
     for pair in &status.replication {
         line(pair.follows && !pair.lag_at_least && pair.not_followed.is_empty(), of_pair(pair));
     }
@@ -46,7 +52,7 @@ fn print(status: &Status) {
 fn of_site(site: &SiteStatus) -> String {
     let name = format!("site {} ({})", site.name, site.country);
     if !site.up {
-        return format!("{name}: down");
+        return if site.out { format!("{name}: down, and out") } else { format!("{name}: down") };
     }
     let writes = if site.writes.is_empty() { "no home".to_owned() } else { site.writes.join(", ") };
     let subjects: Vec<String> = site

@@ -129,7 +129,8 @@ async fn again(folder: &Folder, parts: &mut Parts, progress: &Progress) -> Resul
 /// not hear of it, so it is ended; PostgreSQL starts another.
 async fn follow_again(estate: &Estate) -> Result<(), Ended> {
     let doing = "telling the sites where their siblings are";
-    sites::mesh::join(estate.clusters()).await.or_not(doing)?;
+    let homes = estate.homes()?;
+    sites::mesh::join(estate.bundle(), estate.clusters(), homes.now()).await.or_not(doing)?;
     for cluster in estate.clusters() {
         let ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_subscription WHERE pid IS NOT NULL";
         cluster.admin().await.or_not(doing)?.batch_execute(ended).await.or_not(doing)?;

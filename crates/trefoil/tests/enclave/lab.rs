@@ -1,7 +1,7 @@
 //! Starts an enclave by the command that its users type, and runs psql against it.
 
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -162,6 +162,23 @@ impl Enclave {
         psql(&self.target(who), &[("PGPASSWORD", &self.password(who.name))], statements)
     }
 
+    /// `trefoil sites …`, which has to succeed; its JSON.
+    pub fn sites_command(&self, arguments: &[&str]) -> Value {
+        let output = self.trefoil(&[&["sites"], arguments, &["--json"]].concat());
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{said}\n{}", self.log("gate"));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// psql through the gate that stays open.
+    pub fn open(&self, who: Who) -> Open {
+        let mut command = Command::new("psql");
+        command.args(["-X", "-A", "-t", "-v", "VERBOSITY=verbose", &self.target(who)]);
+        command.env("PGPASSWORD", self.password(who.name));
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Open { psql: command.spawn().expect("psql is installed by ./test") }
+    }
+
     /// Where psql finds the gate, as this person.
     pub fn target(&self, who: Who) -> String {
         let (host, port) = self.listener(who.place);
@@ -232,6 +249,36 @@ impl Enclave {
             fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&secret).unwrap();
         file.write_all(key.serialize_pem().as_bytes()).unwrap();
         (pem, secret)
+    }
+}
+
+/// A psql that waits for its next statement.
+pub struct Open {
+    psql: std::process::Child,
+}
+
+impl Open {
+    pub fn say(&mut self, statement: &str) {
+        let stdin = self.psql.stdin.as_mut().unwrap();
+        // One that has ended is found out by what it said.
+        let _ = stdin.write_all(format!("{statement}\n").as_bytes()).and_then(|()| stdin.flush());
+    }
+
+    /// Reads lines until one of them is this.
+    pub fn wait_for(&mut self, line: &str) {
+        let (mut said, mut byte) = (Vec::new(), [0]);
+        while !said.ends_with(format!("{line}\n").as_bytes()) {
+            let read = self.psql.stdout.as_mut().unwrap().read(&mut byte).unwrap();
+            assert!(read == 1, "{}", String::from_utf8_lossy(&said));
+            said.push(byte[0]);
+        }
+    }
+
+    /// What else it said.
+    pub fn end(mut self) -> String {
+        drop(self.psql.stdin.take());
+        let output = self.psql.wait_with_output().unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
     }
 }
 

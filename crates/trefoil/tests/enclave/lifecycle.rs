@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::lab::{AOIFE, Enclave, up};
+use super::lab::{AOIFE, BILLING, Enclave, Who, up};
 
 #[test]
 fn the_tour_finds_everything_as_promised() {
@@ -44,6 +44,58 @@ fn kill_leaves_no_orphan_and_loses_nothing() {
     assert!(after.len() > before.len(), "{} entries before, {} after", before.len(), after.len());
     assert_eq!(&after[..before.len()], &before[..], "the record lost or changed entries");
     assert!(enclave.trefoil(&["record", "verify"]).status.success());
+    a_home_is_written_on_while_its_site_is_gone(&enclave);
+}
+
+/// A site is killed under a session; its home moves; whoever writes for that home goes on elsewhere; it comes back.
+fn a_home_is_written_on_while_its_site_is_gone(enclave: &Enclave) {
+    let here = Who { options: "-c trefoil.purpose=billing -c trefoil.site=dublin-1", ..BILLING };
+    let home = Who { options: "-c trefoil.purpose=billing -c trefoil.home=dublin-1", ..BILLING };
+    let first = enclave.admin("hamar", &["SELECT min(id) FROM data.payments WHERE home_site = 'dublin-1'"]);
+    let write = format!("UPDATE payments SET status = 'moved' WHERE id = {}", first.trim());
+    let write = [write.as_str()];
+    let mut psql = enclave.open(here);
+    psql.say("SELECT 'before';");
+    psql.wait_for("before");
+    enclave.kill(&["site dublin-1"]);
+    psql.say("SELECT 'after';");
+    let said = psql.end();
+    assert!(said.contains("site dublin-1") && said.contains("Connect again"), "{said}");
+    assert!(["08006", "57P01"].iter().any(|sqlstate| said.contains(sqlstate)), "{said}");
+    assert_eq!(enclave.gate(AOIFE, &["SELECT 'next'"]), "next\n", "the next connection works");
+    let refused = enclave.gate(home, &write);
+    assert!(refused.contains("dublin-1"), "{refused}");
+    let moved = enclave.sites_command(&["failover", "dublin-1"]);
+    let holder = moved["moves"][0]["to"].as_str().unwrap().to_owned();
+    assert_eq!(moved["moves"][0]["course"], "taken_over");
+    assert_eq!(enclave.gate(home, &write), "UPDATE 1\n");
+    assert_eq!(
+        enclave.gate(home, &["SELECT DISTINCT status FROM payments WHERE status = 'moved'"]),
+        "moved\n"
+    );
+    let elsewhere = if holder == "hamar" { "dublin-2" } else { "hamar" };
+    let options = format!("-c trefoil.purpose=billing -c trefoil.site={elsewhere}");
+    let wrong = enclave.gate(Who { options: options.leak(), ..BILLING }, &write);
+    assert!(wrong.contains("trefoil.home"), "{wrong}");
+    up(&enclave.dir);
+    // It is there again, and nobody is sent to it before it is told what has happened.
+    let closed = enclave.gate(here, &["SELECT 1"]);
+    assert!(closed.contains("57P01") && closed.contains("closed"), "{closed}");
+    let back = enclave.sites_command(&["failback", "dublin-1"]);
+    assert_eq!(back["moves"].as_array().unwrap().len(), 2, "{back}");
+    assert_eq!(enclave.gate(home, &write), "UPDATE 1\n");
+    let kinds = |kind: &str| enclave.shown(kind).len();
+    assert_eq!((kinds("sites.failover"), kinds("sites.failback")), (2, 4));
+    let mut said = String::new();
+    for _ in 0..100 {
+        let check = enclave.trefoil(&["check"]);
+        said = String::from_utf8_lossy(&check.stdout).into_owned();
+        if check.status.success() && enclave.gate(here, &["SELECT 1"]) == "1\n" {
+            return enclave.is_of_one_mind();
+        }
+        sleep(Duration::from_millis(200));
+    }
+    panic!("{said}\n{}", enclave.log("gate"));
 }
 
 /// The published entries, as `record show --json` prints them.
