@@ -100,7 +100,9 @@ const CHANGES: &[(&str, &str, Option<&str>)] = &[
     (
         "ALTER TABLE data.payments ALTER COLUMN home_site SET DEFAULT 'hamar'",
         "column data.payments.home_site",
-        Some("ALTER TABLE data.payments ALTER COLUMN home_site SET DEFAULT 'dublin-1'"),
+        Some(
+            "ALTER TABLE data.payments ALTER COLUMN home_site SET DEFAULT coalesce(nullif(current_setting('trefoil.home', true), ''), 'dublin-1')",
+        ),
     ),
     (
         "ALTER TABLE data.payments ALTER COLUMN status SET DEFAULT 'paid'",

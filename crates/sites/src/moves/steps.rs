@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use policy::{Holders, Homes};
+use policy::Holders;
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 use wall::homes::{self, CLAIM, NOTE_APPLIED, TOLD};

@@ -103,6 +103,7 @@ impl Progress {
                 progress.advance("copying tables to the sibling sites", done, total);
             }
             Event::Applying { profile, .. } => progress.step(&format!("making profile {profile}")),
+            Event::Moving { home, step } => progress.step(&format!("home {home}: {step}")),
         })
     }
 
