@@ -14,6 +14,7 @@ mod common;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -26,6 +27,9 @@ use tokio_postgres::Client;
 use wall::triggers::ELSEWHERE;
 
 const SUBJECTS: u64 = 120;
+
+/// A move that is under way.
+type Moving<'m> = Pin<Box<dyn Future<Output = Result<Moved, SitesError>> + 'm>>;
 
 /// In place of the gate: takes what may follow, and remembers what it was told.
 struct Desk {
@@ -203,6 +207,10 @@ async fn comes_back(lab: &mut Lab, site: &'static str) {
     assert!(matches!(ended, SitesError::Stopped(_)), "{ended}");
     let refused = insert(&back, -3_778, site).await.unwrap_err();
     assert_eq!(refused.as_db_error().unwrap().message(), ELSEWHERE);
+    // It goes again in the middle of that, and `trefoil up` shuts it again.
+    lab.kill(site);
+    cluster.shut_out().unwrap();
+    lab.enclave.run(&cluster).await;
     let (moved, _) = lab.interrupted(|mover| Box::pin(mover.failback(site))).await;
     let kept: Vec<serde_json::Value> = fs::read_to_string(lab.kept(site))
         .unwrap()
@@ -278,12 +286,7 @@ impl Lab {
     }
 
     /// Runs a move until it is through, ended before and after each step of it once. Says how often it was ended.
-    async fn interrupted(
-        &self,
-        run: impl for<'m> Fn(
-            &'m Mover<'m, Desk>,
-        ) -> std::pin::Pin<Box<dyn Future<Output = Result<Moved, SitesError>> + 'm>>,
-    ) -> (Moved, usize) {
+    async fn interrupted(&self, run: impl for<'m> Fn(&'m Mover<'m, Desk>) -> Moving<'m>) -> (Moved, usize) {
         let seen: Mutex<Vec<(Course, Step, When)>> = Mutex::default();
         let stop = |step: Step, when: When| {
             let home = self.desk.stated.lock().unwrap().last().map(|stated| stated.course);

@@ -1,7 +1,9 @@
 //! Forgeries that do not depend on the kind of entry, and those of the gate itself and its day keys.
 
 use serde_json::json;
+use tlog::detail::HomesStated;
 use tlog::entry::{CountState, Kind, Micros};
+use tlog::note::{KeyType, SigningKey};
 
 use super::Case;
 use crate::lab::{AOIFE, CLEARED, REFUSED, SECOND, SITE, START};
@@ -113,6 +115,30 @@ pub const CASES: &[Case] = &[
         },
         "unexpected",
         "residency.evidence is not expected",
+    ),
+    (
+        "a statement about homes that the operator did not sign",
+        |s| {
+            let homes = policy::Homes::first(&s.lab.gate.bundle);
+            let next = homes.begin(homes.now().moved(SITE, "hamar"));
+            let somebody = SigningKey::from_seed("europe/operator", KeyType::Ed25519, [9; 32]).unwrap();
+            let detail = HomesStated {
+                id: "0123456789abcdef".to_owned(),
+                home: SITE.to_owned(),
+                from: SITE.to_owned(),
+                to: "hamar".to_owned(),
+                course: "planned".to_owned(),
+                done: false,
+                unshipped: None,
+                kept: None,
+                statement: somebody.sign_note(&next.text()).unwrap().to_string(),
+            };
+            let mut piece = s.lab.gate.piece(Kind::SitesFailover, detail);
+            piece.entry.policy = Some(s.lab.gate.bundle.hash().to_string());
+            s.seal(piece)
+        },
+        "decision",
+        "not signed by the operator",
     ),
     (
         "another gate's name",

@@ -261,6 +261,8 @@ impl<N: Notary> Mover<'_, N> {
         let site = &journal.to;
         let cluster = self.cluster(site)?;
         let client = cluster.admin().await?;
+        // Should it have been started again since it was fenced, it is shut again.
+        cluster.let_in(self.bundle, &client).await?;
         for sibling in self.siblings(site) {
             let slot = names::slot(sibling.site());
             let advance = "SELECT pg_replication_slot_advance(slot_name, pg_current_wal_lsn()) \
