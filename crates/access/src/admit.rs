@@ -198,6 +198,10 @@ async fn record_opening(
     draft.profile = Some(permit.profile().hash.to_string());
     draft.classes = permit.profile().classes().iter().map(ToString::to_string).collect();
     draft.detail = Some(detail_of(&detail)?);
+    #[cfg(feature = "rogue")]
+    if permit.principal() != asker.principal {
+        return Err(crate::rogue::asks(gate, draft).await);
+    }
     gate.record.append(draft).await.map_err(|not| {
         let fault = Fault::not_witnessed(&not.why, not.index);
         if not.index.is_some() {
@@ -252,12 +256,15 @@ fn nothing_released(fault: &Fault) -> SessionClose {
 
 fn decide(gate: &Gate, asker: &Asker) -> Result<Permit, Denial> {
     let bundle = &gate.config.bundle;
-    bundle.decide(&Ask {
+    let decided = bundle.decide(&Ask {
         principal: &asker.principal,
         place: bundle.place_of(&asker.listener),
         purpose: asker.purpose.as_deref(),
         ticket: asker.ticket.as_deref(),
-    })
+    });
+    #[cfg(feature = "rogue")]
+    let decided = decided.or_else(|denial| crate::rogue::decides(bundle, asker).ok_or(denial));
+    decided
 }
 
 /// What is recorded of somebody who gets no session.

@@ -123,12 +123,6 @@ impl Carrying {
     }
 }
 
-/// Whether this gate is one for tests that does not hear the monitor's brakes. No gate is, unless it was built with
-/// the feature `rogue`.
-fn is_rogue() -> bool {
-    cfg!(feature = "rogue") && std::env::var_os("TREFOIL_ROGUE").is_some_and(|ignores| ignores == "brakes")
-}
-
 /// Says in the record what is in force at the start: the run that heard of it may not have come to that.
 pub async fn note_at_start(gate: &Gate) {
     for Stopped { order, note } in gate.brakes.orders() {

@@ -66,6 +66,8 @@ mod origin;
 mod pool;
 mod probe;
 mod relay;
+#[cfg(feature = "rogue")]
+pub mod rogue;
 mod serve;
 mod session;
 mod standing;

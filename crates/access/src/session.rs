@@ -98,7 +98,10 @@ pub async fn run(gate: &Gate, mut client: Client, verdicts: Arc<Mutex<Verdicts>>
     drop(lease);
     // No entry but the one of its end comes after this.
     drop(seat);
-    Box::pin(admit::close(gate, &asker, &id, relay.closing(reason))).await;
+    let closing = relay.closing(reason);
+    #[cfg(feature = "rogue")]
+    let closing = crate::rogue::closes(closing);
+    Box::pin(admit::close(gate, &asker, &id, closing)).await;
 }
 
 /// Why the session ends although neither side wants it to.

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 pub(crate) mod inspect;
 pub(crate) mod record;
 pub(crate) mod sites;
+pub(crate) mod tour;
 
 use std::path::PathBuf;
 
@@ -35,8 +36,8 @@ pub(crate) enum Command {
     #[command(after_help = EXIT_CODES)]
     Check(Report),
     /// Tell the story of the example through real client connections, and check every line of it
-    #[command(after_help = TOUR_EXAMPLES)]
-    Tour(Report),
+    #[command(after_help = tour::EXAMPLES)]
+    Tour(tour::Tour),
     /// The operator's policy bundle
     #[command(subcommand)]
     Policy(PolicyCommand),
@@ -425,10 +426,6 @@ Examples:
 
 A second `up` on the same folder starts from what is there; on a running enclave it starts the parts that ended.
 Exit codes: 0 as promised, 1 not, 2 cannot tell (bad arguments, a missing part).";
-
-const TOUR_EXAMPLES: &str = "\
-The enclave must be running. The tour stops the monitor and starts it again.
-Exit codes: 0 when every observation was as promised, 1 when one was not, 2 cannot tell.";
 
 const APPLY_EXAMPLES: &str = "\
 Example:

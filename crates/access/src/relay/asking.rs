@@ -151,6 +151,8 @@ impl Asking {
                     drafts.push(draft);
                 }
                 if let Some(count) = count {
+                    #[cfg(feature = "rogue")]
+                    let (count, statements) = crate::rogue::lessens(count, statements);
                     let mut draft = self.constant.draft(gate, Kind::AccessRelease, Decision::Permit);
                     draft.count = Some(count);
                     draft.detail = Some(detail_of(&Released { statements })?);

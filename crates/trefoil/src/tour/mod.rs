@@ -7,12 +7,15 @@ mod limits;
 mod monitor;
 mod people;
 mod record;
+mod rogue;
 mod subject;
 mod witness;
 
+use std::path::Path;
+
 use serde::Serialize;
 
-use crate::cli::Report;
+use crate::cli::tour::Tour;
 use crate::enclave::ready::Ready;
 use crate::enclave::state::Lock;
 use crate::ended::{Ended, OrEnded};
@@ -36,6 +39,7 @@ pub(crate) struct Story<'a> {
     json: bool,
     paint: Paint,
     observations: Vec<Observation>,
+    left_out: Vec<String>,
 }
 
 /// What was seen, and whether it is as promised. An error is something that could not be seen, so it is not.
@@ -58,37 +62,48 @@ impl Story<'_> {
         }
         self.observations.push(Observation { subject: subject.to_owned(), observed, as_promised });
     }
+
+    /// What could not be shown here, and what it would take. It counts as nothing.
+    pub(crate) fn leave_out(&mut self, why: &str) {
+        if !self.json {
+            terminal::say(&format!("not shown: {why}"));
+        }
+        self.left_out.push(why.to_owned());
+    }
 }
 
 #[derive(Debug, Serialize)]
 struct Told<'a> {
     observations: &'a [Observation],
+    /// What was not looked at, and why.
+    left_out: &'a [String],
     as_promised: usize,
     of: usize,
 }
 
-pub(crate) fn run(asked: &Report) -> Result<(), Ended> {
-    let folder = asked.enclave.folder();
+pub(crate) fn run(asked: &Tour) -> Result<(), Ended> {
+    let folder = asked.report.enclave.folder();
     folder.require_complete()?;
     if !Lock::is_held(&folder)? {
         let dir = folder.dir().display();
         return Err(Ended::cannot_tell(format!("nothing runs in {dir}; start it with `trefoil up`")));
     }
     let ready = Ready::read(&folder)?;
-    let observations = Vec::new();
-    let mut story =
-        Story { folder: &folder, ready: &ready, json: asked.json, paint: Paint::for_stdout(), observations };
+    let (json, paint) = (asked.report.json, Paint::for_stdout());
+    let (observations, left_out) = (Vec::new(), Vec::new());
+    let mut story = Story { folder: &folder, ready: &ready, json, paint, observations, left_out };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-    runtime.or_cannot_tell("starting")?.block_on(tell(&mut story))?;
+    runtime.or_cannot_tell("starting")?.block_on(tell(&mut story, asked.rogue.as_deref()))?;
     story.conclude()
 }
 
-async fn tell(story: &mut Story<'_>) -> Result<(), Ended> {
+async fn tell(story: &mut Story<'_>, rogue: Option<&Path>) -> Result<(), Ended> {
     let person = subject::find(story.ready).await?;
     people::tell(story, &person).await;
     limits::tell(story, &person).await;
     record::tell(story, &person);
     monitor::tell(story).await;
+    rogue::tell(story, rogue).await?;
     witness::tell(story, &person).await;
     keys::tell(story).await?;
     record::tell_tampered(story);
@@ -100,7 +115,12 @@ impl Story<'_> {
         let of = self.observations.len();
         let as_promised = self.observations.iter().filter(|observation| observation.as_promised).count();
         if self.json {
-            terminal::say_json(&Told { observations: &self.observations, as_promised, of })?;
+            terminal::say_json(&Told {
+                observations: &self.observations,
+                left_out: &self.left_out,
+                as_promised,
+                of,
+            })?;
         } else {
             terminal::say(&format!("\n{as_promised} of {of} observations as promised"));
         }

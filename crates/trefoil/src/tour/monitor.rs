@@ -21,7 +21,7 @@ const FOUND_MS_MAX: u128 = 60_000;
 const POLL_MS: u64 = 5;
 const LOOK_MS: u64 = 500;
 /// The detectors of what the record does not explain, and of who was planted.
-const UNRECONCILED: &str = "unreconciled";
+pub(crate) const UNRECONCILED: &str = "unreconciled";
 const HONEYTOKEN: &str = "honeytoken";
 /// Subjects who arrive, and who of the monitor's are hidden among them.
 const ARRIVE: &str = "30";
@@ -31,7 +31,7 @@ pub(crate) async fn tell(story: &mut Story<'_>) {
     story.chapter("The monitor acts");
     let session = client::ask(story.ready, AOIFE).await.map_err(|refused| refused.to_string());
     let (seen, id) = match session {
-        Ok(session) => stop(story.folder, &session).await,
+        Ok(session) => stop(story.folder, &session, STOPPED_MS_MAX).await,
         Err(why) => (Err(why), None),
     };
     story.observe("a brake on aoife, who is connected", seen);
@@ -68,7 +68,8 @@ async fn printed(mut command: Command) -> Result<String, String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-async fn stop(folder: &Folder, session: &Session) -> (Seen, Option<String>) {
+/// Stops aoife, whose session this is; how that went, and the brake's id.
+pub(crate) async fn stop(folder: &Folder, session: &Session, within_ms: u128) -> (Seen, Option<String>) {
     let watch = Stopwatch::start();
     let because =
         ["brake", "principal", AOIFE.who, "--for", "10m", "--because", "the tour shows it", "--by", "tour"];
@@ -76,7 +77,7 @@ async fn stop(folder: &Folder, session: &Session) -> (Seen, Option<String>) {
         Ok(said) => said.first().and_then(|order| order.get("id")?.as_str().map(str::to_owned)),
         Err(why) => return (Err(why), None),
     };
-    while !session.client.is_closed() && watch.elapsed().as_millis() < STOPPED_MS_MAX {
+    while !session.client.is_closed() && watch.elapsed().as_millis() < within_ms {
         tokio::time::sleep(Duration::from_millis(POLL_MS)).await;
     }
     let took = watch.elapsed().as_millis();
@@ -159,7 +160,7 @@ async fn honeytoken(story: &Story<'_>) -> Seen {
 }
 
 /// The tour goes on as everybody.
-async fn lift_all(folder: &Folder) -> Result<(), String> {
+pub(crate) async fn lift_all(folder: &Folder) -> Result<(), String> {
     for brake in asked(folder, &["brakes", "list"]).await? {
         let id = brake.get("id").and_then(Value::as_str).unwrap_or_default();
         asked(folder, &["lift", id, "--because", "the tour goes on", "--by", "tour"]).await?;
@@ -177,14 +178,25 @@ async fn operate(folder: &Folder, arguments: &[&str]) -> Result<(), String> {
 
 /// An incident of a detector whose reasons name something, on a line.
 async fn found(folder: &Folder, detector: &str, named: &str) -> Result<Option<String>, String> {
-    let incidents = asked(folder, &["incidents", "list"]).await?;
-    let found = incidents.iter().find(|incident| {
-        let reasons = incident.get("reasons").map(Value::to_string).unwrap_or_default();
-        incident.get("detector").and_then(Value::as_str) == Some(detector) && reasons.contains(named)
-    });
-    Ok(found.map(|incident| {
-        let text = |key: &str| incident.get(key).and_then(Value::as_str).unwrap_or_default();
-        let reason = incident.get("reasons").and_then(|reasons| reasons.get(0)?.get("what")?.as_str());
-        format!("incident {}, {}: {}", text("id"), text("severity"), reason.unwrap_or_default())
-    }))
+    let incidents = incidents(folder, detector).await?;
+    Ok(incidents.iter().find(|incident| says(incident, named)).map(line))
+}
+
+/// The incidents of a detector.
+pub(crate) async fn incidents(folder: &Folder, detector: &str) -> Result<Vec<Value>, String> {
+    let mut incidents = asked(folder, &["incidents", "list"]).await?;
+    incidents.retain(|incident| incident.get("detector").and_then(Value::as_str) == Some(detector));
+    Ok(incidents)
+}
+
+/// Whether an incident's reasons name something.
+pub(crate) fn says(incident: &Value, named: &str) -> bool {
+    incident.get("reasons").is_some_and(|reasons| reasons.to_string().contains(named))
+}
+
+/// An incident on a line.
+pub(crate) fn line(incident: &Value) -> String {
+    let text = |key: &str| incident.get(key).and_then(Value::as_str).unwrap_or_default();
+    let reason = incident.get("reasons").and_then(|reasons| reasons.get(0)?.get("what")?.as_str());
+    format!("incident {}, {}: {}", text("id"), text("severity"), reason.unwrap_or_default())
 }

@@ -10,7 +10,7 @@ const LUKAS: Ask<'static> =
     Ask { who: "lukas", place: "germany", purpose: Some("analytics"), ticket: None, site: None };
 const INGRID: Ask<'static> =
     Ask { who: "ingrid", place: "norway", purpose: Some("security"), ticket: Some("SEC-77"), site: None };
-const WEI: Ask<'static> =
+pub(crate) const WEI: Ask<'static> =
     Ask { who: "wei", place: "china", purpose: Some("engineering"), ticket: None, site: None };
 const DANA: Ask<'static> =
     Ask { who: "dana", place: "united-states", purpose: Some("engineering"), ticket: None, site: None };

@@ -22,7 +22,7 @@ const AGAIN_MS_MAX: u64 = 15_000;
 pub(crate) async fn tell(story: &mut Story<'_>, person: &Person) {
     story.chapter("No witness, no data");
     let session = client::ask(story.ready, AOIFE).await.map_err(|refused| refused.to_string());
-    let stopped = stop_monitor(story.folder).await;
+    let stopped = stop(story.folder, "monitor").await;
     story.observe("the monitor is stopped", stopped.map(|pid| (true, format!("process {pid} has ended"))));
     let seen = match &session {
         Ok(session) => refused_read(session, person).await,
@@ -31,18 +31,19 @@ pub(crate) async fn tell(story: &mut Story<'_>, person: &Person) {
     story.observe("a read in a session that is open", seen);
     let seen = refused_connect(story).await;
     story.observe("a new session", seen);
-    let seen = start_monitor(story.folder).await;
+    let seen = start_missing(story.folder).await;
     story.observe("`up` is asked again", seen);
     let seen = read_again(story, person).await;
     story.observe("the same read", seen);
 }
 
-async fn stop_monitor(folder: &Folder) -> Result<i32, String> {
+/// Ends a part; its process.
+pub(crate) async fn stop(folder: &Folder, part: &str) -> Result<i32, String> {
     let said = |ended: Ended| ended.to_string();
     let state = State::of_running(folder).map_err(said)?.ok_or("nothing runs")?;
-    let monitor = state.parts.iter().find(|part| part.name == "monitor").and_then(|part| part.pid);
-    let raw = monitor.ok_or("the monitor does not run")?;
-    let pid = Pid::from_raw(raw).ok_or("the monitor has no process")?;
+    let found = state.parts.iter().find(|found| found.name == part).and_then(|found| found.pid);
+    let raw = found.ok_or_else(|| format!("the {part} does not run"))?;
+    let pid = Pid::from_raw(raw).ok_or_else(|| format!("the {part} has no process"))?;
     rustix::process::kill_process(pid, Signal::TERM).map_err(|error| error.to_string())?;
     for _ in 0..END_MS_MAX / POLL_MS {
         if !is_alive(raw) {
@@ -79,7 +80,8 @@ async fn refused_connect(story: &Story<'_>) -> Seen {
     }
 }
 
-async fn start_monitor(folder: &Folder) -> Seen {
+/// Has `trefoil up` start what does not run.
+pub(crate) async fn start_missing(folder: &Folder) -> Seen {
     let folder = folder.clone();
     let asked = tokio::task::spawn_blocking(move || up::start_missing(&folder)).await;
     match asked {

@@ -20,7 +20,7 @@ use crate::enclave::state::Lock;
 use crate::ended::{Ended, OrEnded};
 use crate::folder::{Folder, Stage};
 
-pub(crate) use process::program_beside;
+pub(crate) use process::{program_beside, tied_to_us};
 pub(crate) use secrets::{Secrets, random_password};
 
 pub(crate) fn run(asked: &Up) -> Result<(), Ended> {

@@ -11,6 +11,7 @@ use rustix::process::{Signal, kill_process};
 use serde_json::Value;
 
 use super::lab::{AOIFE, Enclave, LUKAS, MAEVE, Who};
+use super::rogue::gates_that_lie_are_found;
 
 /// More than a client is given before the brake is heard.
 const LARGE: &str = "COPY (SELECT a.*, b.* FROM users a, users b) TO STDOUT";
@@ -23,8 +24,10 @@ fn brakes_stop_what_they_name_and_silence_stops_everything() {
     let enclave = Enclave::start();
     a_brake_ends_sessions_and_lets_nobody_in(&enclave);
     a_brake_on_a_session_ends_no_other(&enclave);
+    nobody_hides_under_a_certificate_that_is_not_the_last(&enclave);
     a_brake_holds_over_restarts(&enclave);
     a_silent_monitor_is_waited_for_and_then_not(&enclave);
+    gates_that_lie_are_found(&enclave);
     assert!(enclave.trefoil(&["record", "verify"]).status.success());
     a_gate_that_does_not_obey_is_overtaken(&enclave);
 }
@@ -65,6 +68,27 @@ fn a_brake_on_a_session_ends_no_other(enclave: &Enclave) {
     assert_eq!(enclave.gate(AOIFE, &["SELECT 'again'"]).trim(), "again");
     assert!(kept.child.try_wait().unwrap().is_none());
     monitor(enclave, &["lift", order["id"].as_str().unwrap(), "--because", "over"]);
+}
+
+/// What goes on under a role that the gate has given back, or never had, is ended with any brake; who holds theirs goes on.
+fn nobody_hides_under_a_certificate_that_is_not_the_last(enclave: &Enclave) {
+    let mut kept = Stream::start(enclave, AOIFE);
+    let role = enclave.role("engineering", "dublin-1", 8);
+    let connected = format!("SELECT count(*) FROM pg_stat_activity WHERE usename = '{role}'");
+    let (said, order) = std::thread::scope(|scope| {
+        let stray = scope.spawn(|| enclave.wall("engineering", 8, &["SELECT pg_sleep(30)"]));
+        until(|| enclave.admin("dublin-1", &[&connected]).trim() == "1", "the site lets nobody in");
+        let order = brake(enclave, "principal", "ingrid");
+        (stray.join().unwrap(), order)
+    });
+    assert!(said.contains("57P01"), "{said}");
+    assert!(kept.child.try_wait().unwrap().is_none());
+    let id = order["id"].as_str().unwrap();
+    let named = |incident: &Value| {
+        incident["detector"] == "brake-disobeyed" && incident["reasons"].to_string().contains(id)
+    };
+    until(|| monitor_lines(enclave, &["incidents", "list"]).iter().any(named), "nobody is told");
+    monitor(enclave, &["lift", id, "--because", "over"]);
 }
 
 fn a_brake_holds_over_restarts(enclave: &Enclave) {
@@ -125,12 +149,12 @@ fn a_gate_that_does_not_obey_is_overtaken(enclave: &Enclave) {
 }
 
 /// A client in the middle of a large result.
-struct Stream {
+pub struct Stream {
     child: Child,
 }
 
 impl Stream {
-    fn start(enclave: &Enclave, who: Who) -> Stream {
+    pub fn start(enclave: &Enclave, who: Who) -> Stream {
         let mut child = Command::new("psql")
             .args(["-X", "-v", "VERBOSITY=verbose", &enclave.target(who), "-c", LARGE])
             .env("PGPASSWORD", enclave.password(who.name))
@@ -145,7 +169,7 @@ impl Stream {
     }
 
     /// Reads to the end; what was said then.
-    fn end(&mut self) -> String {
+    pub fn end(&mut self) -> String {
         std::io::copy(self.child.stdout.as_mut().unwrap(), &mut std::io::sink()).unwrap();
         let mut said = String::new();
         self.child.stderr.as_mut().unwrap().read_to_string(&mut said).unwrap();
@@ -161,22 +185,22 @@ impl Drop for Stream {
     }
 }
 
-fn brake(enclave: &Enclave, kind: &str, name: &str) -> Value {
+pub fn brake(enclave: &Enclave, kind: &str, name: &str) -> Value {
     monitor(enclave, &["brake", kind, name, "--for", "2h", "--because", "a drill", "--by", "ada"])
 }
 
-fn list(enclave: &Enclave) -> Vec<Value> {
+pub fn list(enclave: &Enclave) -> Vec<Value> {
     monitor_lines(enclave, &["brakes", "list"])
 }
 
 /// The monitor's own program; its JSON.
-fn monitor(enclave: &Enclave, arguments: &[&str]) -> Value {
+pub fn monitor(enclave: &Enclave, arguments: &[&str]) -> Value {
     let mut lines = monitor_lines(enclave, arguments);
     assert_eq!(lines.len(), 1, "{arguments:?}: {lines:?}");
     lines.remove(0)
 }
 
-fn monitor_lines(enclave: &Enclave, arguments: &[&str]) -> Vec<Value> {
+pub fn monitor_lines(enclave: &Enclave, arguments: &[&str]) -> Vec<Value> {
     let program = Path::new(env!("CARGO_BIN_EXE_trefoil")).with_file_name("trefoil-monitor");
     let mut command = Command::new(program);
     let output =
@@ -187,7 +211,7 @@ fn monitor_lines(enclave: &Enclave, arguments: &[&str]) -> Vec<Value> {
 }
 
 /// The detail of an entry, as the operator opens it.
-fn opened(enclave: &Enclave, index: &Value) -> Value {
+pub fn opened(enclave: &Enclave, index: &Value) -> Value {
     let (index, key) = (index.to_string(), enclave.dir.join("operator/detail.age"));
     let opened = enclave.trefoil(&["record", "open", &index, "--json", "--key", key.to_str().unwrap()]);
     assert!(opened.status.success(), "{}", String::from_utf8_lossy(&opened.stderr));
@@ -196,12 +220,12 @@ fn opened(enclave: &Enclave, index: &Value) -> Value {
 }
 
 /// Sessions of pool roles at a site.
-fn sessions(enclave: &Enclave, site: &str) -> usize {
+pub fn sessions(enclave: &Enclave, site: &str) -> usize {
     let count = "SELECT count(*) FROM pg_stat_activity WHERE usename LIKE 'tp\\_%'";
     enclave.admin(site, &[count]).trim().parse().unwrap()
 }
 
-fn until(mut holds: impl FnMut() -> bool, otherwise: &str) {
+pub fn until(mut holds: impl FnMut() -> bool, otherwise: &str) {
     for _ in 0..TRIES_MAX {
         if holds() {
             return;

@@ -40,6 +40,8 @@ pub const AOIFE: Who =
 pub const BILLING: Who = Who { name: "billing", place: "ireland", options: "-c trefoil.purpose=billing" };
 pub const MAEVE: Who =
     Who { name: "maeve", place: "ireland", options: "-c trefoil.purpose=support -c trefoil.ticket=SUP-1" };
+pub const WEI: Who =
+    Who { name: "wei", place: "china", options: "-c trefoil.purpose=support -c trefoil.ticket=SUP-1" };
 pub const LUKAS: Who = Who { name: "lukas", place: "germany", options: "-c trefoil.purpose=analytics" };
 
 impl Enclave {

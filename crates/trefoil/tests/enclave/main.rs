@@ -14,6 +14,7 @@ mod principals;
 mod protocol;
 mod raw;
 mod received;
+mod rogue;
 mod scripts;
 mod standing;
 mod storm;
