@@ -38,7 +38,7 @@ pub fn gates_that_lie_are_found(enclave: &Enclave) {
 fn a_forbidden_read_gets_no_certificate(enclave: &Enclave) {
     let (opened, before) = (enclave.shown("session.open").len(), enclave.breaches());
     let refused = enclave.gate(WEI, &[READ]);
-    assert!(refused.contains("57P03") && refused.contains("would not have decided"), "{refused}");
+    assert!(refused.contains("would not have decided"), "{refused}");
     assert_eq!(sessions(enclave, "dublin-1"), 0);
     assert_eq!(enclave.shown("session.open").len(), opened, "the record has a session of it");
     let mut breaches = enclave.breaches();
