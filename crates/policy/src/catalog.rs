@@ -153,8 +153,10 @@ words! {
         Email = "email",
         /// A telephone number.
         Phone = "phone",
-        /// A bank account.
+        /// A bank account with its country and check digits (ISO 13616).
         Iban = "iban",
+        /// A bank account's number alone.
+        Account = "account",
         /// An internet address.
         Ip = "ip",
         /// A device or an installation.
@@ -198,8 +200,8 @@ impl Identifier {
         match self {
             Self::None => true,
             Self::Subject | Self::Row => matches!(data_type, Bigint | Integer | Text),
-            Self::Name | Self::Handle | Self::Email | Self::Phone | Self::Iban => matches!(data_type, Text),
-            Self::Ip | Self::Device | Self::Content => matches!(data_type, Text),
+            Self::Name | Self::Handle | Self::Email | Self::Phone => matches!(data_type, Text),
+            Self::Iban | Self::Account | Self::Ip | Self::Device | Self::Content => matches!(data_type, Text),
             Self::Date => matches!(data_type, Date | Timestamptz),
         }
     }

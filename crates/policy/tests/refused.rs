@@ -90,6 +90,13 @@ fn the_enclave() {
         ),
         (
             FILE,
+            "\"hamar\", country = \"NO\" },",
+            "\"hamar\", country = \"NO\", standby = true },\n    { name = \"hamar-standby\", country = \"NO\" },",
+            "enclave.toml:21: sites[2].standby: the standby would be called `hamar-standby`, as a site is; rename one \
+             of the two sites",
+        ),
+        (
+            FILE,
             "\"hamar\", country = \"NO\"",
             "\"dublin-1\", country = \"NO\"",
             "enclave.toml:21: sites[2].name: `dublin-1` is named twice; name it once",
@@ -219,7 +226,7 @@ fn the_catalog() {
             "catalog.toml:26: tables[0].columns[5].class: `secret` is not known; use one of public, internal, \
              personal, restricted\n\
              catalog.toml:26: tables[0].columns[5].identifier: `telephone` is not known; use one of none, subject, \
-             name, handle, email, phone, iban, ip, device, content, date, row",
+             name, handle, email, phone, iban, account, ip, device, content, date, row",
         ),
         (
             FILE,

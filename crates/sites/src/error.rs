@@ -46,6 +46,11 @@ pub enum SitesError {
     /// The catalog has tables that the generator does not know.
     #[error("generated subjects need {0}; load this catalog's data by other means and use `--subjects 0`")]
     Catalog(String),
+    /// The region has no country of which the generator knows names and numbers.
+    #[error(
+        "nobody can be made up who lives in this region; load its data by other means and use `--subjects 0`"
+    )]
+    Region,
     /// The policy cannot be compiled.
     #[error(transparent)]
     Wall(#[from] wall::WallError),

@@ -12,8 +12,8 @@ use tokio_postgres::Client;
 use wall::names::{LINK, partition, quoted};
 
 use crate::copy::Batch;
-use crate::people::{HomeSite, Population};
-use crate::rows::{self, Generated, Link, TABLES};
+use crate::people::{Banking, Population, Region};
+use crate::rows::{self, Generated, Link, TABLES, tables};
 use crate::{Cluster, Event, SitesError, Watcher};
 
 /// What to generate.
@@ -30,8 +30,8 @@ const BATCHES_WAITING_MAX: usize = 16;
 /// Subjects between two reports.
 const REPORT_EVERY: u64 = 1_000;
 
-/// Where the rows of one site go, in the order of [`TABLES`].
-type Feeds = [Feed; TABLES.len()];
+/// Where the rows of one site go, in the order of [`tables`].
+type Feeds = [Feed; TABLES];
 
 struct Feed {
     batch: Batch,
@@ -41,7 +41,8 @@ struct Feed {
 /// Loads the sites that have no subjects yet. Says whether there were any.
 ///
 /// # Errors
-/// When the catalog has not the tables that are generated, or a site refuses.
+/// When nobody can be made up who lives in the region, the catalog has not the tables that are generated, or a site
+/// refuses.
 pub(crate) async fn load(
     bundle: &Bundle,
     clusters: &[Cluster],
@@ -51,7 +52,9 @@ pub(crate) async fn load(
     if generate.subjects == 0 {
         return Ok(false);
     }
-    check_catalog(bundle)?;
+    let region = Region::of(bundle.enclave());
+    let banking = region.banking().ok_or(SitesError::Region)?;
+    check_catalog(bundle, banking)?;
     let mut feeds = BTreeMap::new();
     let mut loads = Vec::new();
     for cluster in clusters {
@@ -65,16 +68,14 @@ pub(crate) async fn load(
             Feed { batch: Batch::first(), to }
         });
         feeds.insert(cluster.site().to_owned(), of_site);
-        loads.push(load_site(bundle, cluster, from));
+        loads.push(load_site(bundle, cluster, banking, from));
     }
     if loads.is_empty() {
         return Ok(false);
     }
-    let home = |site: &policy::Site| HomeSite { name: site.name.clone(), country: site.country.to_string() };
-    let sites: Vec<HomeSite> = bundle.enclave().sites.iter().map(home).collect();
     let watcher = watcher.clone();
     // Ends when it is done, or when a site's load has failed and nobody takes its rows.
-    let generated = tokio::task::spawn_blocking(move || fan_out(&sites, generate, feeds, &watcher));
+    let generated = tokio::task::spawn_blocking(move || fan_out(&region, generate, feeds, &watcher));
     try_join_all(loads).await?;
     generated.await?;
     Ok(true)
@@ -88,8 +89,8 @@ async fn is_empty(bundle: &Bundle, cluster: &Cluster) -> Result<bool, SitesError
 }
 
 /// The catalog may have more tables and more columns than are generated: those stay empty.
-fn check_catalog(bundle: &Bundle) -> Result<(), SitesError> {
-    for Generated { name: table, columns } in TABLES {
+fn check_catalog(bundle: &Bundle, banking: Banking) -> Result<(), SitesError> {
+    for Generated { name: table, columns } in tables(banking) {
         let known =
             bundle.catalog().table(table).ok_or_else(|| SitesError::Catalog(format!("a table `{table}`")))?;
         for (column, data_type) in columns {
@@ -102,9 +103,9 @@ fn check_catalog(bundle: &Bundle) -> Result<(), SitesError> {
 }
 
 /// Runs on a thread of its own: generating is all computation.
-fn fan_out(sites: &[HomeSite], generate: Generate, mut feeds: BTreeMap<String, Feeds>, watcher: &Watcher) {
+fn fan_out(region: &Region, generate: Generate, mut feeds: BTreeMap<String, Feeds>, watcher: &Watcher) {
     let mut done = 0;
-    for subject in Population::new(generate.seed, generate.subjects, sites) {
+    for subject in Population::new(generate.seed, generate.subjects, region) {
         done += 1;
         if let Some(feeds) = feeds.get_mut(subject.person.home_site.as_str()) {
             let link: Link = rand::random();
@@ -136,9 +137,14 @@ impl Feed {
 }
 
 /// All tables of a site. The subjects are committed last, with their tokens: a site that has subjects has all.
-async fn load_site(bundle: &Bundle, cluster: &Cluster, from: Vec<Receiver<Bytes>>) -> Result<(), SitesError> {
+async fn load_site(
+    bundle: &Bundle,
+    cluster: &Cluster,
+    banking: Banking,
+    from: Vec<Receiver<Bytes>>,
+) -> Result<(), SitesError> {
     let site = cluster.site();
-    let copies = TABLES.into_iter().zip(from).map(|(table, from)| async move {
+    let copies = tables(banking).into_iter().zip(from).map(|(table, from)| async move {
         let client = cluster.admin().await?;
         let done = copy(&client, &own(bundle, table.name, site), table, from).await;
         done.map_err(SitesError::database(site, format!("load {}", table.name)))?;

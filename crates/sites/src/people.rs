@@ -1,5 +1,6 @@
-//! Generated subjects of the region: persons, what they pay and what they do, the same for the same seed. They are invented: names
-//! are put together by chance, e-mail domains are reserved ones, banks do not exist. Not here: loading them.
+//! Generated subjects of the region: persons, what they pay and what they do, the same for the same seed. They are
+//! invented: names are put together by chance, e-mail domains are reserved ones, banks do not exist. Not here: where they
+//! live (`region`), loading them.
 
 use std::collections::HashMap;
 
@@ -10,11 +11,13 @@ use life::Life;
 use numbers::{below, one};
 
 pub use life::{Device, Message, Post, SignIn};
+pub use region::{Banking, HomeSite, Region};
 
 mod country;
 mod life;
 mod names;
 mod numbers;
+mod region;
 #[cfg(test)]
 mod tests;
 
@@ -81,12 +84,26 @@ pub struct Payment {
     pub amount_cents: i64,
     /// ISO 4217.
     pub currency: String,
-    /// Without spaces.
-    pub iban: String,
+    /// The account it is paid from.
+    pub bank: Bank,
     /// `paid`, `pending`, `failed` or `refunded`.
     pub status: String,
     /// Unix time in microseconds.
     pub paid_at_micros: i64,
+}
+
+/// A bank account, as its country writes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Bank {
+    /// Without spaces.
+    Iban(String),
+    /// Two numbers.
+    Routed {
+        /// Nine digits (ABA): the bank.
+        routing: String,
+        /// 10 to 12 digits.
+        account: String,
+    },
 }
 
 /// A person and everything that is theirs.
@@ -106,17 +123,7 @@ pub struct Subject {
     pub message: Option<Message>,
 }
 
-/// A site that may be a home: its name and its country (ISO 3166).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HomeSite {
-    /// As in the enclave's configuration.
-    pub name: String,
-    /// Two letters.
-    pub country: String,
-}
-
-/// Subjects, one after the other. Fewer subjects of the same seed and sites are the first of
-/// more.
+/// Subjects, one after the other. Fewer subjects of the same seed and region are the first of more.
 #[derive(Debug, Clone)]
 pub struct Population {
     subjects: u64,
@@ -145,20 +152,20 @@ struct Maker {
 }
 
 impl Population {
-    /// The same seed and sites make the same subjects. Without sites there are none.
-    pub fn new(seed: u64, subjects: u64, sites: &[HomeSite]) -> Self {
+    /// The same seed and region make the same subjects. Without sites there are none.
+    pub fn new(seed: u64, subjects: u64, region: &Region) -> Self {
         let lived = |country: &'static country::Country| Lived {
             country,
             given: country.names.given.split('|').collect(),
             family: country.names.family.split('|').collect(),
-            sites: nearest(country.code, sites),
+            sites: region.nearest(country.code),
         };
         let random = ChaCha8Rng::seed_from_u64(seed);
         let mut other = random.clone();
         other.set_stream(1);
         Self {
-            subjects: if sites.is_empty() { 0 } else { subjects },
-            countries: country::COUNTRIES.iter().map(lived).collect(),
+            subjects: if region.sites.is_empty() { 0 } else { subjects },
+            countries: region.lived_in().map(lived).collect(),
             maker: Maker { random, made: 0, payments: 0, taken: HashMap::new() },
             life: Life::new(other),
         }
@@ -242,7 +249,7 @@ impl Maker {
 
     fn payments(&mut self, lived: &Lived, person: &Person) -> Option<Vec<Payment>> {
         let random = &mut self.random;
-        let iban = numbers::iban(random, lived.country);
+        let bank = numbers::bank(random, lived.country);
         let joined_day = person.created_at_micros / 1_000_000 / DAY_SECONDS;
         let count = below(random, PAYMENTS_MAX.saturating_add(1));
         let mut payments = Vec::new();
@@ -261,24 +268,13 @@ impl Maker {
                 user_id: person.id,
                 amount_cents: whole.saturating_mul(100).saturating_add(99),
                 currency: lived.country.currency.to_owned(),
-                iban: iban.clone(),
+                bank: bank.clone(),
                 status: status.to_owned(),
                 paid_at_micros: moment(random, joined_day.saturating_add(1), LAST_DAY.saturating_add(1))?,
             });
         }
         Some(payments)
     }
-}
-
-/// The sites of the country itself, else those of its part of Europe, else all.
-fn nearest(code: &str, sites: &[HomeSite]) -> Vec<String> {
-    let nordic = |code: &str| country::NORDIC.contains(&code);
-    let choose = |near: &dyn Fn(&HomeSite) -> bool| -> Vec<String> {
-        sites.iter().filter(|site| near(site)).map(|site| site.name.clone()).collect()
-    };
-    let own = choose(&|site| site.country == code);
-    let part = choose(&|site| nordic(&site.country) == nordic(code));
-    [own, part].into_iter().find(|found| !found.is_empty()).unwrap_or_else(|| choose(&|_| true))
 }
 
 /// A moment on a day from `first` until before `last`, in microseconds.

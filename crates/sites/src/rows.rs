@@ -4,7 +4,7 @@
 use policy::ColumnType::{self, Bigint, Boolean, Date, Integer, Text, Timestamptz};
 
 use crate::copy::Batch;
-use crate::people::Subject;
+use crate::people::{Bank, Banking, Payment, Subject};
 
 /// A subject's random link: see `wall::names::LINK`.
 pub(crate) type Link = [u8; 16];
@@ -16,8 +16,17 @@ pub(crate) struct Generated {
     pub(crate) columns: &'static [(&'static str, ColumnType)],
 }
 
-/// The subjects' table first.
-pub(crate) const TABLES: [Generated; 6] = [USERS, PAYMENTS, POSTS, MESSAGES, DEVICES, SIGN_INS];
+/// How many tables are generated.
+pub(crate) const TABLES: usize = 6;
+
+/// The tables that are generated, the subjects' first.
+pub(crate) const fn tables(banking: Banking) -> [Generated; TABLES] {
+    let payments = match banking {
+        Banking::Iban => PAYMENTS_BY_IBAN,
+        Banking::Routed => PAYMENTS_BY_ROUTING,
+    };
+    [USERS, payments, POSTS, MESSAGES, DEVICES, SIGN_INS]
+}
 
 const USERS: Generated = Generated {
     name: "users",
@@ -37,7 +46,7 @@ const USERS: Generated = Generated {
     ],
 };
 
-const PAYMENTS: Generated = Generated {
+const PAYMENTS_BY_IBAN: Generated = Generated {
     name: "payments",
     columns: &[
         ("id", Bigint),
@@ -46,6 +55,21 @@ const PAYMENTS: Generated = Generated {
         ("amount_cents", Bigint),
         ("currency", Text),
         ("iban", Text),
+        ("status", Text),
+        ("paid_at", Timestamptz),
+    ],
+};
+
+const PAYMENTS_BY_ROUTING: Generated = Generated {
+    name: "payments",
+    columns: &[
+        ("id", Bigint),
+        ("home_site", Text),
+        ("user_id", Bigint),
+        ("amount_cents", Bigint),
+        ("currency", Text),
+        ("routing_number", Text),
+        ("account_number", Text),
         ("status", Text),
         ("paid_at", Timestamptz),
     ],
@@ -104,8 +128,8 @@ const SIGN_INS: Generated = Generated {
     ],
 };
 
-/// Adds a subject's rows to the batches of the tables, which are in the order of [`TABLES`].
-pub(crate) fn add(batches: [&mut Batch; 6], subject: &Subject, link: &Link) {
+/// Adds a subject's rows to the batches of the tables, which are in the order of [`tables`].
+pub(crate) fn add(batches: [&mut Batch; TABLES], subject: &Subject, link: &Link) {
     let [users, payments, posts, messages, devices, sign_ins] = batches;
     user(users, subject, link);
     let Subject { person, payments: paid, device, sign_in, posts: written, message } = subject;
@@ -114,16 +138,7 @@ pub(crate) fn add(batches: [&mut Batch; 6], subject: &Subject, link: &Link) {
         batch.bigint(id);
         batch.text(&person.home_site);
     };
-    for one in paid {
-        begin(payments, PAYMENTS, one.id);
-        payments.bigint(person.id);
-        payments.bigint(one.amount_cents);
-        payments.text(&one.currency);
-        payments.text(&one.iban);
-        payments.text(&one.status);
-        payments.timestamptz(one.paid_at_micros);
-        payments.uuid(link);
-    }
+    paid.iter().for_each(|one| payment(payments, one, link));
     for one in written {
         begin(posts, POSTS, one.id);
         posts.bigint(person.id);
@@ -157,6 +172,29 @@ pub(crate) fn add(batches: [&mut Batch; 6], subject: &Subject, link: &Link) {
     sign_ins.boolean(sign_in.succeeded);
     sign_ins.timestamptz(sign_in.at_micros);
     sign_ins.uuid(link);
+}
+
+fn payment(batch: &mut Batch, one: &Payment, link: &Link) {
+    let table = match one.bank {
+        Bank::Iban(_) => PAYMENTS_BY_IBAN,
+        Bank::Routed { .. } => PAYMENTS_BY_ROUTING,
+    };
+    batch.row(table.columns.len() + 1);
+    batch.bigint(one.id);
+    batch.text(&one.home_site);
+    batch.bigint(one.user_id);
+    batch.bigint(one.amount_cents);
+    batch.text(&one.currency);
+    match &one.bank {
+        Bank::Iban(iban) => batch.text(iban),
+        Bank::Routed { routing, account } => {
+            batch.text(routing);
+            batch.text(account);
+        }
+    }
+    batch.text(&one.status);
+    batch.timestamptz(one.paid_at_micros);
+    batch.uuid(link);
 }
 
 fn user(batch: &mut Batch, subject: &Subject, link: &Link) {

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use policy::Bundle;
 use serde_json::{Map, Value, json};
-use sites::people::{HomeSite, Population, Subject};
+use sites::people::{Bank, Payment, Population, Region, Subject};
 use tlog::entry::Micros;
 
 use crate::cli::{SubjectsLoad, SubjectsMake};
@@ -32,13 +32,12 @@ pub(crate) fn make(asked: &SubjectsMake) -> Result<(), Ended> {
     let last = runtime()?.block_on(sites::arrivals::last_numbers(estate.bundle(), cluster));
     let mut last = last.or_not("looking for the last subject")?;
     let before = last.get("users").copied().and_then(|last| u64::try_from(last).ok()).unwrap_or(0);
-    let home = |site: &policy::Site| HomeSite { name: site.name.clone(), country: site.country.to_string() };
-    let sites: Vec<HomeSite> = estate.bundle().enclave().sites.iter().map(home).collect();
+    let region = Region::of(estate.bundle().enclave());
     // The same population goes on, so that no name is given twice.
     let skipped = usize::try_from(before).or_cannot_tell("counting the subjects")?;
     let all = before.saturating_add(u64::from(asked.count));
     let mut text = String::new();
-    for subject in Population::new(asked.seed, all, &sites).skip(skipped) {
+    for subject in Population::new(asked.seed, all, &region).skip(skipped) {
         let rows = numbered(rows(&subject), &mut last);
         text.push_str(&serde_json::to_string(&rows).or_cannot_tell("writing a subject")?);
         text.push('\n');
@@ -110,11 +109,7 @@ fn rows(subject: &Subject) -> Rows {
         }),
     );
     for one in payments {
-        let paid = json!({
-            "id": one.id, "home_site": home, "user_id": id, "amount_cents": one.amount_cents,
-            "currency": one.currency, "iban": one.iban, "status": one.status, "paid_at": at(one.paid_at_micros),
-        });
-        add("payments", paid);
+        add("payments", payment(one));
     }
     for one in posts {
         let post = json!({
@@ -145,6 +140,20 @@ fn rows(subject: &Subject) -> Rows {
         }),
     );
     rows
+}
+
+fn payment(one: &Payment) -> Value {
+    let mut paid = json!({
+        "id": one.id, "home_site": one.home_site, "user_id": one.user_id, "amount_cents": one.amount_cents,
+        "currency": one.currency, "status": one.status, "paid_at": at(one.paid_at_micros),
+    });
+    match &one.bank {
+        Bank::Iban(iban) => paid["iban"] = json!(iban),
+        Bank::Routed { routing, account } => {
+            (paid["routing_number"], paid["account_number"]) = (json!(routing), json!(account));
+        }
+    }
+    paid
 }
 
 fn at(micros: i64) -> String {

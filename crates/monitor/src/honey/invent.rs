@@ -231,11 +231,8 @@ fn mixed(identifier: Identifier, own: &str, other: &str, random: &mut impl Rng) 
             let family = name.rsplit('.').next().unwrap_or(name).trim_end_matches(is_digit);
             format!("{given}.{family}{}@{domain}", random.random_range(2..90))
         }
-        Identifier::Phone => {
-            let kept = own.len().saturating_sub(4);
-            let draw = |(at, c): (usize, char)| if at >= kept && is_digit(c) { digit(random) } else { c };
-            own.char_indices().map(draw).collect()
-        }
+        Identifier::Phone => last_digits(own, 4, random),
+        Identifier::Account => last_digits(own, 6, random),
         Identifier::Iban => iban(own, random),
         Identifier::Device => {
             let draw = |c: char| match c {
@@ -257,6 +254,13 @@ fn digit(random: &mut impl Rng) -> char {
 
 fn is_digit(c: char) -> bool {
     c.is_ascii_digit()
+}
+
+/// The number with so many of its last places drawn.
+fn last_digits(own: &str, places: usize, random: &mut impl Rng) -> String {
+    let kept = own.len().saturating_sub(places);
+    let draw = |(at, c): (usize, char)| if at >= kept && is_digit(c) { digit(random) } else { c };
+    own.char_indices().map(draw).collect()
 }
 
 /// Another account at the same bank: the last digits drawn, the check digits worked out (ISO 13616). What is no IBAN

@@ -12,7 +12,12 @@ pub(crate) type Files = BTreeMap<String, Vec<u8>>;
 
 /// The files of `examples/europe`.
 pub(crate) fn example() -> Files {
-    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/europe"));
+    example_of("europe")
+}
+
+/// The files of one of the examples.
+pub(crate) fn example_of(enclave: &str) -> Files {
+    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples")).join(enclave);
     let mut files = Files::new();
     for folder in ["", "policy/"] {
         for entry in std::fs::read_dir(root.join(folder)).unwrap() {

@@ -1,5 +1,6 @@
 //! What differs from country to country: names, language, currency, telephone numbers and account numbers. Shapes are
-//! those of the national numbering plans and of the IBAN registry; only what a shape needs is here.
+//! those of the national numbering plans, of the IBAN registry and of American routing numbers; only what a shape needs
+//! is here.
 
 use super::names::{self, Names};
 
@@ -8,7 +9,7 @@ use super::names::{self, Names};
 pub(super) struct Country {
     /// ISO 3166, two letters.
     pub(super) code: &'static str,
-    /// Subjects of it in a thousand.
+    /// Subjects of it in a thousand of its part of the world.
     pub(super) weight: u64,
     /// ISO 639, the likely one first; the second is spoken by one in four.
     pub(super) languages: [&'static str; 2],
@@ -20,15 +21,44 @@ pub(super) struct Country {
     pub(super) mobile: &'static [&'static str],
     /// Digits of a mobile number without the calling code.
     pub(super) mobile_digits: usize,
-    /// The account part of an IBAN: `a` a letter, `n` a digit, `c` either, each with how often.
-    pub(super) account: &'static [(char, usize)],
+    pub(super) account: Account,
     pub(super) names: Names,
+}
+
+/// How a country numbers bank accounts.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Account {
+    /// The account part of an IBAN: `a` a letter, `n` a digit, `c` either, each with how often.
+    Iban(&'static [(char, usize)]),
+    /// A routing number that begins with one of these, and an account number.
+    Routed(&'static [&'static str]),
 }
 
 /// The Nordic countries are nearer to a site in one of them than to any other site.
 pub(super) const NORDIC: &[&str] = &["DK", "FI", "IS", "NO", "SE"];
 
-pub(super) const COUNTRIES: &[Country] = &[
+/// Area codes, each followed by the exchange and the first digits of numbers that are kept for fiction.
+const AMERICAN_NUMBERS: &[&str] = &[
+    "20255501", "20655501", "21055501", "21255501", "21355501", "21455501", "30355501", "30555501",
+    "31255501", "40455501", "41555501", "51255501", "60255501", "61255501", "61755501", "70355501",
+    "71355501", "81855501",
+];
+
+/// Whom a region on the other side of the Atlantic has.
+pub(super) const AMERICA: &[Country] = &[Country {
+    code: "US",
+    weight: 1_000,
+    languages: ["en", "es"],
+    currency: "USD",
+    calling: "1",
+    mobile: AMERICAN_NUMBERS,
+    mobile_digits: 10,
+    // The districts of the Federal Reserve in which banks are.
+    account: Account::Routed(&["01", "02", "03", "04", "05", "06", "07", "08", "09", "10", "11", "12"]),
+    names: names::US,
+}];
+
+pub(super) const EUROPE: &[Country] = &[
     Country {
         code: "DE",
         weight: 170,
@@ -37,7 +67,7 @@ pub(super) const COUNTRIES: &[Country] = &[
         calling: "49",
         mobile: &["151", "152", "157", "159", "160", "162", "170", "171", "172", "174", "175", "176", "178"],
         mobile_digits: 11,
-        account: &[('n', 18)],
+        account: Account::Iban(&[('n', 18)]),
         names: names::DE,
     },
     Country {
@@ -48,7 +78,7 @@ pub(super) const COUNTRIES: &[Country] = &[
         calling: "33",
         mobile: &["60", "61", "62", "63", "65", "66", "67", "68", "69", "73", "75", "76", "77", "78"],
         mobile_digits: 9,
-        account: &[('n', 10), ('c', 11), ('n', 2)],
+        account: Account::Iban(&[('n', 10), ('c', 11), ('n', 2)]),
         names: names::FR,
     },
     Country {
@@ -61,7 +91,7 @@ pub(super) const COUNTRIES: &[Country] = &[
             "320", "328", "329", "333", "338", "339", "340", "347", "348", "349", "351", "366", "380", "389",
         ],
         mobile_digits: 10,
-        account: &[('a', 1), ('n', 10), ('c', 12)],
+        account: Account::Iban(&[('a', 1), ('n', 10), ('c', 12)]),
         names: names::IT,
     },
     Country {
@@ -72,7 +102,7 @@ pub(super) const COUNTRIES: &[Country] = &[
         calling: "34",
         mobile: &["60", "61", "62", "63", "64", "65", "66", "67", "68", "69", "71", "72", "74"],
         mobile_digits: 9,
-        account: &[('n', 20)],
+        account: Account::Iban(&[('n', 20)]),
         names: names::ES,
     },
     Country {
@@ -83,7 +113,7 @@ pub(super) const COUNTRIES: &[Country] = &[
         calling: "48",
         mobile: &["50", "51", "53", "57", "60", "66", "69", "72", "73", "78", "79", "88"],
         mobile_digits: 9,
-        account: &[('n', 24)],
+        account: Account::Iban(&[('n', 24)]),
         names: names::PL,
     },
     Country {
@@ -94,7 +124,7 @@ pub(super) const COUNTRIES: &[Country] = &[
         calling: "40",
         mobile: &["72", "73", "74", "75", "76", "77", "78"],
         mobile_digits: 9,
-        account: &[('a', 4), ('c', 16)],
+        account: Account::Iban(&[('a', 4), ('c', 16)]),
         names: names::RO,
     },
     Country {
@@ -105,7 +135,7 @@ pub(super) const COUNTRIES: &[Country] = &[
         calling: "31",
         mobile: &["61", "62", "63", "64", "65", "68"],
         mobile_digits: 9,
-        account: &[('a', 4), ('n', 10)],
+        account: Account::Iban(&[('a', 4), ('n', 10)]),
         names: names::NL,
     },
     Country {
@@ -116,7 +146,7 @@ pub(super) const COUNTRIES: &[Country] = &[
         calling: "32",
         mobile: &["46", "47", "48", "49"],
         mobile_digits: 9,
-        account: &[('n', 12)],
+        account: Account::Iban(&[('n', 12)]),
         names: names::BE,
     },
     Country {
@@ -127,7 +157,7 @@ pub(super) const COUNTRIES: &[Country] = &[
         calling: "46",
         mobile: &["70", "72", "73", "76", "79"],
         mobile_digits: 9,
-        account: &[('n', 20)],
+        account: Account::Iban(&[('n', 20)]),
         names: names::SE,
     },
     Country {
@@ -138,7 +168,7 @@ pub(super) const COUNTRIES: &[Country] = &[
         calling: "351",
         mobile: &["91", "92", "93", "96"],
         mobile_digits: 9,
-        account: &[('n', 21)],
+        account: Account::Iban(&[('n', 21)]),
         names: names::PT,
     },
     Country {
@@ -149,7 +179,7 @@ pub(super) const COUNTRIES: &[Country] = &[
         calling: "36",
         mobile: &["20", "30", "70"],
         mobile_digits: 9,
-        account: &[('n', 24)],
+        account: Account::Iban(&[('n', 24)]),
         names: names::HU,
     },
     Country {
@@ -160,7 +190,7 @@ pub(super) const COUNTRIES: &[Country] = &[
         calling: "43",
         mobile: &["650", "660", "664", "676", "680", "681", "699"],
         mobile_digits: 10,
-        account: &[('n', 16)],
+        account: Account::Iban(&[('n', 16)]),
         names: names::AT,
     },
     Country {
@@ -171,7 +201,7 @@ pub(super) const COUNTRIES: &[Country] = &[
         calling: "45",
         mobile: &["20", "21", "22", "26", "28", "30", "31", "40", "41", "50", "51", "60", "61", "71", "81"],
         mobile_digits: 8,
-        account: &[('n', 14)],
+        account: Account::Iban(&[('n', 14)]),
         names: names::DK,
     },
     Country {
@@ -182,7 +212,7 @@ pub(super) const COUNTRIES: &[Country] = &[
         calling: "358",
         mobile: &["40", "41", "44", "45", "46", "50"],
         mobile_digits: 9,
-        account: &[('n', 14)],
+        account: Account::Iban(&[('n', 14)]),
         names: names::FI,
     },
     Country {
@@ -193,7 +223,7 @@ pub(super) const COUNTRIES: &[Country] = &[
         calling: "353",
         mobile: &["83", "85", "86", "87", "89"],
         mobile_digits: 9,
-        account: &[('a', 4), ('n', 14)],
+        account: Account::Iban(&[('a', 4), ('n', 14)]),
         names: names::IE,
     },
     Country {
@@ -204,7 +234,7 @@ pub(super) const COUNTRIES: &[Country] = &[
         calling: "47",
         mobile: &["40", "41", "45", "46", "47", "48", "90", "91", "92", "93", "95", "97", "98", "99"],
         mobile_digits: 8,
-        account: &[('n', 11)],
+        account: Account::Iban(&[('n', 11)]),
         names: names::NO,
     },
 ];

@@ -156,3 +156,12 @@ pub(super) const HU: Names = Names {
              Mészáros|Simon|Rácz|Fekete|Szilágyi|Török|Fehér|Balázs|Gál|Kis|Szűcs|Orsós|Kocsis|Fodor|Pintér|Szalai|\
              Sipos|Magyar|Lukács|Gulyás|Biró|Király|Katona|László",
 };
+
+pub(super) const US: Names = Names {
+    given: "Emma|Liam|Olivia|Noah|Ava|Ethan|Sophia|Mason|Isabella|Logan|Mia|Lucas|Charlotte|Jackson|Amelia|Aiden|Harper|\
+            Caleb|Abigail|Wyatt|Madison|Jayden|Brooklyn|DeShawn|Imani|Malik|Keisha|Diego|Ximena|Mateo|Guadalupe|Minh|\
+            Priya|Arjun|Grace|Tyler|Kayla|Hunter|Savannah|Jamal",
+    family: "Smith|Johnson|Williams|Brown|Jones|Garcia|Miller|Davis|Rodriguez|Martinez|Hernandez|Lopez|Wilson|Anderson|\
+             Thomas|Taylor|Moore|Jackson|Lee|Perez|Thompson|White|Harris|Sanchez|Clark|Ramirez|Lewis|Robinson|Walker|\
+             Young|Nguyen|Patel|Kim|Okafor|Washington|Begay|Kealoha|Schultz|Rossi|Cohen",
+};

@@ -2,11 +2,12 @@
 //!
 //! An IBAN has the length, the structure and the check digits of its country (ISO 13616), so that a detector has to
 //! recognise it. The check digits that some countries keep inside the account part are left to chance, and letters of
-//! banks are ones that no bank has: nobody's account is meant.
+//! banks are ones that no bank has. An American routing number has its check digit (ABA). Nobody's account is meant.
 
 use rand::RngCore;
 
-use super::country::Country;
+use super::Bank;
+use super::country::{Account, Country};
 
 /// Stands where four letters name a bank.
 const BANK_LETTERS: &str = "TRFL";
@@ -37,10 +38,36 @@ pub(super) fn phone(random: &mut impl RngCore, country: &Country) -> String {
     phone
 }
 
+/// A bank account of the country.
+pub(super) fn bank(random: &mut impl RngCore, country: &Country) -> Bank {
+    match country.account {
+        Account::Iban(shape) => Bank::Iban(iban(random, country.code, shape)),
+        Account::Routed(districts) => {
+            let routing = routing(random, districts);
+            let digits = below(random, 3).saturating_add(10);
+            Bank::Routed { routing, account: (0..digits).map(|_| digit(random)).collect() }
+        }
+    }
+}
+
+/// Nine digits, the last of which makes their weighted sum a multiple of ten.
+fn routing(random: &mut impl RngCore, districts: &[&str]) -> String {
+    let mut number = one(random, districts).copied().unwrap_or_default().to_owned();
+    number.extend((0..6).map(|_| digit(random)));
+    let check = (10 - routing_sum(&number) % 10) % 10;
+    number.extend(char::from_digit(check, 10));
+    number
+}
+
+/// The sum of a routing number's digits, weighted 3, 7, 1 and again.
+pub(super) fn routing_sum(number: &str) -> u32 {
+    number.chars().filter_map(|c| c.to_digit(10)).zip([3, 7, 1].into_iter().cycle()).map(|(d, w)| d * w).sum()
+}
+
 /// An IBAN without spaces.
-pub(super) fn iban(random: &mut impl RngCore, country: &Country) -> String {
+fn iban(random: &mut impl RngCore, code: &str, shape: &[(char, usize)]) -> String {
     let mut account = String::new();
-    for (kind, times) in country.account {
+    for (kind, times) in shape {
         match (kind, times) {
             ('a', 4) => account.push_str(BANK_LETTERS),
             ('a', times) => account.extend((0..*times).map(|_| letter(random))),
@@ -48,8 +75,8 @@ pub(super) fn iban(random: &mut impl RngCore, country: &Country) -> String {
             (_, times) => account.extend((0..*times).map(|_| digit(random))),
         }
     }
-    let check = 98_u32.saturating_sub(remainder(&format!("{account}{}00", country.code)));
-    format!("{}{check:02}{account}", country.code)
+    let check = 98_u32.saturating_sub(remainder(&format!("{account}{code}00")));
+    format!("{code}{check:02}{account}")
 }
 
 fn letter(random: &mut impl RngCore) -> char {

@@ -1,7 +1,7 @@
 //! What must hold of every population, and of the tables it is made from.
-#![allow(clippy::unwrap_used, reason = "tests say what went wrong by panicking")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests say what went wrong by panicking")]
 
-use super::country::COUNTRIES;
+use super::country::{AMERICA, EUROPE};
 use super::*;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,8 +13,14 @@ fn sites(sites: &[(&str, &str)]) -> Vec<HomeSite> {
     sites.iter().map(home).collect()
 }
 
-fn europe() -> Vec<HomeSite> {
-    sites(&[("dublin-1", "IE"), ("dublin-2", "IE"), ("hamar", "NO")])
+/// A region of these countries with these sites.
+fn region(countries: &[&str], known: &[(&str, &str)]) -> Region {
+    Region { countries: countries.iter().map(|code| (*code).to_owned()).collect(), sites: sites(known) }
+}
+
+fn europe() -> Region {
+    let countries: Vec<&str> = EUROPE.iter().map(|country| country.code).collect();
+    region(&countries, &[("dublin-1", "IE"), ("dublin-2", "IE"), ("hamar", "NO")])
 }
 
 fn people(seed: u64, subjects: u64) -> Vec<Subject> {
@@ -27,12 +33,14 @@ fn the_same_seed_makes_the_same_subjects() {
     assert_eq!(some, people(7, 2_000));
     assert_eq!(some.get(..500).unwrap(), people(7, 500));
     assert_ne!(some, people(8, 2_000));
-    assert_eq!(Population::new(7, 10, &[]).count(), 0);
+    assert_eq!(Population::new(7, 10, &region(&["IE"], &[])).count(), 0);
+    assert_eq!(Population::new(7, 10, &region(&["JP"], &[("osaka", "JP")])).count(), 0);
     // Written down, so that a library's new release that would make other subjects is noticed.
     let Subject { person, payments, .. } = some.first().unwrap();
     let seen = format!("{} {} {} {}", person.full_name, person.email, person.phone, person.home_site);
     assert_eq!(seen, "Paul Meier paul.meier@inbox.example +49 17639235245 dublin-1");
-    assert_eq!(payments.first().map(|payment| payment.iban.as_str()), Some("DE17024801974534520644"));
+    let bank = Bank::Iban("DE17024801974534520644".to_owned());
+    assert_eq!(payments.first().map(|payment| &payment.bank), Some(&bank));
 }
 
 #[test]
@@ -63,7 +71,7 @@ const IBAN_LENGTHS: &str = "AT20 BE16 DE22 DK18 ES24 FI18 FR27 HU28 IE22 IT27 NL
 fn every_value_has_its_shape() {
     for subject in people(2, 20_000) {
         let Subject { person, payments, device, sign_in, posts, message } = subject;
-        let country = COUNTRIES.iter().find(|country| country.code == person.country).unwrap();
+        let country = EUROPE.iter().find(|country| country.code == person.country).unwrap();
         let (calling, national) = person.phone.strip_prefix('+').unwrap().split_once(' ').unwrap();
         assert_eq!((calling, national.len()), (country.calling, country.mobile_digits), "{person:?}");
         assert!(
@@ -75,9 +83,10 @@ fn every_value_has_its_shape() {
         assert!(person.handle.chars().all(|c| c.is_ascii_alphanumeric() || "._".contains(c)), "{person:?}");
         assert!(i64::from(person.birth_date_days) < LAST_DAY - 14 * 365, "{person:?}");
         for payment in payments {
-            let length = format!("{}{}", person.country, payment.iban.len());
+            let Bank::Iban(iban) = &payment.bank else { panic!("{payment:?}") };
+            let length = format!("{}{}", person.country, iban.len());
             assert!(IBAN_LENGTHS.contains(&length), "{payment:?}");
-            let (head, account) = payment.iban.split_at(4);
+            let (head, account) = iban.split_at(4);
             assert_eq!(numbers::remainder(&format!("{account}{head}")), 1, "{payment:?}");
             assert_eq!((payment.user_id, &payment.home_site), (person.id, &person.home_site));
             assert!(payment.paid_at_micros > person.created_at_micros && payment.amount_cents > 0);
@@ -91,6 +100,34 @@ fn every_value_has_its_shape() {
 }
 
 #[test]
+fn subjects_are_those_of_the_region() {
+    let american = region(&["US"], &[("ashburn", "US"), ("san-antonio", "US")]);
+    assert_eq!(american.banking(), Some(Banking::Routed));
+    let mut homes = BTreeSet::new();
+    for Subject { person, payments, .. } in Population::new(5, 2_000, &american) {
+        assert_eq!(
+            (person.country.as_str(), person.phone.len()),
+            ("US", "+1 5125550123".len()),
+            "{person:?}"
+        );
+        // 555-0100 to 555-0199 ring nowhere.
+        assert_eq!(person.phone.get(6..11), Some("55501"), "{person:?}");
+        for payment in payments {
+            let Bank::Routed { routing, account } = &payment.bank else { panic!("{payment:?}") };
+            let whole = routing.len() == 9 && numbers::routing_sum(routing).is_multiple_of(10);
+            assert!(whole && (10..=12).contains(&account.len()) && payment.currency == "USD", "{payment:?}");
+        }
+        homes.insert(person.home_site);
+    }
+    assert_eq!(homes.len(), 2);
+    // The number that the Federal Reserve Bank of Boston publishes for itself.
+    assert_eq!(numbers::routing_sum("011000015") % 10, 0);
+    let two = region(&["FI", "SE", "US"], &[("a", "SE")]);
+    assert!(Population::new(6, 500, &two).all(|one| ["FI", "SE"].contains(&one.person.country.as_str())));
+    assert_eq!(region(&["JP"], &[]).banking(), None);
+}
+
+#[test]
 fn homes_are_near() {
     let mut homes: BTreeMap<(String, bool), u32> = BTreeMap::new();
     for Subject { person, .. } in people(3, 20_000) {
@@ -101,7 +138,7 @@ fn homes_are_near() {
     let shares: Vec<u32> = homes.values().map(|count| count / 200).collect();
     assert!(matches!(shares.as_slice(), [43..=47, 43..=47, 8..=12]), "{shares:?}");
     let check = |code: &str, known: &[(&str, &str)], expected: &[&str]| {
-        assert_eq!(nearest(code, &sites(known)), expected, "{code}");
+        assert_eq!(region(&[code], known).nearest(code), expected, "{code}");
     };
     check("SE", &[("a", "IE"), ("b", "NO"), ("c", "SE")], &["c"]);
     check("SE", &[("a", "IE"), ("b", "DE")], &["a", "b"]);
@@ -114,7 +151,7 @@ fn subjects_come_from_everywhere_and_differ() {
     let people = people(4, 20_000);
     let mut countries: BTreeMap<&str, u64> = BTreeMap::new();
     people.iter().for_each(|one| *countries.entry(&one.person.country).or_default() += 1);
-    for country in COUNTRIES {
+    for country in EUROPE {
         let share = countries.get(country.code).copied().unwrap_or_default() / 20;
         assert!(share.abs_diff(country.weight) <= country.weight / 5 + 2, "{} {share}", country.code);
     }
@@ -137,8 +174,8 @@ fn remainders_are_those_of_the_standard() {
 
 #[test]
 fn names_make_handles() {
-    assert_eq!(COUNTRIES.iter().map(|country| country.weight).sum::<u64>(), 1_000);
-    for country in COUNTRIES {
+    assert_eq!(EUROPE.iter().map(|country| country.weight).sum::<u64>(), 1_000);
+    for country in EUROPE.iter().chain(AMERICA) {
         for list in [country.names.given, country.names.family] {
             let names: BTreeSet<&str> = list.split('|').collect();
             assert!(
