@@ -65,7 +65,7 @@ async fn whole_sites_have_nothing_to_tell_and_breaks_are_told() {
     let mut enclave = Enclave::provisioned(example(), SUBJECTS).await;
     let status = until(&enclave, |status| status.as_promised).await;
     for site in &status.sites {
-        assert_eq!(site.writes, [site.name.clone()]);
+        assert_eq!(site.writes, std::slice::from_ref(&site.name));
         let subjects: i64 = site.subjects.iter().map(|home| home.subjects).sum();
         assert!(site.up && site.bytes > 0 && subjects == 60, "{site:?}");
     }

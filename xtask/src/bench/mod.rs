@@ -14,6 +14,7 @@ mod record;
 mod redecide;
 mod report;
 mod shell;
+mod sites;
 mod trips;
 mod writes;
 
@@ -35,6 +36,9 @@ pub(crate) enum Bench {
     /// The monitor's second decision of an entry, remembered and fresh
     #[command(after_help = REDECIDE_EXAMPLES)]
     Redecide(Redecide),
+    /// Three sites that follow each other: lag and CPU under a steady load, failover and failback
+    #[command(after_help = SITES_EXAMPLES)]
+    Sites(Sites),
 }
 
 const ACCESS_EXAMPLES: &str = "\
@@ -59,6 +63,31 @@ const REDECIDE_EXAMPLES: &str = "\
 Examples:
   cargo xtask bench redecide                                three rounds
   cargo xtask bench redecide --rounds 9 --json              for tools";
+
+const SITES_EXAMPLES: &str = "\
+Examples:
+  cargo xtask bench sites                                   2 000 writes a second for half a minute
+  cargo xtask bench sites --seconds 5 --subjects 3000       for a look
+  cargo xtask bench sites --json                            for tools";
+
+#[derive(Args)]
+pub(crate) struct Sites {
+    /// Print one JSON object instead of lines
+    #[arg(long)]
+    json: bool,
+    /// Writes a second, at all three sites together
+    #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(3..))]
+    writes: u32,
+    /// Seconds measured
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
+    seconds: u32,
+    /// Subjects in the enclave
+    #[arg(long, default_value_t = 100_000)]
+    subjects: u32,
+    /// Where the enclave is made; removed afterwards
+    #[arg(long, default_value = "/var/tmp/trefoil-bench-sites")]
+    dir: PathBuf,
+}
 
 #[derive(Args)]
 pub(crate) struct Access {
@@ -157,6 +186,7 @@ pub(crate) fn run(bench: &Bench) -> Result<(), String> {
         Bench::Brake(asked) => brake::run(asked),
         Bench::Record(asked) => record::run(asked),
         Bench::Redecide(asked) => redecide::run(asked),
+        Bench::Sites(asked) => sites::run(asked),
     }
 }
 
