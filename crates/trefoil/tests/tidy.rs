@@ -22,9 +22,13 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("record", &["tlog"]),
     ("sites", &["inspect", "policy", "wall", "wire", "tlog"]),
     ("access", &["policy", "record", "sql", "tlog", "wall", "wire"]),
+    ("residency", &["policy", "wall"]),
     ("monitor", &["policy", "record", "sql", "tlog", "wall"]),
     // The binary is the only one that knows all the others.
-    ("trefoil", &["access", "inspect", "policy", "record", "sites", "sql", "tlog", "wall", "wire"]),
+    (
+        "trefoil",
+        &["access", "inspect", "policy", "record", "residency", "sites", "sql", "tlog", "wall", "wire"],
+    ),
 ];
 const PURE: &[&str] = &["tlog", "policy", "wire", "inspect", "wall", "sql"];
 const NOT_IN_A_PURE_MANIFEST: &[&str] =

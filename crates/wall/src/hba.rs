@@ -135,6 +135,8 @@ pub const SETTINGS: &[(&str, &str)] = &[
     ("log_min_error_statement", "panic"),
     ("log_parameter_max_length", "0"),
     ("log_parameter_max_length_on_error", "0"),
+    // What copies and has gone again is seen in the log alone.
+    ("log_replication_commands", "on"),
     ("log_statement", "none"),
     ("password_encryption", "scram-sha-256"),
     // What the monitor holds against the record: every statement, cursors and COPY too, as a session sent it.

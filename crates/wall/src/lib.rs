@@ -16,6 +16,7 @@ pub mod mask;
 pub mod names;
 pub mod profile;
 pub mod pseudonyms;
+pub mod residency;
 pub mod services;
 pub mod stats;
 pub mod stop;

@@ -15,6 +15,10 @@ pub const WATCH: &str = "trefoil_watch";
 pub const STATS: &str = "trefoil_stats";
 /// The monitor's: ends sessions where a gate does not; sees no data.
 pub const STOP: &str = "trefoil_stop";
+/// The residency checker's: reads what leaves a cluster from the catalogs; sees no data and no statement.
+pub const RESIDENCY: &str = "trefoil_residency";
+/// Schema of the functions that `trefoil_residency` calls.
+pub const RESIDENCY_SCHEMA: &str = "trefoil_residency";
 /// Schema of the functions that `trefoil_stats` calls.
 pub const STATS_SCHEMA: &str = "trefoil_stats";
 /// Schema of one table of random tokens per pseudonym scope.
