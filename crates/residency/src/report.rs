@@ -105,8 +105,15 @@ impl Report {
                 count(Outcome::Fail),
                 count(Outcome::Unknown)
             ));
-            for check in of_site().filter(|check| check.result != Outcome::Pass) {
-                lines.extend(check.lines(paint));
+            let wrong: Vec<&Finding> = of_site().filter(|check| check.result != Outcome::Pass).collect();
+            for (at, check) in wrong.iter().enumerate() {
+                let same = |other: &&&Finding| other.object.is_none() && other.what == check.what;
+                if check.object.is_some() {
+                    lines.extend(check.lines(check.name, paint));
+                } else if !wrong.iter().take(at).any(|other| same(&other)) {
+                    let names: Vec<&str> = wrong.iter().filter(same).map(|other| other.name).collect();
+                    lines.extend(check.lines(&names.join(", "), paint));
+                }
             }
         }
         lines
@@ -114,12 +121,65 @@ impl Report {
 }
 
 impl Finding {
-    fn lines(&self, paint: &dyn Fn(Outcome, &str) -> String) -> Vec<String> {
+    fn lines(&self, names: &str, paint: &dyn Fn(Outcome, &str) -> String) -> Vec<String> {
         let word = paint(self.result, &format!("{:<7}", self.result.as_str()));
-        let object = self.object.as_ref().map(|object| format!(" {object}")).unwrap_or_default();
-        let what = self.what.as_deref().unwrap_or_default();
-        let mut lines = vec![format!("  {word} {}:{object}: {what}", self.name)];
-        lines.extend(self.advice.as_ref().map(|advice| format!("          {advice}")));
+        let object = self.object.as_ref().map(|object| format!(": {}", plain(object))).unwrap_or_default();
+        let what = plain(self.what.as_deref().unwrap_or_default());
+        let mut lines = vec![format!("  {word} {names}{object}: {what}")];
+        lines.extend(self.advice.as_ref().map(|advice| format!("          {}", plain(advice))));
         lines
+    }
+}
+
+/// Names come from the database: what would move a terminal's cursor is written out.
+fn plain(text: &str) -> String {
+    let escaped = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    text.chars().map(escaped).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Finding, Outcome, Report};
+
+    fn line(name: &'static str, result: Outcome, object: Option<&str>, what: &str) -> Finding {
+        let (object, site) = (object.map(str::to_owned), "dublin".to_owned());
+        let (what, advice) = (Some(what.to_owned()), Some("do".to_owned()));
+        Finding { name, site, result, object, what, advice, query: "SELECT".to_owned() }
+    }
+
+    #[test]
+    fn reports_are_as_bad_as_their_worst_line() {
+        use Outcome::{Fail, Pass, Unknown};
+        for (outcomes, expected, code) in [
+            (&[][..], Unknown, 2),
+            (&[Pass], Pass, 0),
+            (&[Pass, Unknown], Unknown, 2),
+            (&[Unknown, Fail, Pass], Fail, 1),
+        ] {
+            let checks = outcomes.iter().map(|outcome| line("a", *outcome, None, "")).collect();
+            let report = Report { checks };
+            assert_eq!((report.outcome(), report.outcome().code()), (expected, code), "{outcomes:?}");
+        }
+    }
+
+    #[test]
+    fn lines_put_together_what_is_the_same_and_write_out_what_moves_the_cursor() {
+        let checks = vec![
+            line("a", Outcome::Pass, None, ""),
+            line("b", Outcome::Unknown, None, "no answer"),
+            line("c", Outcome::Fail, Some("x\u{1b}[2J"), "is there"),
+            line("d", Outcome::Unknown, None, "no answer"),
+        ];
+        let lines = Report { checks }.lines(&|_, word| word.to_owned());
+        assert_eq!(
+            lines,
+            [
+                "fail    site dublin: 1 pass, 1 fail, 2 unknown",
+                "  unknown b, d: no answer",
+                "          do",
+                "  fail    c: x\\u{1b}[2J: is there",
+                "          do",
+            ]
+        );
     }
 }

@@ -157,6 +157,3 @@ fn cockroach(rows: &[Row], _: &Expectations) -> Vec<Claim> {
     };
     tables.into_iter().map(claim).collect()
 }
-
-#[cfg(test)]
-mod tests;

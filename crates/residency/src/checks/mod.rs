@@ -59,3 +59,6 @@ fn written(row: &Row) -> String {
         _ => String::new(),
     }
 }
+
+#[cfg(test)]
+mod tests;

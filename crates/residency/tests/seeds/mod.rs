@@ -259,7 +259,7 @@ pub const SEEDS: &[Seed] = &[
         &[("parameter-grant", "ALTER SYSTEM on archive_command to app")],
     ),
     seed(
-        "a server that listens everywhere, with a foreign worker",
+        "a server that listens everywhere, with a library",
         &[
             Write("postgresql.conf", "listen_addresses = '*'\nshared_preload_libraries = 'pg_prewarm'\n"),
             Restart,
@@ -268,12 +268,7 @@ pub const SEEDS: &[Seed] = &[
             Cut("postgresql.conf", "listen_addresses = '*'\nshared_preload_libraries = 'pg_prewarm'\n"),
             Restart,
         ],
-        &[
-            ("listen", "*"),
-            ("listen", "ssl=off"),
-            ("library", "pg_prewarm"),
-            ("session", "autoprewarm leader"),
-        ],
+        &[("listen", "*"), ("listen", "ssl=off"), ("library", "pg_prewarm")],
     ),
     // What reaches elsewhere.
     seed(
