@@ -15,7 +15,7 @@ pub(super) const CHECKS: &[Check] = &[
         where_: Where::PostgreSql,
         looks_at: "transactions that were prepared and neither committed nor rolled back",
         why: "one keeps every row that is erased after it, for ever",
-        cannot_see: "what it wrote",
+        cannot_see: "which rows it has written",
     },
     Check {
         name: "old-snapshot",

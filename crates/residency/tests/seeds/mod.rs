@@ -375,8 +375,8 @@ pub const SEEDS: &[Seed] = &[
         &[
             ("hba", "host all all 0.0.0.0/0.0.0.0 trust"),
             ("hba", "host app app 10.1.0.0/255.255.0.0 scram-sha-256"),
-            ("hba", "hostssl app app 198.51.100.0/255.255.255.0 scram-sha-256"),
-            ("hba", "hostssl app app samenet scram-sha-256"),
+            ("hba", "host app app 198.51.100.0/255.255.255.0 scram-sha-256"),
+            ("hba", "host app app samenet scram-sha-256"),
         ],
     ),
     seed(
@@ -478,6 +478,6 @@ pub const SEEDS: &[Seed] = &[
 const OPEN: &str = "\
 host all all 0.0.0.0/0 trust
 host app app 10.1.0.0/16 scram-sha-256
-hostssl app app 198.51.100.0/24 scram-sha-256
-hostssl app app samenet scram-sha-256
+host app app 198.51.100.0/24 scram-sha-256
+host app app samenet scram-sha-256
 ";
