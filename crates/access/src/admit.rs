@@ -80,7 +80,7 @@ pub async fn admit(gate: &Gate, asker: Asker) -> Result<Admitted, Fault> {
         Ok(permit) => permit,
         Err(denial) => return Err(refuse(gate, &asker, &denial).await),
     };
-    let wanted = wanted(gate, &asker)?;
+    let wanted = wanted(gate, &asker, &permit)?;
     let mut last = None;
     for stand in wanted {
         let (site, standing) = (&stand.site, stand.watch());
@@ -94,7 +94,7 @@ pub async fn admit(gate: &Gate, asker: Asker) -> Result<Admitted, Fault> {
             continue;
         }
         // A full pool here is no reason to be sent away while there is room elsewhere.
-        let Some(lease) = gate.pool.lease(&permit.profile().hash, &site.name) else {
+        let Some(lease) = gate.pool.lease(&permit.profile().hash, site.site()) else {
             last = Some(full(gate, &permit, &site.name));
             continue;
         };
@@ -115,8 +115,9 @@ pub async fn admit(gate: &Gate, asker: Asker) -> Result<Admitted, Fault> {
     Err(last.unwrap_or_else(|| Fault::ours("the gate has no site")))
 }
 
-/// The sites that may be tried, in order: all of them, or the one that was asked for, or that holds the home.
-fn wanted<'g>(gate: &'g Gate, asker: &Asker) -> Result<&'g [Arc<Stand>], Fault> {
+/// The servers that may be tried, in order: each site after its standby, for whoever only reads and while the standby is
+/// not far behind; or the one that was asked for, or that holds the home.
+fn wanted<'g>(gate: &'g Gate, asker: &Asker, permit: &Permit) -> Result<Vec<&'g Arc<Stand>>, Fault> {
     let holder = asker.home.as_ref().map(|home| holder(gate, home)).transpose()?;
     if let (Some(site), Some(holder)) = (&asker.site, &holder)
         && site != holder
@@ -124,13 +125,24 @@ fn wanted<'g>(gate: &'g Gate, asker: &Asker) -> Result<&'g [Arc<Stand>], Fault> 
         let message = format!("the home is held by site {holder}, and trefoil.site asks for {site}");
         return Err(Fault::client("22023", message, Some("Leave trefoil.site out.")));
     }
-    let Some(name) = asker.site.as_ref().or(holder.as_ref()) else { return Ok(&gate.sites) };
-    let found = gate.sites.iter().position(|stand| stand.site.name == *name);
-    found.and_then(|at| gate.sites.get(at..=at)).ok_or_else(|| {
+    let only_reads = permit.profile().only_reads();
+    let Some(name) = asker.site.as_ref().or(holder.as_ref()) else {
+        let of =
+            |site: &Stand| gate.sites.iter().find(|stand| stand.site.of.as_ref() == Some(&site.site.name));
+        let own = gate.sites.iter().filter(|stand| stand.site.of.is_none());
+        let standby = |site: &Stand| of(site).filter(|standby| only_reads && standby.is_fresh());
+        return Ok(own.flat_map(|site| standby(site).into_iter().chain([site])).collect());
+    };
+    let Some(found) = gate.sites.iter().find(|stand| stand.site.name == *name) else {
         let known: Vec<&str> = gate.sites.iter().map(|stand| stand.site.name.as_str()).collect();
         let hint = format!("Set trefoil.site to one of {}, or leave it out.", known.join(", "));
-        Fault::client("22023", format!("there is no site \"{name}\" here"), Some(&hint))
-    })
+        return Err(Fault::client("22023", format!("there is no site \"{name}\" here"), Some(&hint)));
+    };
+    if found.site.of.is_some() && !only_reads {
+        let message = format!("\"{name}\" takes no writes, and profile \"{}\" writes", permit.profile().name);
+        return Err(Fault::client("25006", message, Some("Leave trefoil.site out.")));
+    }
+    Ok(vec![found])
 }
 
 /// The site that holds a home now.

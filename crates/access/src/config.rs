@@ -38,7 +38,7 @@ pub struct Config {
     pub drift_check_seconds: u32,
     /// The socket at which the gate says how it is.
     pub status: PathBuf,
-    /// The sites, nearest first.
+    /// The sites, nearest first, each followed by its standby if it has one.
     pub sites: Vec<Site>,
     /// The monitor's address, `https://host:port`.
     pub monitor: String,
@@ -88,11 +88,11 @@ pub struct Listener {
     pub proxy: Vec<Network>,
 }
 
-/// A site's address.
+/// The address of a site, or of its standby.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Site {
-    /// The site's name in enclave.toml.
+    /// The site's name in enclave.toml, or its standby's.
     pub name: String,
     /// Host name or address, as in the site's server certificate.
     pub host: String,
@@ -100,6 +100,40 @@ pub struct Site {
     pub port: u16,
     /// Database.
     pub database: String,
+    /// Its second server, which serves whoever only reads.
+    #[serde(default)]
+    standby: Option<Address>,
+    /// Of a standby: the site whose it is.
+    #[serde(skip)]
+    pub of: Option<String>,
+}
+
+/// Where a site's standby listens.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Address {
+    host: String,
+    port: u16,
+}
+
+impl Site {
+    /// The site's name, as its roles and passwords go by it.
+    pub fn site(&self) -> &str {
+        self.of.as_ref().unwrap_or(&self.name)
+    }
+
+    /// The site, and its standby if it has one.
+    fn servers(self) -> impl Iterator<Item = Self> {
+        let standby = self.standby.clone().map(|Address { host, port }| Self {
+            name: policy::standby_of(&self.name),
+            host,
+            port,
+            database: self.database.clone(),
+            standby: None,
+            of: Some(self.name.clone()),
+        });
+        std::iter::once(self).chain(standby)
+    }
 }
 
 /// `secrets.json`, readable by the gate alone.
@@ -214,7 +248,7 @@ impl Config {
             workers: raw.workers,
             drift_check_seconds: raw.drift_check_seconds,
             status: at(&raw.status),
-            sites: raw.sites,
+            sites: raw.sites.into_iter().flat_map(Site::servers).collect(),
             monitor: raw.monitor,
             monitor_tls,
             server_cert: at(&raw.server_cert),
@@ -284,8 +318,13 @@ pub fn bundle_files(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>, ConfigEr
 fn check_names(file: &Path, raw: &Raw, bundle: &policy::Bundle) -> Result<(), ConfigError> {
     let enclave = bundle.enclave();
     for site in &raw.sites {
-        if !enclave.sites.iter().any(|s| s.name == site.name) {
+        let Some(known) = enclave.sites.iter().find(|s| s.name == site.name) else {
             return Err(invalid(file, format!("sites: `{}` is no site of enclave.toml", site.name)));
+        };
+        if site.standby.is_some() && !known.standby {
+            let problem =
+                format!("sites: `{}` has no standby in enclave.toml; set `standby = true` there", site.name);
+            return Err(invalid(file, problem));
         }
     }
     if raw.sites.is_empty() || raw.listeners.is_empty() {

@@ -8,7 +8,9 @@ use rustls::{ClientConfig, RootCertStore};
 use tlog::detail::SiteStanding;
 use tlog::entry::Kind;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio::time::{Duration, sleep, timeout};
+use tokio_postgres::Client;
 use tokio_postgres::config::SslMode;
 use tokio_postgres_rustls::MakeRustlsConnect;
 pub use wall::Drift;
@@ -84,7 +86,7 @@ pub async fn check(
     let mut sites = Vec::new();
     let mut problems = Vec::new();
     for site in &config.sites {
-        let Some(password) = config.secrets.watch.get(&site.name) else {
+        let Some(password) = config.secrets.watch.get(site.site()) else {
             let problem =
                 "the secrets hold no password of trefoil_watch; run `trefoil policy apply`".to_owned();
             return Err(DriftError::Site { site: site.name.clone(), problem });
@@ -166,7 +168,7 @@ pub async fn watch(gate: Arc<Gate>, stand: Arc<Stand>, mut stop: watch::Receiver
 
 /// Whether a site is as policy says now, or why not.
 async fn look(gate: &Gate, site: &Site) -> Result<(), String> {
-    let password = gate.config.secrets.watch.get(&site.name).map(String::as_str).unwrap_or_default();
+    let password = gate.config.secrets.watch.get(site.site()).map(String::as_str).unwrap_or_default();
     let homes = gate.homes.borrow().clone();
     in_use(&homes, site)?;
     let compare = || drift_at(site, &gate.config.bundle, &homes, &gate.roots, password);
@@ -195,8 +197,8 @@ async fn look(gate: &Gate, site: &Site) -> Result<(), String> {
 
 /// Whether anybody is sent to a site at all.
 fn in_use(homes: &Homes, site: &Site) -> Result<(), String> {
-    if homes.is_out(&site.name) {
-        let name = &site.name;
+    if homes.is_out(site.site()) {
+        let name = site.site();
         return Err(format!("it is out: its home is held elsewhere until `trefoil sites failback {name}`"));
     }
     Ok(())
@@ -210,7 +212,7 @@ pub async fn drift_at(
     roots: &Arc<RootCertStore>,
     password: &str,
 ) -> Result<SiteDrift, DriftError> {
-    let expected = wall::Expected::of(bundle, homes, &site.name)?;
+    let expected = wall::Expected::of(bundle, homes, site.site())?;
     let limit = Duration::from_millis(SITE_FACTS_MS_MAX);
     let (live, version, views) = timeout(limit, live(site, bundle, roots, password))
         .await
@@ -232,19 +234,7 @@ async fn live(
     roots: &Arc<RootCertStore>,
     password: &str,
 ) -> Result<(Facts, u32, Views), tokio_postgres::Error> {
-    let tls = ClientConfig::builder().with_root_certificates(Arc::clone(roots)).with_no_client_auth();
-    let (client, connection) = tokio_postgres::Config::new()
-        .host(&site.host)
-        .port(site.port)
-        .dbname(&site.database)
-        .user(wall::names::WATCH)
-        .password(password)
-        .ssl_mode(SslMode::Require)
-        .application_name("trefoil drift")
-        .connect(MakeRustlsConnect::new(tls))
-        .await?;
-    // It ends when `client` is dropped; an error shows in the queries.
-    let connection = tokio::spawn(connection);
+    let (client, connection) = connect(site, roots, password).await?;
     let mut facts = Facts::new();
     for query in wall::drift::queries() {
         for row in client.query(&query, &[]).await? {
@@ -257,6 +247,27 @@ async fn live(
     drop(client);
     let _ = connection.await;
     Ok((facts, u32::try_from(version).unwrap_or_default(), views))
+}
+
+/// A connection as `trefoil_watch`, and the task that serves it.
+pub(crate) async fn connect(
+    site: &Site,
+    roots: &Arc<RootCertStore>,
+    password: &str,
+) -> Result<(Client, JoinHandle<Result<(), tokio_postgres::Error>>), tokio_postgres::Error> {
+    let tls = ClientConfig::builder().with_root_certificates(Arc::clone(roots)).with_no_client_auth();
+    let (client, connection) = tokio_postgres::Config::new()
+        .host(&site.host)
+        .port(site.port)
+        .dbname(&site.database)
+        .user(wall::names::WATCH)
+        .password(password)
+        .ssl_mode(SslMode::Require)
+        .application_name("trefoil drift")
+        .connect(MakeRustlsConnect::new(tls))
+        .await?;
+    // It ends when `client` is dropped; an error shows in the queries.
+    Ok((client, tokio::spawn(connection)))
 }
 
 fn outdated(version: u32) -> Option<String> {

@@ -35,7 +35,7 @@ pub struct Gate {
     pub pool: Pool,
     /// CAs that sign the sites' certificates.
     pub roots: Arc<RootCertStore>,
-    /// The configured sites, nearest first, and which of them are used.
+    /// The configured sites, nearest first and each followed by its standby, and which of them are used.
     pub sites: Vec<Arc<Stand>>,
     /// Which site holds which home, as the operator last signed it.
     pub homes: watch::Sender<Homes>,
@@ -111,7 +111,9 @@ impl Gate {
         let held = homes::read_homes(&homes::file(&config), &config.bundle, &config.bundle_key);
         let held = held.map_err(|error| GateError::File(error.to_string()))?;
         let sites = drift::check(&config, &held, &roots, &metering).await?;
-        let names: Vec<String> = sites.iter().map(|stand| stand.site.name.clone()).collect();
+        // A standby has the roles of its site: a role is in use at one of the two.
+        let own = sites.iter().filter(|stand| stand.site.of.is_none());
+        let names: Vec<String> = own.map(|stand| stand.site.name.clone()).collect();
         let hashes: Vec<_> = config.bundle.profiles().iter().map(|profile| profile.hash).collect();
         let pool = Pool::new(hashes.iter(), &names, config.bundle.enclave().sessions_per_profile);
         let record = Record::open(record_config(&config))?;

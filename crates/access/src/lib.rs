@@ -70,6 +70,7 @@ mod relay;
 pub mod rogue;
 mod serve;
 mod session;
+mod standby;
 mod standing;
 mod status;
 mod upstream;

@@ -46,7 +46,8 @@ pub(crate) async fn commit(gate: &Gate, count: usize) -> Result<u64, Fault> {
     if let Some(waiting) = read(gate)? {
         return Ok(waiting.committed);
     }
-    let sites: Vec<&str> = gate.sites.iter().map(|stand| stand.site.name.as_str()).collect();
+    let own = gate.sites.iter().filter(|stand| stand.site.of.is_none());
+    let sites: Vec<&str> = own.map(|stand| stand.site.name.as_str()).collect();
     let probes = choose(&gate.config.bundle, &sites, count.clamp(1, PROBES_MAX), &mut rand::rng());
     if probes.is_empty() {
         return Err(Fault::ours("policy permits everything: there is nothing to probe with"));

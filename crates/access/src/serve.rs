@@ -16,7 +16,7 @@ use crate::config::{Config, Listener};
 use crate::gate::{Gate, GateError};
 use crate::standing::Standing;
 use crate::workers::Workers;
-use crate::{brake, client, control, drift, session, status};
+use crate::{brake, client, control, drift, session, standby, status};
 
 /// How long sessions may take to end when the gate stops.
 const STOP_WAIT_MS_MAX: u64 = 3_000;
@@ -39,6 +39,9 @@ pub async fn run(
     let mut watching = JoinSet::new();
     for stand in &gate.sites {
         watching.spawn(drift::watch(Arc::clone(&gate), Arc::clone(stand), stop.clone()));
+        if stand.site.of.is_some() {
+            watching.spawn(standby::follow(Arc::clone(&gate), Arc::clone(stand), stop.clone()));
+        }
     }
     watching.spawn(brake::listen(Arc::clone(&gate), stop.clone()));
     let asked = status::listen(&gate.config.status).inspect_err(|error| {

@@ -1,6 +1,8 @@
-//! Whether the gate uses a site, as every session there must know at once. Not here: what closes one (`drift`).
+//! Whether the gate uses a site, as every session there must know at once. Not here: what closes one (`drift`), how far a
+//! standby is behind (`standby`).
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::watch;
 
@@ -39,12 +41,26 @@ pub struct Stand {
     /// Which.
     pub site: Site,
     standing: watch::Sender<Standing>,
+    /// Whether it shows what the site has written, or nearly.
+    fresh: AtomicBool,
 }
 
 impl Stand {
     /// A site that stands like this from the beginning.
     pub fn new(site: Site, standing: Standing) -> Self {
-        Self { site, standing: watch::Sender::new(standing) }
+        // Of a standby nothing is known before it was looked at.
+        let fresh = AtomicBool::new(site.of.is_none());
+        Self { site, standing: watch::Sender::new(standing), fresh }
+    }
+
+    /// Whether new sessions may begin here: of a standby, that it is not far behind its site.
+    pub fn is_fresh(&self) -> bool {
+        self.fresh.load(Ordering::Acquire)
+    }
+
+    /// Notes whether a standby is not far behind. Says whether that is news.
+    pub fn set_fresh(&self, fresh: bool) -> bool {
+        self.fresh.swap(fresh, Ordering::AcqRel) != fresh
     }
 
     /// How it stands, now and from now on.

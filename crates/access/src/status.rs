@@ -87,11 +87,12 @@ impl Gate {
         let sites = self.sites.iter().map(|stand| {
             let standing = stand.now();
             let reason = match &standing {
+                Standing::Used if !stand.is_fresh() => Some("it is behind its site".to_owned()),
                 Standing::Used => None,
                 Standing::Closed(why) => Some(why.to_string()),
                 Standing::Stopping => Some("the gate is stopping".to_owned()),
             };
-            SiteStatus { name: stand.site.name.clone(), used: !standing.ends(), reason }
+            SiteStatus { name: stand.site.name.clone(), used: reason.is_none(), reason }
         });
         let lag = self.record.lag();
         GateStatus {

@@ -30,6 +30,9 @@ const SECONDS_MAX: u32 = 604_800;
 /// Longest ticket, in bytes.
 pub const TICKET_BYTES_MAX: usize = 64;
 
+/// Behind a site's name, its standby's.
+const STANDBY: &str = "-standby";
+
 /// Names that a profile may not have, because its views live in a schema of that name.
 const SCHEMAS_TAKEN: [&str; 3] = ["public", "pseudonym", "trefoil"];
 
@@ -78,6 +81,13 @@ pub struct Site {
     pub country: Country,
     /// Whether a commit here is acknowledged only when a sibling has it too: no failover loses it.
     pub synchronous: bool,
+    /// Whether it has a second server, which follows the first and serves who only reads.
+    pub standby: bool,
+}
+
+/// What a site's standby is called, where its servers are told apart.
+pub fn standby_of(site: &str) -> String {
+    format!("{site}{STANDBY}")
 }
 
 /// A listener or network, and the country it stands for.
@@ -132,6 +142,12 @@ impl Enclave {
         holding
             .max_by_key(|(network, _)| network.prefix())
             .map(|(_, place)| (place.name.as_str(), place.place()))
+    }
+
+    /// The site one of whose servers has this name: the site's own, or its standby's.
+    pub fn site_of_server(&self, server: &str) -> Option<&Site> {
+        let named = |site: &&Site| site.name == server || (site.standby && standby_of(&site.name) == server);
+        self.sites.iter().find(named)
     }
 
     /// The limits that are this principal's.
@@ -232,7 +248,7 @@ fn check_region(raw: Vec<Text>, found: &mut Problems<'_>) -> BTreeSet<Country> {
 }
 
 fn check_sites(raw: Vec<RawSite>, region: &BTreeSet<Country>, found: &mut Problems<'_>) -> Vec<Site> {
-    let mut sites = Vec::new();
+    let (mut sites, mut standbys) = (Vec::new(), Vec::new());
     let mut seen = BTreeSet::new();
     for (i, site) in raw.into_iter().enumerate() {
         let country = check_country(&site.country, &format!("sites[{i}].country"), found);
@@ -242,9 +258,19 @@ fn check_sites(raw: Vec<RawSite>, region: &BTreeSet<Country>, found: &mut Proble
         if !region.contains(&country) {
             let problem = format!("site `{name}` is in `{country}`, outside the enclave's region");
             let remedy = "put the site inside, or add the country to `region`";
-            found.at(country_at, &format!("sites[{i}].country"), problem, remedy);
+            found.at(country_at.clone(), &format!("sites[{i}].country"), problem, remedy);
         }
-        sites.push(Site { name, country, synchronous: site.synchronous.unwrap_or(false) });
+        let standby = site.standby.unwrap_or(false);
+        if standby {
+            standbys.push((standby_of(&name), i, country_at));
+        }
+        sites.push(Site { name, country, synchronous: site.synchronous.unwrap_or(false), standby });
+    }
+    for (name, i, at) in standbys {
+        if seen.contains(&name) {
+            let problem = format!("the standby would be called `{name}`, as a site is");
+            found.at(at, &format!("sites[{i}].standby"), problem, "rename one of the two sites");
+        }
     }
     sites
 }

@@ -32,7 +32,7 @@ pub use catalog::{
 pub use directory::{Directory, Principal, PrincipalKind};
 pub use enclave::{
     Enclave, Exemplar, Limit, LimitRule, NamedProfile, Network, Per, PlaceMap, SESSIONS_PER_PROFILE_MAX,
-    Service, Site, TICKET_BYTES_MAX, Whose, Witness, Witnesses,
+    Service, Site, TICKET_BYTES_MAX, Whose, Witness, Witnesses, standby_of,
 };
 pub use error::ConfigError;
 pub use files::{FILE_BYTES_MAX, FILES_MAX, is_bundle_path};

@@ -175,6 +175,11 @@ impl Profile {
         self.columns().map(|(_, column)| column.class).collect()
     }
 
+    /// Whether whoever has it writes nothing.
+    pub fn only_reads(&self) -> bool {
+        self.tables.iter().all(|table| table.writes.is_none())
+    }
+
     /// Every column that is shown, with its table's name.
     pub fn columns(&self) -> impl Iterator<Item = (&str, &ProfileColumn)> {
         self.tables.iter().flat_map(|table| table.columns.iter().map(|column| (table.table.as_str(), column)))

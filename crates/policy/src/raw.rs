@@ -58,6 +58,8 @@ pub(crate) struct RawSite {
     pub(crate) name: Text,
     pub(crate) country: Text,
     pub(crate) synchronous: Option<bool>,
+    /// Absent: it has none.
+    pub(crate) standby: Option<bool>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -44,6 +44,10 @@ pub fn of_enclave(bundle: &Bundle, site: &str) -> Result<Expectations, WallError
         expected.allow("standby", names::repl_role(&sibling.name));
         expected.allow("replication-slot", names::slot(&sibling.name));
     }
+    if bundle.enclave().sites.iter().any(|known| known.name == site && known.standby) {
+        expected.allow("standby", names::STANDBY);
+        expected.allow("replication-slot", names::STANDBY);
+    }
     expected.identities = Some(admitted(bundle, site));
     expected.homes = homes(bundle);
     Ok(expected)

@@ -1,5 +1,5 @@
 //! One site's PostgreSQL cluster: made, configured, started, recovered. Not here: what is in its database
-//! (`provision`).
+//! (`provision`), how a standby's is made (`standby`).
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
@@ -22,11 +22,12 @@ const END_SECS_MAX: u64 = 30;
 const ANSWER_SECS_MAX: u64 = 5;
 const POLL: Duration = Duration::from_millis(50);
 
-/// One site's cluster on this machine.
+/// One server of a site, on this machine.
 #[derive(Debug, Clone)]
 pub struct Cluster {
-    host: Host,
+    pub(crate) host: Host,
     site: String,
+    server: String,
     country: Country,
     folder: PathBuf,
     socket: PathBuf,
@@ -39,15 +40,39 @@ impl Cluster {
     /// # Errors
     /// When a folder cannot be made.
     pub fn at(host: &Host, dir: &Path, site: &policy::Site, port: u16) -> Result<Self, SitesError> {
-        let folder = folder::of_clusters(host, dir)?.join(&site.name);
+        Self::of_server(host, dir, site, site.name.clone(), port)
+    }
+
+    /// Likewise, the cluster of a site's standby.
+    ///
+    /// # Errors
+    /// When a folder cannot be made.
+    pub fn standby_at(host: &Host, dir: &Path, site: &policy::Site, port: u16) -> Result<Self, SitesError> {
+        Self::of_server(host, dir, site, policy::standby_of(&site.name), port)
+    }
+
+    fn of_server(
+        host: &Host,
+        dir: &Path,
+        site: &policy::Site,
+        server: String,
+        port: u16,
+    ) -> Result<Self, SitesError> {
+        let folder = folder::of_clusters(host, dir)?.join(&server);
         host.make_private_folder(&folder)?;
         let socket = folder::of_socket(host, &folder)?;
-        Ok(Self { host: host.clone(), site: site.name.clone(), country: site.country, folder, socket, port })
+        let (host, name, country) = (host.clone(), site.name.clone(), site.country);
+        Ok(Self { host, site: name, server, country, folder, socket, port })
     }
 
     /// The site's name.
     pub fn site(&self) -> &str {
         &self.site
+    }
+
+    /// The site's name, or that of its standby.
+    pub fn server(&self) -> &str {
+        &self.server
     }
 
     /// The site's country.
@@ -110,14 +135,26 @@ impl Cluster {
         if !self.exists() {
             self.init()?;
         }
+        self.configure(bundle, operator, monitor_ca, now, &[])
+    }
+
+    /// Writes configuration and certificates, with `more` settings than those of every server.
+    pub(crate) fn configure(
+        &self,
+        bundle: &Bundle,
+        operator: &Authority,
+        monitor_ca: &str,
+        now: SystemTime,
+        more: &[(&'static str, String)],
+    ) -> Result<(), SitesError> {
         let data = self.data();
-        let server = operator.server(&self.site, IpAddr::V4(Ipv4Addr::LOCALHOST), now)?;
+        let server = operator.server(&self.server, IpAddr::V4(Ipv4Addr::LOCALHOST), now)?;
         for (name, text) in [
             ("server.pem", server.certificate.as_str()),
             ("server.key", &server.key),
             ("monitor-ca.pem", monitor_ca),
             ("operator-ca.pem", operator.certificate()),
-            ("postgresql.conf", &conf::postgresql(bundle, &self.site, self.port, &self.socket)),
+            ("postgresql.conf", &conf::postgresql(bundle, &self.site, self.port, &self.socket, more)),
             ("pg_hba.conf", &wall::hba::text(bundle, &self.site)),
             ("pg_ident.conf", &conf::ident(&self.host)),
         ] {
@@ -155,16 +192,20 @@ impl Cluster {
         Ok(path)
     }
 
-    /// Into a folder beside it first: half a cluster is never taken for one.
     fn init(&self) -> Result<(), SitesError> {
+        let mut initdb = self.host.program("initdb");
+        initdb.args(["--username", wall::names::ADMIN, "--encoding", "UTF8"]);
+        initdb.args(["--locale", "C.UTF-8", "--auth", "reject", "--data-checksums", "--no-instructions"]);
+        self.make_data(initdb)
+    }
+
+    /// Makes the data folder by a program, into a folder beside it first: half a cluster is never taken for one.
+    pub(crate) fn make_data(&self, mut program: Command) -> Result<(), SitesError> {
         let (next, data) = (self.folder.join("data.next"), self.data());
         if next.exists() {
             fs::remove_dir_all(&next).map_err(SitesError::file(&next, "remove"))?;
         }
-        let mut initdb = self.host.program("initdb");
-        initdb.arg("--pgdata").arg(&next).args(["--username", wall::names::ADMIN, "--encoding", "UTF8"]);
-        initdb.args(["--locale", "C.UTF-8", "--auth", "reject", "--data-checksums", "--no-instructions"]);
-        self.host.run(&mut initdb)?;
+        self.host.run(program.arg("--pgdata").arg(&next))?;
         fs::rename(&next, &data).map_err(SitesError::file(&data, "put in place"))
     }
 
@@ -217,7 +258,7 @@ impl Cluster {
             }
             tokio::time::sleep(POLL).await;
         }
-        Err(SitesError::NotReady { site: self.site.clone(), seconds: READY_SECS_MAX, why })
+        Err(SitesError::NotReady { site: self.server.clone(), seconds: READY_SECS_MAX, why })
     }
 
     /// Whether it answers the administrator now.
@@ -238,7 +279,7 @@ impl Cluster {
         let mut config = Config::new();
         config.host_path(&self.socket).port(self.port).user(wall::names::ADMIN).dbname(database);
         config.options("-c synchronous_commit=local");
-        let failed = SitesError::database(&self.site, format!("connect to {database}"));
+        let failed = SitesError::database(&self.server, format!("connect to {database}"));
         let (client, connection) = config.connect(NoTls).await.map_err(failed)?;
         // Ends by itself when the client is dropped; what breaks it is told to the client's next call.
         drop(tokio::spawn(connection));

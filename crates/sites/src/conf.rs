@@ -14,13 +14,20 @@ const OTHER_CONNECTIONS: usize = 32;
 const COPIES_PER_SIBLING: usize = 4;
 
 /// `postgresql.conf`. Sizes are for several sites on one small machine.
-pub(crate) fn postgresql(bundle: &Bundle, site: &str, port: u16, socket: &Path) -> String {
+pub(crate) fn postgresql(
+    bundle: &Bundle,
+    site: &str,
+    port: u16,
+    socket: &Path,
+    more: &[(&'static str, String)],
+) -> String {
     let enclave = bundle.enclave();
     let pool = usize::from(enclave.sessions_per_profile) * bundle.profiles().len();
     let services = usize::from(SERVICE_CONNECTIONS_MAX) * enclave.services.len();
     let siblings = enclave.sites.len().saturating_sub(1);
     // A sibling needs one sender and slot to follow, and more while it copies; a subscription the same in workers.
-    let streams = siblings * (1 + COPIES_PER_SIBLING) + 4;
+    // A standby needs two to be copied. It must have as many as its site of everything, so all servers have the same.
+    let streams = siblings * (1 + COPIES_PER_SIBLING) + 6;
     let mut settings = vec![
         ("listen_addresses", "127.0.0.1".to_owned()),
         ("port", port.to_string()),
@@ -49,6 +56,7 @@ pub(crate) fn postgresql(bundle: &Bundle, site: &str, port: u16, socket: &Path) 
     ];
     settings.extend(wall::hba::SETTINGS.iter().map(|(name, value)| (*name, (*value).to_owned())));
     settings.push((wall::hba::SYNCHRONOUS, wall::hba::synchronous(bundle, site)));
+    settings.extend_from_slice(more);
     let mut text = "# Written by trefoil before every start.\n".to_owned();
     for (name, value) in settings {
         text.push_str(&format!("{name} = {}\n", wall::names::literal(&value)));

@@ -23,6 +23,7 @@ pub mod pseudonyms;
 mod rows;
 pub mod secrets;
 mod services;
+pub mod standby;
 pub mod status;
 
 pub use apply::{Applied, Waiting, apply};
@@ -31,7 +32,7 @@ pub use drift::{Found, check};
 pub use error::SitesError;
 pub use host::Host;
 pub use load::Generate;
-pub use provision::provision;
+pub use provision::{provision, unfinished};
 pub use secrets::Secrets;
 pub use status::{Status, status};
 

@@ -105,7 +105,7 @@ fn connection(address: &str, subscriber: &Cluster, password: &str) -> String {
 }
 
 /// A value in a connection string.
-fn quoted_word(value: &str) -> String {
+pub(crate) fn quoted_word(value: &str) -> String {
     format!("'{}'", value.replace('\\', "\\\\").replace('\'', "\\'"))
 }
 

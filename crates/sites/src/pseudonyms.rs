@@ -135,7 +135,7 @@ async fn wait_taken(client: &Client, site: &str) -> Result<(), SitesError> {
     Err(SitesError::NotTaken { site: site.to_owned(), siblings, seconds: TAKEN_SECS_MAX })
 }
 
-async fn scopes(client: &Client, site: &str) -> Result<BTreeSet<String>, SitesError> {
+pub(crate) async fn scopes(client: &Client, site: &str) -> Result<BTreeSet<String>, SitesError> {
     let rows = client.query(LIVE_SCOPES, &[]).await;
     let names = rows.and_then(|rows| rows.iter().map(|row| row.try_get(0)).collect());
     names.map_err(SitesError::database(site, "look for pseudonym scopes"))

@@ -11,8 +11,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::{Enclave, example};
-use tokio_postgres::Client;
+use common::{Enclave, eventually, example, text};
 
 const SUBJECTS: u64 = 300;
 /// The new subject's.
@@ -147,21 +146,4 @@ async fn a_killed_site_starts_again(enclave: &mut Enclave) {
     enclave.run(&hamar).await;
     let client = hamar.admin().await.unwrap();
     eventually(&client, "SELECT count(*)::text FROM data.users WHERE id = -3", "1").await;
-}
-
-async fn text(client: &Client, query: &str) -> String {
-    client.query_one(query, &[]).await.unwrap().get(0)
-}
-
-/// Replication and statistics take a moment.
-async fn eventually(client: &Client, query: &str, expected: &str) {
-    let mut last = None;
-    for _ in 0..200 {
-        last = client.query_opt(query, &[]).await.unwrap().and_then(|row| row.get::<_, Option<String>>(0));
-        if last.as_deref() == Some(expected) {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    panic!("{query}: expected {expected}, found {last:?}");
 }

@@ -63,8 +63,8 @@ async fn check(folder: &Folder, status: &Status) -> Result<Checked, Ended> {
     let estate = Estate::read(folder)?;
     let mut sites = Vec::new();
     let homes = estate.homes()?;
-    for cluster in estate.clusters() {
-        let name = cluster.site().to_owned();
+    for cluster in estate.servers() {
+        let name = cluster.server().to_owned();
         sites.push(match sites::check(cluster, estate.bundle(), &homes).await {
             Ok(found) => SiteChecked {
                 name,

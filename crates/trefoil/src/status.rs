@@ -116,8 +116,8 @@ async fn ask(folder: &Folder) -> Result<Status, Ended> {
         PartStatus { name, answers, pid, ended }
     };
     let mut parts = Vec::new();
-    for site in estate.names() {
-        let answers = estate.answers(&site).await;
+    for site in estate.servers().map(sites::Cluster::server) {
+        let answers = estate.answers(site).await;
         parts.push(part(format!("site {site}"), answers));
     }
     let monitor = probe::monitor_state(folder, &ports).await.map(|state| state.size);

@@ -3,13 +3,16 @@
 //! database, by the administrator. Not here: the tables in detail (`tables`, `triggers`, `pseudonyms`), profiles
 //! (`profile`), direct services (`services`), who may connect from where (`hba`).
 
+use std::collections::BTreeSet;
+
 use policy::{Bundle, Holders};
 
 use crate::names::{
-    self, ADMIN, DATABASE, OWN_SCHEMA, POOL, PSEUDONYM_SCHEMA, WATCH, list, literal, quoted, relation,
+    self, ADMIN, DATABASE, OWN_SCHEMA, POOL, PSEUDONYM_SCHEMA, STANDBY, WATCH, list, literal, partition,
+    quoted, relation,
 };
-use crate::tables::partitions_of;
-use crate::{catalogs, homes, mask, pseudonyms, stats, stop, tables, triggers};
+use crate::tables::{partitioned, partitions_of};
+use crate::{catalogs, hba, homes, mask, pseudonyms, stats, stop, tables, triggers};
 
 /// Creates the database; cannot run inside a transaction.
 pub fn create_database() -> String {
@@ -81,7 +84,34 @@ pub fn baseline(bundle: &Bundle, site: &str) -> Vec<String> {
     ddl.extend(bundle.catalog().pseudonym_scopes.iter().flat_map(|scope| pseudonyms::create(bundle, scope)));
     ddl.extend(triggers::of_own(bundle, &Holders::first(bundle), site).iter().map(triggers::Trigger::create));
     add_replication(bundle, site, &mut ddl);
+    if hba::has_standby(bundle, site) {
+        ddl.push(admit_standby());
+    }
     ddl.extend(catalogs::lay(bundle, site));
+    ddl
+}
+
+/// The roles by which siblings follow a site that has its baseline: a row each, their name. For the administrator.
+pub const LIVE_SIBLINGS: &str =
+    "SELECT rolname::text FROM pg_catalog.pg_roles WHERE rolname LIKE 'trefoil\\_repl\\_%'";
+
+/// What a site that has its baseline gets when another comes to the enclave after it: room for the rows of the newcomer,
+/// which it does not write, and the role by which the newcomer follows it. `scopes` are the pseudonym scopes that the
+/// site has; those that it has not yet come with room for everybody.
+pub fn extend(bundle: &Bundle, site: &str, newcomer: &str, scopes: &BTreeSet<String>) -> Vec<String> {
+    let is_there = |schema: &str, table: &str| schema != PSEUDONYM_SCHEMA || scopes.contains(table);
+    let mut ddl = Vec::new();
+    for (schema, table) in partitioned(bundle).into_iter().filter(|(schema, table)| is_there(schema, table)) {
+        ddl.push(tables::add_partition(schema, table, newcomer));
+        ddl.extend(triggers::origin_only(newcomer, schema, table).iter().map(triggers::Trigger::create));
+    }
+    ddl.push(homes::add(newcomer));
+    let own = partitions_of(bundle, site).filter(|(schema, name)| {
+        *schema != PSEUDONYM_SCHEMA || scopes.iter().any(|scope| partition(scope, site) == *name)
+    });
+    let own: Vec<String> = own.map(|(schema, name)| relation(schema, &name)).collect();
+    ddl.extend(admit_sibling(bundle, newcomer, &own.join(", ")));
+    ddl.push(catalogs::admit(&names::repl_role(newcomer)));
     ddl
 }
 
@@ -119,17 +149,47 @@ fn add_replication(bundle: &Bundle, site: &str, ddl: &mut Vec<String>) {
     let own = own.join(", ");
     ddl.push(format!("CREATE PUBLICATION {} FOR TABLE {own}", quoted(&names::publication(site))));
     let siblings = bundle.enclave().sites.iter().filter(|sibling| sibling.name != site);
-    for role in siblings.map(|sibling| quoted(&names::repl_role(&sibling.name))) {
-        ddl.extend([
-            format!("CREATE ROLE {role} LOGIN REPLICATION"),
-            format!("GRANT CONNECT ON DATABASE {DATABASE} TO {role}"),
-            format!(
-                "GRANT USAGE ON SCHEMA {} TO {role}",
-                list([&*bundle.catalog().schema, PSEUDONYM_SCHEMA])
-            ),
-            format!("GRANT SELECT ON {own} TO {role}"),
-        ]);
-    }
+    ddl.extend(siblings.flat_map(|sibling| admit_sibling(bundle, &sibling.name, &own)));
+}
+
+/// Whether a site lets a standby follow it: one row. For the administrator.
+pub const LIVE_STANDBY: &str =
+    "SELECT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'trefoil_standby')";
+
+/// The role by which a standby follows a site. It is granted nothing: it copies pages and reads no row.
+pub fn admit_standby() -> String {
+    format!("CREATE ROLE {STANDBY} LOGIN REPLICATION")
+}
+
+/// Lets no standby follow any more.
+pub fn retire_standby() -> [String; 2] {
+    [
+        format!(
+            "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = {}",
+            literal(STANDBY)
+        ),
+        format!("DROP ROLE {STANDBY}"),
+    ]
+}
+
+/// Keeps for a standby what it has not taken yet, from before it is made.
+pub fn keep_for_standby() -> String {
+    let slot = literal(STANDBY);
+    format!(
+        "SELECT pg_create_physical_replication_slot({slot}, true) \
+         WHERE NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = {slot})"
+    )
+}
+
+/// The role by which a sibling reads a site's own partitions, `own`.
+fn admit_sibling(bundle: &Bundle, sibling: &str, own: &str) -> [String; 4] {
+    let role = quoted(&names::repl_role(sibling));
+    [
+        format!("CREATE ROLE {role} LOGIN REPLICATION"),
+        format!("GRANT CONNECT ON DATABASE {DATABASE} TO {role}"),
+        format!("GRANT USAGE ON SCHEMA {} TO {role}", list([&*bundle.catalog().schema, PSEUDONYM_SCHEMA])),
+        format!("GRANT SELECT ON {own} TO {role}"),
+    ]
 }
 
 /// Replaces a role's password by its SCRAM verifier.

@@ -195,7 +195,7 @@ pub(crate) fn lay(bundle: &Bundle, site: &str) -> Vec<String> {
     let mut ddl = vec![format!("CREATE ROLE {READERS} NOLOGIN")];
     let siblings = bundle.enclave().sites.iter().filter(|sibling| sibling.name != site);
     ddl.push(format!("GRANT {READERS} TO {WATCH}"));
-    ddl.extend(siblings.map(|sibling| format!("GRANT {READERS} TO {}", quoted(&repl_role(&sibling.name)))));
+    ddl.extend(siblings.map(|sibling| admit(&repl_role(&sibling.name))));
     ddl.extend([CATALOG, INFORMATION].map(|schema| format!("CREATE SCHEMA {schema}")));
     ddl.extend(functions::all().iter().map(functions::Function::create));
     ddl.push(format!("REVOKE ALL ON ALL FUNCTIONS IN SCHEMA {CATALOG} FROM PUBLIC"));
@@ -211,6 +211,11 @@ pub(crate) fn lay(bundle: &Bundle, site: &str) -> Vec<String> {
     ddl.extend([TAKE_BACK_RELATIONS.to_owned(), functions::take_back()]);
     ddl.extend(OF_THE_OWNER.iter().map(|function| format!("ALTER FUNCTION {function} SECURITY DEFINER")));
     ddl
+}
+
+/// Lets a role read what everybody could read.
+pub(crate) fn admit(role: &str) -> String {
+    format!("GRANT {READERS} TO {}", quoted(role))
 }
 
 /// Columns differ between versions of PostgreSQL: the site lists its own.

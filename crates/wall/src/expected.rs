@@ -9,8 +9,8 @@ use policy::{Bundle, Holders, Homes, Table, Within};
 use crate::baseline::{WATCH_CONNECTIONS_MAX, WATCH_FUNCTIONS};
 use crate::drift::{COLUMN, Drift, Facts, compare, compare_either, normal, unknown_columns};
 use crate::names::{
-    self, ADMIN, DATABASE, HOMES_TABLE, LINK, OWN_SCHEMA, POOL, PSEUDONYM_SCHEMA, STATS, STATS_SCHEMA, STOP,
-    WATCH, literal, partition, repl_role,
+    self, ADMIN, DATABASE, HOMES_TABLE, LINK, OWN_SCHEMA, POOL, PSEUDONYM_SCHEMA, STANDBY, STATS,
+    STATS_SCHEMA, STOP, WATCH, literal, partition, repl_role,
 };
 use crate::tables::{NEW_LINK, home, is_required, own_partitions, printed};
 use crate::{WallError, catalogs, hba, mask, stats, stop, triggers};
@@ -143,6 +143,9 @@ fn add_own_roles(bundle: &Bundle, holders: &Holders, site: &str, facts: &mut Fac
         for (schema, table) in own_partitions(bundle, holders, site) {
             grant(facts, "SELECT", &format!("relation {schema}.{table}"), &name);
         }
+    }
+    if hba::has_standby(bundle, site) {
+        role(facts, STANDBY, &Role { login: true, replication: true, ..Role::default() });
     }
     for name in [DATABASE, "postgres", "template0", "template1"] {
         add(facts, format!("database {name}"), "present");

@@ -6,7 +6,9 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use policy::{Bundle, Network};
 
-use crate::names::{ADMIN, DATABASE, POOL, STATS, STOP, WATCH, repl_role, service_role, subscription};
+use crate::names::{
+    ADMIN, DATABASE, POOL, STANDBY, STATS, STOP, WATCH, repl_role, service_role, subscription,
+};
 use crate::services;
 
 /// From where gates and sibling sites come: all parts of an enclave folder share one host.
@@ -86,6 +88,11 @@ pub(crate) fn rules(bundle: &Bundle, site: &str) -> Vec<Rule> {
     let siblings = bundle.enclave().sites.iter().filter(|sibling| sibling.name != site);
     // No `replication` line: a sibling decodes this database's changes and copies no files.
     rules.extend(siblings.map(|sibling| over_tls(repl_role(&sibling.name), NETWORK.to_owned(), None)));
+    if has_standby(bundle, site) {
+        // The one line that lets a whole server be copied, and only where the bundle says so.
+        let all = over_tls(STANDBY.to_owned(), NETWORK.to_owned(), None);
+        rules.push(Rule { databases: "replication".to_owned(), ..all });
+    }
     for service in services::of_site(bundle, site) {
         let from = service.addresses.iter().map(ToString::to_string);
         rules.extend(from.map(|address| over_tls(service_role(&service.name), address, None)));
@@ -94,7 +101,12 @@ pub(crate) fn rules(bundle: &Bundle, site: &str) -> Vec<Rule> {
     rules
 }
 
-/// The text of a site's `pg_hba.conf`.
+/// Whether a site has a standby.
+pub(crate) fn has_standby(bundle: &Bundle, site: &str) -> bool {
+    bundle.enclave().sites.iter().any(|known| known.name == site && known.standby)
+}
+
+/// The text of a site's `pg_hba.conf`, and of its standby's.
 pub fn text(bundle: &Bundle, site: &str) -> String {
     let mut text =
         "# Written by trefoil from the policy bundle. Anything else in here is drift.\n".to_owned();

@@ -25,6 +25,12 @@ pub(crate) fn lay(bundle: &Bundle) -> Vec<String> {
     ]
 }
 
+/// The row of a home that comes later.
+pub(crate) fn add(home: &str) -> String {
+    let home = literal(home);
+    format!("INSERT INTO {OWN_SCHEMA}.{HOMES_TABLE} VALUES ({home}, {home}, 0)")
+}
+
 /// Rows of home, holder, term, and up to where the holder had applied what the holder before it wrote when it took over
 /// (as text; none where it had all).
 pub const TOLD: &str = "SELECT home, holder, term, applied::text FROM trefoil.homes";

@@ -19,6 +19,8 @@ pub const STOP: &str = "trefoil_stop";
 pub const RESIDENCY: &str = "trefoil_residency";
 /// Schema of the functions that `trefoil_residency` calls.
 pub const RESIDENCY_SCHEMA: &str = "trefoil_residency";
+/// By which a site's standby follows it: the login role, and the slot that keeps for it what it has not taken yet.
+pub const STANDBY: &str = "trefoil_standby";
 /// Schema of the functions that `trefoil_stats` calls.
 pub const STATS_SCHEMA: &str = "trefoil_stats";
 /// Schema of one table of random tokens per pseudonym scope.

@@ -102,14 +102,17 @@ fn foreign_keys(bundle: &Bundle, table: &Table) -> Vec<String> {
 
 /// One partition a site.
 pub(crate) fn add_partitions(bundle: &Bundle, schema: &str, table: &str, ddl: &mut Vec<String>) {
-    for site in &bundle.enclave().sites {
-        ddl.push(format!(
-            "CREATE TABLE {} PARTITION OF {} FOR VALUES IN ({})",
-            relation(schema, &partition(table, &site.name)),
-            relation(schema, table),
-            literal(&site.name)
-        ));
-    }
+    ddl.extend(bundle.enclave().sites.iter().map(|site| add_partition(schema, table, &site.name)));
+}
+
+/// The partition of the rows that are at home at one site.
+pub(crate) fn add_partition(schema: &str, table: &str, site: &str) -> String {
+    format!(
+        "CREATE TABLE {} PARTITION OF {} FOR VALUES IN ({})",
+        relation(schema, &partition(table, site)),
+        relation(schema, table),
+        literal(site)
+    )
 }
 
 /// Every table that is partitioned by home, with its schema.

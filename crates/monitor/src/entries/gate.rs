@@ -35,7 +35,7 @@ impl Examiner<'_, '_> {
         if start.subject_key.as_deref().is_some_and(|key| unhex::<32>(key).is_none()) {
             return Err(fault_detail("the subject key is not 32 bytes in hexadecimal"));
         }
-        let known = |site: &String| bundle.enclave().sites.iter().any(|ours| ours.name == *site);
+        let known = |site: &String| bundle.enclave().site_of_server(site).is_some();
         if let Some(site) = start.sites.iter().find(|site| !known(site)) {
             return Err(decision(format!("the enclave has no site {site:?}")));
         }
@@ -58,7 +58,7 @@ impl Examiner<'_, '_> {
         let policy = subject.entry.policy.as_deref();
         let policy = policy.ok_or_else(|| decision("a site's standing without a policy"))?;
         let bundle = self.judge.shelf.get(policy).map_err(|e| decision(e.to_string()))?;
-        if bundle.enclave().sites.iter().any(|site| site.name == standing.site) {
+        if bundle.enclave().site_of_server(&standing.site).is_some() {
             return Ok(());
         }
         Err(decision(format!("the enclave has no site {:?}", standing.site)))

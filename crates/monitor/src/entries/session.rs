@@ -114,11 +114,15 @@ fn check_profile(subject: &Subject<'_>, permit: &Permit, detail: &SessionOpen) -
 /// The role is one of the pool that this profile has at that site: the certificate opens nothing else.
 fn check_role(bundle: &policy::Bundle, permit: &Permit, detail: &SessionOpen) -> Result<(), Fault> {
     let enclave = bundle.enclave();
-    if !enclave.sites.iter().any(|site| site.name == detail.site) {
+    let Some(site) = enclave.site_of_server(&detail.site) else {
         return Err(decision(format!("the enclave has no site {:?}", detail.site)));
+    };
+    if site.name != detail.site && !permit.profile().only_reads() {
+        let profile = &permit.profile().name;
+        return Err(decision(format!("profile {profile} writes, and {} takes no writes", detail.site)));
     }
     let number = detail.role.rsplit('_').next().and_then(|digits| digits.parse::<u16>().ok()).unwrap_or(0);
-    let expected = wall::names::pool_role(&permit.profile().hash, &detail.site, number);
+    let expected = wall::names::pool_role(&permit.profile().hash, &site.name, number);
     if !(1..=enclave.sessions_per_profile).contains(&number) || detail.role != expected {
         let reason = format!(
             "{:?} is not one of the {} roles of profile {} at {}",

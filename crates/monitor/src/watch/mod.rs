@@ -103,9 +103,8 @@ impl Watch {
         make_dir(&dir)?;
         let mut sites = BTreeMap::new();
         for site in &settings.sites {
-            if !bundle.enclave().sites.iter().any(|known| known.name == site.name) {
-                return Err(WatchError::Site(site.name.clone()));
-            }
+            let known = bundle.enclave().site_of_server(&site.name);
+            let known = known.ok_or_else(|| WatchError::Site(site.name.clone()))?;
             let path = dir.join(format!("{}.json", site.name));
             let kept = if path.exists() {
                 let problem =
@@ -114,7 +113,7 @@ impl Watch {
             } else {
                 Kept::default()
             };
-            let identities = identities(bundle, &site.name);
+            let identities = identities(bundle, &known.name);
             let watched = Watched {
                 site: site.clone(),
                 identities,

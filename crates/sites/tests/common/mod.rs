@@ -116,6 +116,34 @@ impl Enclave {
         sites::provision(&self.bundle, &self.clusters, generate, &self.secrets, &quiet()).await.unwrap()
     }
 
+    /// Ends the sites, and starts those of another bundle in their place: what is new is made, and nothing is provisioned.
+    pub async fn change(&mut self, bundle: Bundle) {
+        self.end();
+        let host = Host::find().unwrap();
+        for site in &bundle.enclave().sites {
+            if !self.clusters.iter().any(|cluster| cluster.site() == site.name) {
+                let port = free_ports(1)[0];
+                self.clusters.push(Cluster::at(&host, self.dir.path(), site, port).unwrap());
+            }
+        }
+        self.secrets.complete(&bundle);
+        self.bundle = bundle;
+        for cluster in self.clusters.clone() {
+            cluster.create(&self.bundle, &self.operator, &self.monitor_pem, now()).unwrap();
+            self.run(&cluster).await;
+        }
+    }
+
+    fn end(&mut self) {
+        for server in self.servers.values_mut() {
+            let pid = rustix::process::Pid::from_child(server);
+            rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap_or_default();
+        }
+        for mut server in std::mem::take(&mut self.servers).into_values() {
+            drop(server.wait());
+        }
+    }
+
     pub async fn run(&mut self, cluster: &Cluster) {
         let log = fs::File::create(self.log(cluster)).unwrap();
         let server = cluster.command().unwrap().stdin(Stdio::null()).stderr(log).spawn().unwrap();
@@ -156,14 +184,26 @@ impl Enclave {
 
 impl Drop for Enclave {
     fn drop(&mut self) {
-        for server in self.servers.values_mut() {
-            let pid = rustix::process::Pid::from_child(server);
-            rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap_or_default();
-        }
-        for server in self.servers.values_mut() {
-            drop(server.wait());
-        }
+        self.end();
     }
+}
+
+/// One value, as text.
+pub async fn text(client: &tokio_postgres::Client, query: &str) -> String {
+    client.query_one(query, &[]).await.unwrap().get(0)
+}
+
+/// Waits until a query yields this: replication and statistics take a moment.
+pub async fn eventually(client: &tokio_postgres::Client, query: &str, expected: &str) {
+    let mut last = None;
+    for _ in 0..200 {
+        last = client.query_opt(query, &[]).await.unwrap().and_then(|row| row.get::<_, Option<String>>(0));
+        if last.as_deref() == Some(expected) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("{query}: expected {expected}, found {last:?}");
 }
 
 /// Ports that nobody listens on. Another process may take one; then the test fails, and says so.
@@ -227,6 +267,28 @@ impl Enclave {
         password: &str,
         presented: Presented<'_>,
     ) -> Result<tokio_postgres::Client, tokio_postgres::Error> {
+        self.connect(self.cluster(site).port(), database, role, password, presented).await
+    }
+
+    /// At a server that is no site of its own, by its port.
+    pub async fn login_at(
+        &self,
+        port: u16,
+        role: &str,
+        password: &str,
+        presented: Presented<'_>,
+    ) -> Result<tokio_postgres::Client, tokio_postgres::Error> {
+        self.connect(port, wall::names::DATABASE, role, password, presented).await
+    }
+
+    async fn connect(
+        &self,
+        port: u16,
+        database: &str,
+        role: &str,
+        password: &str,
+        presented: Presented<'_>,
+    ) -> Result<tokio_postgres::Client, tokio_postgres::Error> {
         use rustls::pki_types::pem::PemObject;
         use rustls::pki_types::{CertificateDer, PrivateKeyDer};
         let mut roots = rustls::RootCertStore::empty();
@@ -243,12 +305,7 @@ impl Enclave {
             }
         };
         let mut client = tokio_postgres::Config::new();
-        client
-            .host("127.0.0.1")
-            .port(self.cluster(site).port())
-            .user(role)
-            .password(password)
-            .dbname(database);
+        client.host("127.0.0.1").port(port).user(role).password(password).dbname(database);
         client.ssl_mode(tokio_postgres::config::SslMode::Require);
         let tls = tokio_postgres_rustls::MakeRustlsConnect::new(config);
         let (client, connection) = client.connect(tls).await?;

@@ -21,6 +21,7 @@ pub struct SessionOpen {
     pub ticket: Option<String>,
     /// Name of the profile.
     pub profile: String,
+    /// Name of the site, or of its standby.
     pub site: String,
     /// Pool role at the site.
     pub role: String,

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use policy::{Bundle, Homes};
+use policy::{Bundle, Homes, standby_of};
 use sites::{Cluster, Host};
 use tokio::time::timeout;
 
@@ -17,12 +17,13 @@ use crate::policy_files;
 
 const ANSWER_MS_MAX: u64 = 2_000;
 
-/// Checked bundle and the clusters of its sites.
+/// Checked bundle, the clusters of its sites, and those of their standbys.
 #[derive(Debug)]
 pub(crate) struct Estate {
     folder: Folder,
     bundle: Bundle,
     clusters: Vec<Cluster>,
+    standbys: Vec<Cluster>,
 }
 
 impl Estate {
@@ -34,13 +35,26 @@ impl Estate {
     pub(crate) fn at(folder: &Folder, ports: &Ports) -> Result<Self, Ended> {
         let bundle = read_bundle(folder)?;
         let host = Host::find().or_cannot_tell("looking for PostgreSQL")?;
-        let clusters = bundle.enclave().sites.iter().map(|site| {
-            let port = ports.sites.get(&site.name).copied();
-            let port =
-                port.ok_or_else(|| Ended::cannot_tell(format!("no port is kept for site {}", site.name)))?;
-            Cluster::at(&host, folder.dir(), site, port).or_cannot_tell(format!("site {}", site.name))
-        });
-        Ok(Self { folder: folder.clone(), clusters: clusters.collect::<Result<_, Ended>>()?, bundle })
+        let port = |server: &str| {
+            let unmade = || {
+                Ended::cannot_tell(format!(
+                    "{server} is not made yet; `trefoil down` and `trefoil up` make it"
+                ))
+            };
+            ports.sites.get(server).copied().ok_or_else(unmade)
+        };
+        let (mut clusters, mut standbys) = (Vec::new(), Vec::new());
+        for site in &bundle.enclave().sites {
+            let doing = || format!("site {}", site.name);
+            let cluster = Cluster::at(&host, folder.dir(), site, port(&site.name)?);
+            clusters.push(cluster.or_cannot_tell(doing())?);
+            if site.standby {
+                let port = port(&standby_of(&site.name))?;
+                let standby = Cluster::standby_at(&host, folder.dir(), site, port);
+                standbys.push(standby.or_cannot_tell(doing())?);
+            }
+        }
+        Ok(Self { folder: folder.clone(), bundle, clusters, standbys })
     }
 
     pub(crate) fn bundle(&self) -> &Bundle {
@@ -62,39 +76,49 @@ impl Estate {
         self.clusters.iter().map(|cluster| cluster.site().to_owned()).collect()
     }
 
+    /// The sites' standbys, those that have one.
+    pub(crate) fn standbys(&self) -> &[Cluster] {
+        &self.standbys
+    }
+
+    /// Every server: the sites' own, then the standbys'.
+    pub(crate) fn servers(&self) -> impl Iterator<Item = &Cluster> {
+        self.clusters.iter().chain(&self.standbys)
+    }
+
     /// As `up` prints them.
     pub(crate) fn sites(&self) -> Vec<ready::Site> {
         let site = |cluster: &Cluster| ready::Site {
-            name: cluster.site().to_owned(),
+            name: cluster.server().to_owned(),
             country: cluster.country().to_string(),
             host: Ipv4Addr::LOCALHOST.to_string(),
             port: cluster.port(),
             admin_url: cluster.admin_url(),
         };
-        self.clusters.iter().map(site).collect()
+        self.servers().map(site).collect()
     }
 
-    /// The command that runs a site's server, which ends when the thread that starts it does.
-    pub(crate) fn command(&self, site: &str) -> Result<Command, Ended> {
-        let cluster = self.cluster(site)?;
-        if self.homes()?.is_out(site) {
+    /// The command that runs a server, which ends when the thread that starts it does.
+    pub(crate) fn command(&self, server: &str) -> Result<Command, Ended> {
+        let cluster = self.server(server)?;
+        if self.homes()?.is_out(cluster.site()) {
             // It may still think that it writes its home: nobody comes in before it knows better.
-            cluster.shut_out().or_not(format!("shutting site {site}"))?;
+            cluster.shut_out().or_not(format!("shutting site {server}"))?;
         }
-        cluster.command().or_not(format!("starting site {site}"))
+        cluster.command().or_not(format!("starting site {server}"))
     }
 
-    /// Whether a site's server answers its administrator.
-    pub(crate) async fn answers(&self, site: &str) -> bool {
-        let Ok(cluster) = self.cluster(site) else { return false };
+    /// Whether a server answers its administrator.
+    pub(crate) async fn answers(&self, server: &str) -> bool {
+        let Ok(cluster) = self.server(server) else { return false };
         timeout(Duration::from_millis(ANSWER_MS_MAX), cluster.wait_ready())
             .await
             .is_ok_and(|ready| ready.is_ok())
     }
 
-    fn cluster(&self, site: &str) -> Result<&Cluster, Ended> {
-        let found = self.clusters.iter().find(|cluster| cluster.site() == site);
-        found.ok_or_else(|| Ended::cannot_tell(format!("the enclave has no site {site}")))
+    fn server(&self, name: &str) -> Result<&Cluster, Ended> {
+        let found = self.servers().find(|cluster| cluster.server() == name);
+        found.ok_or_else(|| Ended::cannot_tell(format!("the enclave has no site {name}")))
     }
 }
 

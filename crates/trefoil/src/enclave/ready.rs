@@ -13,6 +13,8 @@ use crate::terminal::{self, Paint};
 
 pub(crate) const HOST: &str = "127.0.0.1";
 pub(crate) const DATABASE: &str = "trefoil";
+/// Some of the people of `examples/europe`, of whom the tour tells.
+const TOUR: [&str; 3] = ["aoife", "lukas", "wei"];
 
 /// DIR/principals.json: how the example principals log in. For people who try an enclave out; the gate itself holds
 /// verifiers alone.
@@ -97,6 +99,11 @@ impl Ready {
         })
     }
 
+    /// Whether those are here whose story `tour` tells.
+    pub(crate) fn has_tour(&self) -> bool {
+        TOUR.iter().all(|name| self.principals.iter().any(|principal| principal.name == *name))
+    }
+
     pub(crate) fn print(&self, json: bool) -> Result<(), Ended> {
         if json {
             return terminal::say_json(self);
@@ -120,7 +127,8 @@ impl Ready {
         }
         lines.push(String::new());
         let dir = shell_word(&self.dir.to_string_lossy());
-        lines.push(format!("See the promises kept: trefoil tour --dir {dir}"));
+        let look = if self.has_tour() { "tour" } else { "check" };
+        lines.push(format!("See the promises kept: trefoil {look} --dir {dir}"));
         terminal::say(&lines.join("\n"));
         Ok(())
     }

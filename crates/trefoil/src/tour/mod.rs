@@ -89,6 +89,12 @@ pub(crate) fn run(asked: &Tour) -> Result<(), Ended> {
         return Err(Ended::cannot_tell(format!("nothing runs in {dir}; start it with `trefoil up`")));
     }
     let ready = Ready::read(&folder)?;
+    if !ready.has_tour() {
+        let here = "the tour tells the story of examples/europe, and the people here are others";
+        return Err(Ended::cannot_tell(format!(
+            "{here}; `trefoil check` compares what is with what was promised"
+        )));
+    }
     let (json, paint) = (asked.report.json, Paint::for_stdout());
     let (observations, left_out) = (Vec::new(), Vec::new());
     let mut story = Story { folder: &folder, ready: &ready, json, paint, observations, left_out };

@@ -51,7 +51,7 @@ pub(crate) async fn start(
     let bundle = estate::read_bundle(folder)?;
     let keys = keys::make(folder, &bundle.enclave().name)?;
     policy_files::sign_bundle(folder, &bundle)?;
-    let ports = Ports::choose(None, &places(&bundle), &sites(&bundle))?;
+    let ports = Ports::choose(None, &places(&bundle), &servers(&bundle))?;
     ports.write(folder)?;
     let monitor = monitor::init(folder, &bundle, &keys, &ports)?;
     let mut secrets = Secrets::default();
@@ -59,7 +59,7 @@ pub(crate) async fn start(
     let logins = secrets::example_logins(&bundle);
     secrets.set_principals(&logins)?;
     secrets.write(folder)?;
-    told::tell(folder, &ports, &secrets)?;
+    told::tell(folder, &bundle, &ports, &secrets)?;
     folder::write_secret(&folder.principals(), &folder::json_bytes(&logins)?)?;
     configure_gate(folder, &bundle, &ports, &keys, &monitor)?;
 
@@ -69,7 +69,9 @@ pub(crate) async fn start(
     configure_sites(folder, &estate)?;
     parts.know(&estate, &ports);
     parts.start_sites(&estate, progress).await?;
-    provision(&estate, asked, &secrets, progress).await?;
+    let generate = sites::Generate { seed: asked.seed, subjects: u64::from(asked.subjects) };
+    provision(&estate, generate, &secrets, progress).await?;
+    prepare_standbys(folder, &estate, progress).await?;
     folder.mark_complete().or_cannot_tell("finishing the first start")?;
     Ok(estate)
 }
@@ -78,8 +80,13 @@ pub(crate) fn places(bundle: &Bundle) -> Vec<String> {
     bundle.enclave().places.iter().map(|place| place.name.clone()).collect()
 }
 
-pub(crate) fn sites(bundle: &Bundle) -> Vec<String> {
-    bundle.enclave().sites.iter().map(|site| site.name.clone()).collect()
+/// The names of every server: the sites' own and their standbys'.
+pub(crate) fn servers(bundle: &Bundle) -> Vec<String> {
+    let of_site = |site: &policy::Site| {
+        let standby = site.standby.then(|| policy::standby_of(&site.name));
+        std::iter::once(site.name.clone()).chain(standby)
+    };
+    bundle.enclave().sites.iter().flat_map(of_site).collect()
 }
 
 /// The enclave's files: the example of Europe, or those of a folder.
@@ -143,6 +150,14 @@ struct GateSite {
     host: &'static str,
     port: u16,
     database: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    standby: Option<GateStandby>,
+}
+
+#[derive(Serialize)]
+struct GateStandby {
+    host: &'static str,
+    port: u16,
 }
 
 /// Writes DIR/gate/gate.toml and the rule that the gate releases under. Paths are relative to the gate's folder.
@@ -199,11 +214,15 @@ fn listeners(ports: &Ports) -> Vec<GateListener> {
 
 fn gate_sites(bundle: &Bundle, ports: &Ports) -> Vec<GateSite> {
     let sites = bundle.enclave().sites.iter();
+    let port = |server: &str| ports.sites.get(server).copied().unwrap_or_default();
+    let standby =
+        |site: &policy::Site| GateStandby { host: HOST, port: port(&policy::standby_of(&site.name)) };
     let site = |site: &policy::Site| GateSite {
         name: site.name.clone(),
         host: HOST,
-        port: ports.sites.get(&site.name).copied().unwrap_or_default(),
+        port: port(&site.name),
         database: DATABASE,
+        standby: site.standby.then(|| standby(site)),
     };
     sites.map(site).collect()
 }
@@ -220,7 +239,7 @@ pub(crate) fn move_to(folder: &Folder, ports: &Ports) -> Result<Estate, Ended> {
     let text = toml::to_string(&table).or_cannot_tell("writing gate.toml")?;
     folder::write_public(&path, text.as_bytes())?;
     monitor::move_to(folder, ports)?;
-    told::tell(folder, ports, &Secrets::read(folder)?)?;
+    told::tell(folder, estate.bundle(), ports, &Secrets::read(folder)?)?;
     ports.write(folder)?;
     Ok(estate)
 }
@@ -254,9 +273,36 @@ pub(crate) fn configure_sites(folder: &Folder, estate: &Estate) -> Result<(), En
     Ok(())
 }
 
+/// Makes the standbys that are not there from their sites, which run, and writes the configuration of all of them.
+pub(crate) async fn prepare_standbys(
+    folder: &Folder,
+    estate: &Estate,
+    progress: &Progress,
+) -> Result<(), Ended> {
+    for standby in estate.standbys() {
+        let Some(site) = estate.clusters().iter().find(|site| site.site() == standby.site()) else {
+            continue;
+        };
+        if !standby.exists() {
+            progress.step(&format!("copying site {} to its standby", site.site()));
+        }
+        let authority = keys::authority(folder)?;
+        let monitor_ca = folder::read_text(&folder.operator(MONITOR_CA))?;
+        let bundle = estate.bundle();
+        sites::standby::prepare(standby, site, bundle, &authority, &monitor_ca, clock::now())
+            .await
+            .or_not(format!("making {}", standby.server()))?;
+    }
+    Ok(())
+}
+
 /// Baseline, people, replication and profiles, at sites that run.
-async fn provision(estate: &Estate, asked: &Up, secrets: &Secrets, progress: &Progress) -> Result<(), Ended> {
-    let generate = sites::Generate { seed: asked.seed, subjects: u64::from(asked.subjects) };
+pub(crate) async fn provision(
+    estate: &Estate,
+    generate: sites::Generate,
+    secrets: &Secrets,
+    progress: &Progress,
+) -> Result<(), Ended> {
     let watcher = progress.watcher();
     let provisioned =
         sites::provision(estate.bundle(), estate.clusters(), generate, &secrets.of_sites(), &watcher).await;

@@ -3,6 +3,7 @@
 
 mod ask;
 mod first;
+mod grow;
 mod keys;
 mod leftovers;
 mod monitor;

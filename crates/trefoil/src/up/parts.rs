@@ -1,6 +1,6 @@
-//! The parts of a running enclave and their order: sites, monitor, gate, the served record to start; the other way to end. A part
-//! that ends by itself stays down until `up` is asked again: the monitor belongs to a third party, and a part that
-//! fails should be looked at.
+//! The parts of a running enclave and their order: sites, standbys, monitor, gate, the served record to start; the other
+//! way to end. A part that ends by itself stays down until `up` is asked again: the monitor belongs to a third party, and
+//! a part that fails should be looked at.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -31,6 +31,8 @@ const SITE_END_SECS_MAX: u64 = 60;
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Kind {
     Site(String),
+    /// A site's second server.
+    Standby(String),
     Monitor,
     Gate,
     /// What serves the published record.
@@ -46,7 +48,7 @@ struct Part {
 impl Part {
     fn name(&self) -> String {
         match &self.kind {
-            Kind::Site(site) => format!("site {site}"),
+            Kind::Site(server) | Kind::Standby(server) => format!("site {server}"),
             Kind::Monitor => "monitor".to_owned(),
             Kind::Gate => "gate".to_owned(),
             Kind::Record => "record".to_owned(),
@@ -82,8 +84,10 @@ impl Parts {
     /// Which sites there are and who listens where. Before anything is started.
     pub(crate) fn know(&mut self, estate: &Estate, ports: &Ports) {
         self.ports = ports.clone();
-        let sites = estate.names().into_iter().map(Kind::Site);
+        let sites = estate.clusters().iter().map(|site| Kind::Site(site.server().to_owned()));
+        let standbys = estate.standbys().iter().map(|standby| Kind::Standby(standby.server().to_owned()));
         self.parts = sites
+            .chain(standbys)
             .chain([Kind::Monitor, Kind::Gate, Kind::Record])
             .map(|kind| Part { kind, process: None })
             .collect();
@@ -97,6 +101,7 @@ impl Parts {
     /// Starts whatever does not run, in order, and waits until each answers.
     pub(crate) async fn start_missing(&mut self, estate: &Estate, progress: &Progress) -> Result<(), Ended> {
         self.start_sites(estate, progress).await?;
+        self.start(estate, progress, |kind| matches!(kind, Kind::Standby(_))).await?;
         self.start(estate, progress, |kind| *kind == Kind::Monitor).await?;
         self.start(estate, progress, |kind| *kind == Kind::Gate).await?;
         // It has something to serve once the gate has published its start.
@@ -152,7 +157,7 @@ impl Parts {
 
     async fn answers(&self, kind: &Kind, estate: &Estate) -> bool {
         match kind {
-            Kind::Site(site) => estate.answers(site).await,
+            Kind::Site(server) | Kind::Standby(server) => estate.answers(server).await,
             Kind::Monitor => probe::monitor_state(&self.folder, &self.ports).await.is_some(),
             // And its start is published, so that whoever looks finds a record.
             Kind::Gate => {
@@ -168,6 +173,7 @@ impl Parts {
         self.end(|kind| *kind == Kind::Gate, Signal::TERM, GATE_END_SECS_MAX).await;
         self.end(|kind| *kind == Kind::Monitor, Signal::TERM, MONITOR_END_SECS_MAX).await;
         // PostgreSQL's fast shutdown: sessions are ended, nothing is lost.
+        self.end(|kind| matches!(kind, Kind::Standby(_)), Signal::INT, SITE_END_SECS_MAX).await;
         self.end(|kind| matches!(kind, Kind::Site(_)), Signal::INT, SITE_END_SECS_MAX).await;
     }
 
@@ -221,7 +227,7 @@ fn command(
     ports: &Ports,
 ) -> Result<Command, Ended> {
     match kind {
-        Kind::Site(site) => estate.command(site),
+        Kind::Site(server) | Kind::Standby(server) => estate.command(server),
         Kind::Monitor => {
             let monitor =
                 process::program_beside(program, "trefoil-monitor").or_cannot_tell("starting the monitor")?;

@@ -6,7 +6,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::cli::Up;
-use crate::enclave::estate::Estate;
+use crate::enclave::estate::{self, Estate};
 use crate::enclave::ports::Ports;
 use crate::enclave::ready::Ready;
 use crate::enclave::state::{Lock, Phase};
@@ -14,6 +14,7 @@ use crate::ended::{Ended, OrEnded};
 use crate::folder::{Folder, Stage};
 use crate::terminal;
 use crate::up::first;
+use crate::up::grow;
 use crate::up::leftovers;
 use crate::up::parts::Parts;
 use crate::up::progress::Progress;
@@ -105,23 +106,27 @@ async fn start(folder: &Folder, asked: &Up, parts: &mut Parts, progress: &Progre
     Ok(estate)
 }
 
-/// Prepares another start from what is there: what a killed supervisor left is ended, ports taken meanwhile change.
+/// Prepares another start from what is there: what a killed supervisor left is ended, ports taken meanwhile change, and
+/// sites that enclave.toml names since the last start come to those that are there.
 async fn again(folder: &Folder, parts: &mut Parts, progress: &Progress) -> Result<Estate, Ended> {
     let kept = Ports::read(folder)?;
-    let mut estate = Estate::read(folder)?;
-    rule::write_again(folder, estate.bundle())?;
-    let bundle = estate.bundle();
-    let ports = Ports::choose(Some(&kept), &first::places(bundle), &first::sites(bundle))?;
-    if ports != kept {
-        estate = first::move_to(folder, &ports)?;
+    let bundle = estate::read_bundle(folder)?;
+    rule::write_again(folder, &bundle)?;
+    let ports = Ports::choose(Some(&kept), &first::places(&bundle), &first::servers(&bundle))?;
+    let new: Vec<&String> = ports.sites.keys().filter(|server| !kept.sites.contains_key(*server)).collect();
+    if !new.is_empty() {
+        grow::prepare(folder, &new)?;
     }
+    let estate = if ports == kept { Estate::at(folder, &ports)? } else { first::move_to(folder, &ports)? };
     first::configure_sites(folder, &estate)?;
     parts.know(&estate, &ports);
-    if ports.sites != kept.sites {
+    parts.start_sites(&estate, progress).await?;
+    grow::finish(folder, &estate, !new.is_empty(), progress).await?;
+    if kept.sites.iter().any(|(site, port)| ports.sites.get(site).is_some_and(|now| now != port)) {
         // Replication remembers where the siblings were.
-        parts.start_sites(&estate, progress).await?;
         follow_again(&estate).await?;
     }
+    first::prepare_standbys(folder, &estate, progress).await?;
     Ok(estate)
 }
 

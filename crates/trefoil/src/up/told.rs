@@ -2,6 +2,7 @@
 //! their logs are, and by which authority they are known. It goes into the monitor's own configuration, which the third
 //! party may change.
 
+use policy::Bundle;
 use serde::Serialize;
 
 use crate::enclave::ports::Ports;
@@ -38,15 +39,17 @@ struct Site {
 }
 
 /// Tells a monitor that does not run; what else is in its configuration stays.
-pub(crate) fn tell(folder: &Folder, ports: &Ports, secrets: &Secrets) -> Result<(), Ended> {
+pub(crate) fn tell(folder: &Folder, bundle: &Bundle, ports: &Ports, secrets: &Secrets) -> Result<(), Ended> {
     let doing = "telling the monitor where the sites are";
     let login = |role: &str, port: u16, password: &str| {
         format!("host={HOST} port={port} dbname={DATABASE} user={role} password={password}")
     };
     let site = |(name, port): (&String, &u16)| {
+        // A standby has the passwords of its site.
+        let site = bundle.enclave().site_of_server(name).map_or(name, |site| &site.name);
         let known = |passwords: &std::collections::BTreeMap<String, String>| {
             let missing = || Ended::cannot_tell(format!("{doing}: no password is kept for {name}"));
-            passwords.get(name).cloned().ok_or_else(missing)
+            passwords.get(site).cloned().ok_or_else(missing)
         };
         Ok(Site {
             stats: login(wall::names::STATS, *port, &known(&secrets.stats)?),

@@ -233,7 +233,7 @@ impl Enclave {
     }
 
     /// A certificate for a role from the monitor's own CA, as only a monitor that is broken would issue.
-    fn certificate(&self, role: &str) -> (PathBuf, PathBuf) {
+    pub fn certificate(&self, role: &str) -> (PathBuf, PathBuf) {
         let ca_key =
             KeyPair::from_pem(&fs::read_to_string(self.dir.join("monitor/ca.key")).unwrap()).unwrap();
         let ca_pem = fs::read_to_string(self.dir.join("monitor/ca.pem")).unwrap();
