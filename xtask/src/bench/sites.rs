@@ -22,8 +22,8 @@ const KILLED: &str = "dublin-1";
 /// Clients of a site.
 const CLIENTS: &str = "4";
 /// What a publisher says of each of its subscribers, ten times a second.
-const LAGS: &str = "SELECT coalesce(extract(epoch FROM replay_lag) * 1000, 0)::numeric(12,3) FROM pg_stat_replication \
-    WHERE application_name LIKE 'trefoil_from_%' \\watch 0.1\n";
+const LAGS: &str = "SELECT (extract(epoch FROM replay_lag) * 1000)::numeric(12,3) FROM pg_stat_replication \
+    WHERE application_name LIKE 'trefoil_from_%' AND replay_lag IS NOT NULL \\watch 0.1\n";
 
 #[derive(Serialize)]
 struct Report {
@@ -31,7 +31,7 @@ struct Report {
     seconds: u32,
     /// Asked for and done, at all sites together.
     writes_per_second: (u32, f64),
-    /// From a commit until a sibling has it on disk.
+    /// From a commit until a sibling has applied it.
     lag_ms: Quantiles,
     /// Cores that each kind of process of all sites took.
     cores_used: BTreeMap<&'static str, f64>,
