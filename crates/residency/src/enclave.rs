@@ -12,7 +12,8 @@ use crate::{Expectations, Home, Identity};
 /// # Errors
 /// When the bundle cannot be compiled.
 pub fn of_enclave(bundle: &Bundle, site: &str) -> Result<Expectations, WallError> {
-    let facts = wall::expected(bundle, site)?;
+    // While every site writes its own home.
+    let facts = wall::expected(bundle, &policy::Holders::first(bundle), site)?;
     let mut expected = Expectations::default();
     for (object, state) in &facts {
         if let Some(trigger) = object.strip_prefix("trigger ") {
