@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::Serialize;
 use serde_json::Value;
 use tlog::detail::DayKey;
-use tlog::entry::{Count, Decision, Entry, Kind, Micros};
+use tlog::entry::{Checks, Count, Decision, Entry, Kind, Micros};
 use tlog::json::JsonError;
 
 /// An entry before the record has given it a time, an index and a key. Names and details are clear here; the
@@ -30,6 +30,8 @@ pub struct Draft {
     pub profile: Option<String>,
     pub classes: Vec<String>,
     pub count: Option<Count>,
+    /// Of `residency.evidence` alone.
+    pub checks: Option<Checks>,
     /// What is sealed.
     pub detail: Option<Detail>,
 }
@@ -92,6 +94,7 @@ impl Outline {
             policy: draft.policy.clone(),
             profile: draft.profile.clone(),
             classes: draft.classes.clone(),
+            checks: draft.checks,
             key: Some(key.id.clone()),
             ..Entry::new(Micros(0), draft.kind, gate)
         })
@@ -130,6 +133,7 @@ impl Draft {
             profile: None,
             classes: Vec::new(),
             count: None,
+            checks: None,
             detail: None,
         }
     }

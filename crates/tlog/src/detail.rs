@@ -5,6 +5,7 @@ mod brake;
 mod forgotten;
 mod incident;
 mod probe;
+mod residency;
 mod typed;
 
 use std::fmt;
@@ -26,6 +27,9 @@ pub use incident::{
     About, Change, Exhibit, IncidentChanged, IncidentOpened, MonitorStart, MonitorStop, Reason, Severity,
 };
 pub use probe::{PROBES_MAX, Probe, ProbeRevealed, ProbesCommitted, ProbesRevealed};
+pub use residency::{
+    CheckEvidence, CheckResult, CountryFile, FINDINGS_MAX, FindingEvidence, ResidencyEvidence, SiteEvidence,
+};
 pub use typed::{
     Committed, Counted, Cut, GateStart, GateStop, HomesStated, Refused, Released, SUBJECTS_EXACT_MAX,
     SessionClose, SessionOpen, SiteStanding, Stage, Statement, Subjects, WriteStatement, Written,

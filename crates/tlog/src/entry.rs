@@ -94,6 +94,15 @@ pub struct Count {
     pub bytes: u64,
 }
 
+/// What the checks of a `residency.evidence` said, all sites together; each at most 2^53 - 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Checks {
+    pub pass: u64,
+    pub fail: u64,
+    /// What could not be seen; it has not passed.
+    pub unknown: u64,
+}
+
 /// One leaf of the record. Public: it names no one and quotes nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
@@ -117,6 +126,8 @@ pub struct Entry {
     /// Classes of the columns concerned, each once.
     pub classes: Vec<String>,
     pub count: Option<Count>,
+    /// Of `residency.evidence` and no other kind.
+    pub checks: Option<Checks>,
     /// Id of the day key that seals the detail and hashes principal and request.
     pub key: Option<String>,
     /// 64 hexadecimal digits: [`crate::detail::commitment`].
@@ -139,6 +150,7 @@ impl Entry {
             profile: None,
             classes: Vec::new(),
             count: None,
+            checks: None,
             key: None,
             detail: None,
         }
@@ -151,6 +163,14 @@ impl Entry {
         let mut out = String::with_capacity(1_024);
         // Keys are in RFC 8785 order, which for these is the order of the alphabet.
         out.push('{');
+        if let Some(Checks { pass, fail, unknown }) = self.checks {
+            let counts = [("\"checks\":{\"fail\":", fail), (",\"pass\":", pass), (",\"unknown\":", unknown)];
+            for (name, count) in counts {
+                out.push_str(name);
+                write_whole(&mut out, false, count);
+            }
+            out.push_str("},");
+        }
         if !self.classes.is_empty() {
             out.push_str("\"classes\":[");
             for (position, class) in self.classes.iter().enumerate() {
@@ -234,7 +254,11 @@ impl Entry {
         ensure(classes_fit, "classes", "at most 16 different words of lower-case letters")?;
         let count_fits =
             self.count.is_none_or(|count| count.rows <= INTEGER_MAX && count.bytes <= INTEGER_MAX);
-        ensure(count_fits, "count", "within 2^53 - 1")
+        ensure(count_fits, "count", "within 2^53 - 1")?;
+        let checks_fit = self.checks.is_none_or(|Checks { pass, fail, unknown }| {
+            self.kind == Kind::ResidencyEvidence && [pass, fail, unknown].iter().all(|n| *n <= INTEGER_MAX)
+        });
+        ensure(checks_fit, "checks", "in residency.evidence alone, and within 2^53 - 1")
     }
 }
 
@@ -261,6 +285,7 @@ struct RawEntry {
     #[serde(default)]
     classes: Vec<String>,
     count: Option<RawCount>,
+    checks: Option<RawChecks>,
     key: Option<String>,
     detail: Option<String>,
 }
@@ -271,6 +296,14 @@ struct RawCount {
     state: String,
     rows: u64,
     bytes: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawChecks {
+    fail: u64,
+    pass: u64,
+    unknown: u64,
 }
 
 impl RawEntry {
@@ -304,6 +337,7 @@ impl RawEntry {
             profile: self.profile,
             classes: self.classes,
             count,
+            checks: self.checks.map(|RawChecks { fail, pass, unknown }| Checks { pass, fail, unknown }),
             key: self.key,
             detail: self.detail,
         })

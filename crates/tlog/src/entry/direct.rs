@@ -2,12 +2,13 @@
 //! entry is read as often as somebody checks it. What is not understood here is not refused here; `Entry::parse` reads it
 //! the long way and says what is wrong.
 
-use super::{CLASSES_MAX, Count, CountState, Decision, Entry, Kind, Micros};
+use super::{CLASSES_MAX, Checks, Count, CountState, Decision, Entry, Kind, Micros};
 
 /// The entry, if the bytes are the canonical form of one that has no escapes.
 pub(super) fn read(bytes: &[u8]) -> Option<Entry> {
     let mut rest = Rest(std::str::from_utf8(bytes).ok()?);
     rest.take("{")?;
+    let checks = checks(&mut rest)?;
     let classes = classes(&mut rest)?;
     let count = count(&mut rest)?;
     let decision = match rest.field("\"decision\":\"")? {
@@ -42,6 +43,7 @@ pub(super) fn read(bytes: &[u8]) -> Option<Entry> {
         profile: owned(profile),
         classes,
         count,
+        checks,
         key: owned(key),
         detail: owned(detail),
     };
@@ -100,6 +102,19 @@ fn classes(rest: &mut Rest<'_>) -> Option<Vec<String>> {
         }
         rest.take(",\"")?;
     }
+}
+
+fn checks(rest: &mut Rest<'_>) -> Option<Option<Checks>> {
+    if rest.take("\"checks\":{\"fail\":").is_none() {
+        return Some(None);
+    }
+    let fail = rest.number()?;
+    rest.take(",\"pass\":")?;
+    let pass = rest.number()?;
+    rest.take(",\"unknown\":")?;
+    let unknown = rest.number()?;
+    rest.take("},")?;
+    Some(Some(Checks { pass, fail, unknown }))
 }
 
 fn count(rest: &mut Rest<'_>) -> Option<Option<Count>> {

@@ -42,7 +42,12 @@ fn exact_bytes() {
          \"time\":\"2026-01-31T23:59:59.000001Z\",\"v\":1}}"
     );
     assert_eq!(String::from_utf8(full().encode().unwrap()).unwrap(), text);
-    for entry in [least, full()] {
+    let checks = Some(Checks { pass: 120, fail: 1, unknown: 2 });
+    let evidence = Entry { checks, kind: Kind::ResidencyEvidence, ..least.clone() };
+    let said = LEAST.replace("gate.start", "residency.evidence");
+    let text = said.replacen('{', "{\"checks\":{\"fail\":1,\"pass\":120,\"unknown\":2},", 1);
+    assert_eq!(String::from_utf8(evidence.encode().unwrap()).unwrap(), text);
+    for entry in [least, full(), evidence] {
         let bytes = entry.encode().unwrap();
         assert_eq!(direct::read(&bytes).as_ref(), Some(&entry));
         assert_eq!(Entry::parse_any(&bytes), Ok(entry));
@@ -60,6 +65,19 @@ fn kinds() {
     for name in ["", "gate", "gate.Start", "GateStart", "grant.made"] {
         assert_eq!(Kind::parse(name), None, "{name}");
     }
+}
+
+#[test]
+fn counts_of_checks_are_whole_and_of_evidence_alone() {
+    for checks in ["{}", "{\"fail\":0,\"pass\":1}", "{\"fail\":0,\"more\":1,\"pass\":1,\"unknown\":0}"] {
+        let text = LEAST.replace("gate.start", "residency.evidence");
+        let text = text.replacen('{', &format!("{{\"checks\":{checks},"), 1);
+        assert!(Entry::parse(text.as_bytes()).is_err(), "{text}");
+    }
+    let checks = Some(Checks { pass: 1 << 53, ..Checks::default() });
+    let evidence = Entry::new(Micros(0), Kind::ResidencyEvidence, "dublin-1");
+    assert!(Entry { checks, ..evidence }.encode().is_err());
+    assert!(Entry { checks: Some(Checks::default()), ..full() }.encode().is_err());
 }
 
 /// The least entry with one field set; `Null` takes it away.
