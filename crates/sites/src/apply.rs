@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use policy::{Bundle, Profile};
 use tokio_postgres::Client;
-use wall::names::{self, STATS, STOP, WATCH, service_role};
+use wall::names::{self, RESIDENCY, STATS, STOP, WATCH, service_role};
 use wall::profile::{END_SESSIONS, LIVE_PROFILES, LiveProfile};
 use wall::{Drift, Facts};
 
@@ -206,7 +206,7 @@ async fn set_passwords(
         let role: String = row.try_get(0).map_err(failed())?;
         stored.insert(role, row.try_get::<_, Option<String>>(1).map_err(failed())?);
     }
-    let mut roles = vec![WATCH.to_owned(), STATS.to_owned(), STOP.to_owned()];
+    let mut roles = [WATCH, STATS, STOP, RESIDENCY].map(str::to_owned).to_vec();
     let of_services: BTreeMap<String, &String> =
         secrets.services.iter().map(|(name, password)| (service_role(name), password)).collect();
     roles.extend(wall::services::of_site(bundle, site).map(|service| service_role(&service.name)));
@@ -222,6 +222,7 @@ async fn set_passwords(
             None if role == WATCH => secrets.watch.get(site),
             None if role == STATS => secrets.stats.get(site),
             None if role == STOP => secrets.stop.get(site),
+            None if role == RESIDENCY => secrets.residency.get(site),
             None => secrets.pool.get(&role),
         };
         let password = password.ok_or_else(|| SitesError::NoPassword(role.clone()))?;

@@ -1,5 +1,6 @@
 //! Passwords of the roles that log in over the network. A site keeps only their SCRAM verifiers; the gate holds the
-//! pool's and the watch's, and none of a direct service's; the monitor holds its own. Not here: principals' passwords, keys of certificates.
+//! pool's and the watch's, and none of a direct service's; the monitor holds its own, and so
+//! does the residency checker. Not here: principals' passwords, keys of certificates.
 
 use std::collections::BTreeMap;
 
@@ -19,6 +20,8 @@ pub struct Secrets {
     pub stats: BTreeMap<String, String>,
     /// Site → the password of `trefoil_stop` there.
     pub stop: BTreeMap<String, String>,
+    /// Site → the password of `trefoil_residency` there.
+    pub residency: BTreeMap<String, String>,
     /// Direct service → its password at every site that admits it.
     pub services: BTreeMap<String, String>,
 }
@@ -40,12 +43,11 @@ impl Secrets {
             }
         }
         self.pool = pool;
-        self.watch =
-            sites().map(|site| (site.to_owned(), self.watch.remove(site).unwrap_or_else(password))).collect();
-        self.stats =
-            sites().map(|site| (site.to_owned(), self.stats.remove(site).unwrap_or_else(password))).collect();
-        self.stop =
-            sites().map(|site| (site.to_owned(), self.stop.remove(site).unwrap_or_else(password))).collect();
+        for of_sites in [&mut self.watch, &mut self.stats, &mut self.stop, &mut self.residency] {
+            *of_sites = sites()
+                .map(|site| (site.to_owned(), of_sites.remove(site).unwrap_or_else(password)))
+                .collect();
+        }
         let services = bundle.enclave().services.iter().map(|service| service.name.clone());
         self.services = services
             .map(|name| {
@@ -64,7 +66,9 @@ impl std::fmt::Debug for Secrets {
         let stats = self.stats.len() + self.stop.len();
         write!(
             f,
-            "Secrets({pool} of the pool, {watch} of the watch, {stats} of the monitor, {services} of services)"
+            "Secrets({pool} of the pool, {watch} of the watch, {stats} of the monitor, {} of the residency checker, \
+             {services} of services)",
+            self.residency.len()
         )
     }
 }

@@ -410,12 +410,13 @@ async fn a_new_policy_replaces_profiles_and_ends_their_sessions() {
     );
     let again = sites::apply(&cluster, &enclave.bundle, &enclave.secrets, &quiet()).await.unwrap();
     assert!(again.nothing(), "{again:?}");
-    // New passwords are set without touching anything else: of the watch, the monitor's two and the direct service too.
+    // New passwords are set without touching anything else: of the watch, the monitor's two, the residency checker and the
+    // direct service too.
     enclave.secrets = sites::Secrets::default();
     enclave.secrets.complete(&enclave.bundle);
     let again = sites::apply(&cluster, &enclave.bundle, &enclave.secrets, &quiet()).await.unwrap();
     assert!(
-        again.made.is_empty() && again.passwords.len() == enclave.bundle.profiles().len() * 2 + 4,
+        again.made.is_empty() && again.passwords.len() == enclave.bundle.profiles().len() * 2 + 5,
         "{again:?}"
     );
 }

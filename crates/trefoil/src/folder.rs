@@ -92,6 +92,11 @@ impl Folder {
         self.dir.join("record")
     }
 
+    /// The residency checker's own: how it logs in at the sites, and what it goes by.
+    pub(crate) fn residency(&self, file: &str) -> PathBuf {
+        self.dir.join("residency").join(file)
+    }
+
     /// May point elsewhere: to where the user that PostgreSQL runs as can get.
     pub(crate) fn sites(&self) -> PathBuf {
         self.dir.join("sites")
@@ -150,6 +155,7 @@ impl Folder {
             ("operator", 0o755),
             ("gate", 0o700),
             ("record", 0o755),
+            ("residency", 0o700),
             ("monitor", 0o700),
             ("run", 0o700),
             ("logs", 0o700),
@@ -180,7 +186,9 @@ impl Folder {
             }
             fs::remove_file(&sites)?;
         }
-        for name in ["bundle", "bundles", "auditor", "operator", "gate", "record", "sites", "monitor"] {
+        for name in
+            ["bundle", "bundles", "auditor", "operator", "gate", "record", "residency", "sites", "monitor"]
+        {
             remove_all(&self.dir.join(name))?;
         }
         Ok(())

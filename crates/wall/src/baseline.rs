@@ -12,7 +12,7 @@ use crate::names::{
     quoted, relation,
 };
 use crate::tables::{partitioned, partitions_of};
-use crate::{catalogs, hba, homes, mask, pseudonyms, stats, stop, tables, triggers};
+use crate::{catalogs, hba, homes, mask, pseudonyms, residency, stats, stop, tables, triggers};
 
 /// Creates the database; cannot run inside a transaction.
 pub fn create_database() -> String {
@@ -74,6 +74,7 @@ pub fn baseline(bundle: &Bundle, site: &str) -> Vec<String> {
     ddl.extend(WATCH_FUNCTIONS.iter().map(grant));
     ddl.extend(stats::lay());
     ddl.extend(stop::lay());
+    ddl.extend(residency::lay(DATABASE));
     ddl.push(format!("CREATE SCHEMA {}", quoted(&bundle.catalog().schema)));
     ddl.extend([PSEUDONYM_SCHEMA, OWN_SCHEMA].map(|schema| format!("CREATE SCHEMA {schema}")));
     ddl.extend(homes::lay(bundle));

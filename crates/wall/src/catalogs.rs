@@ -11,14 +11,14 @@ mod functions;
 use policy::Bundle;
 
 use crate::drift::{Facts, normal};
-use crate::names::{POOL, WATCH, literal, quoted, repl_role, service_role};
+use crate::names::{POOL, RESIDENCY, WATCH, literal, quoted, repl_role, service_role};
 use crate::services::of_site;
 
 /// Stands for `pg_catalog`.
 pub const CATALOG: &str = "tf_catalog";
 /// Stands for `information_schema`.
 pub const INFORMATION: &str = "tf_information_sch";
-/// Reads what everybody could read: the watch, sibling sites and direct services are members.
+/// Reads what everybody could read: the watch, the residency checker, sibling sites and direct services are members.
 pub const READERS: &str = "trefoil_catalog";
 
 /// Relations of which the rows that came with PostgreSQL are shown, by the column that numbers them: what is made later
@@ -194,7 +194,7 @@ const OF_THE_OWNER: &[&str] = &[
 pub(crate) fn lay(bundle: &Bundle, site: &str) -> Vec<String> {
     let mut ddl = vec![format!("CREATE ROLE {READERS} NOLOGIN")];
     let siblings = bundle.enclave().sites.iter().filter(|sibling| sibling.name != site);
-    ddl.push(format!("GRANT {READERS} TO {WATCH}"));
+    ddl.push(format!("GRANT {READERS} TO {WATCH}, {RESIDENCY}"));
     ddl.extend(siblings.map(|sibling| admit(&repl_role(&sibling.name))));
     ddl.extend([CATALOG, INFORMATION].map(|schema| format!("CREATE SCHEMA {schema}")));
     ddl.extend(functions::all().iter().map(functions::Function::create));
@@ -289,7 +289,8 @@ pub(crate) fn expected(bundle: &Bundle, site: &str, facts: &mut Facts) {
     let mut add = |object: String, state: &str| _ = facts.insert(object, state.to_owned());
     let siblings = bundle.enclave().sites.iter().filter(|sibling| sibling.name != site);
     let services = of_site(bundle, site).map(|service| service_role(&service.name));
-    let readers = siblings.map(|sibling| repl_role(&sibling.name)).chain(services).chain([WATCH.to_owned()]);
+    let own = [WATCH, RESIDENCY].map(str::to_owned);
+    let readers = siblings.map(|sibling| repl_role(&sibling.name)).chain(services).chain(own);
     readers.for_each(|reader| add(format!("member {reader} of {READERS}"), "plain"));
     for schema in [CATALOG, INFORMATION] {
         add(format!("schema {schema}"), "owner=trefoil_admin");

@@ -9,11 +9,11 @@ use policy::{Bundle, Holders, Homes, Table, Within};
 use crate::baseline::{WATCH_CONNECTIONS_MAX, WATCH_FUNCTIONS};
 use crate::drift::{COLUMN, Drift, Facts, compare, compare_either, normal, unknown_columns};
 use crate::names::{
-    self, ADMIN, DATABASE, HOMES_TABLE, LINK, OWN_SCHEMA, POOL, PSEUDONYM_SCHEMA, STANDBY, STATS,
+    self, ADMIN, DATABASE, HOMES_TABLE, LINK, OWN_SCHEMA, POOL, PSEUDONYM_SCHEMA, RESIDENCY, STANDBY, STATS,
     STATS_SCHEMA, STOP, WATCH, literal, partition, repl_role,
 };
 use crate::tables::{NEW_LINK, home, is_required, own_partitions, printed};
-use crate::{WallError, catalogs, hba, mask, stats, stop, triggers};
+use crate::{WallError, catalogs, hba, mask, residency, stats, stop, triggers};
 
 /// What a site should be while homes are held as stated; while one moves, each fact of it may be as it was or as it will be.
 #[derive(Debug)]
@@ -130,7 +130,10 @@ fn add_own_roles(bundle: &Bundle, holders: &Holders, site: &str, facts: &mut Fac
     for function in stop::STOP_FUNCTIONS {
         grant(facts, "EXECUTE", &format!("function {function}"), STOP);
     }
-    for name in [POOL, WATCH, STATS, STOP] {
+    let limit = Some(residency::RESIDENCY_CONNECTIONS_MAX);
+    role(facts, RESIDENCY, &Role { login: true, limit, ..Role::default() });
+    residency::expected(facts);
+    for name in [POOL, WATCH, STATS, STOP, RESIDENCY] {
         grant(facts, "CONNECT", &database, name);
     }
     for sibling in bundle.enclave().sites.iter().filter(|sibling| sibling.name != site) {

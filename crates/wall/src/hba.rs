@@ -7,7 +7,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use policy::{Bundle, Network};
 
 use crate::names::{
-    ADMIN, DATABASE, POOL, STANDBY, STATS, STOP, WATCH, repl_role, service_role, subscription,
+    ADMIN, DATABASE, POOL, RESIDENCY, STANDBY, STATS, STOP, WATCH, repl_role, service_role, subscription,
 };
 use crate::services;
 
@@ -84,6 +84,7 @@ pub(crate) fn rules(bundle: &Bundle, site: &str) -> Vec<Rule> {
         over_tls(WATCH.to_owned(), NETWORK.to_owned(), None),
         over_tls(STATS.to_owned(), NETWORK.to_owned(), None),
         over_tls(STOP.to_owned(), NETWORK.to_owned(), None),
+        over_tls(RESIDENCY.to_owned(), NETWORK.to_owned(), None),
     ];
     let siblings = bundle.enclave().sites.iter().filter(|sibling| sibling.name != site);
     // No `replication` line: a sibling decodes this database's changes and copies no files.

@@ -3,6 +3,10 @@
 //! passwords in connection strings), a function of the administrator's shows less. Nothing here reads a row of a table.
 //! Not here: what is asked, and what is judged of it (`residency`).
 
+mod checks;
+
+pub use checks::CHECKS;
+
 use crate::drift::Facts;
 use crate::names::{ADMIN, RESIDENCY, RESIDENCY_SCHEMA, literal, quoted};
 

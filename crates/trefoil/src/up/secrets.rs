@@ -1,6 +1,6 @@
 //! Passwords: those of the pool roles and of `trefoil_watch`, which the gate holds, and those of the example
 //! principals, of which it holds verifiers; and those of direct services and of the monitor, which it does not hold. Made
-//! here, once; a role made later gets one when it is made.
+//! here, once; a role made later gets one when it is made. Those of the residency checker are in its own folder.
 
 use std::collections::BTreeMap;
 
@@ -20,6 +20,8 @@ const SERVICES: &str = "services.json";
 const STATS: &str = "stats.json";
 /// Site to the password with which the monitor ends sessions there, in the operator's folder.
 const STOP: &str = "stop.json";
+/// Site to the password with which the residency checker looks there, in its folder.
+const RESIDENCY: &str = "passwords.json";
 /// 24 letters and digits carry 142 bits.
 const PASSWORD_CHARS: usize = 24;
 /// What a made-up ticket looks like in the printed lines.
@@ -44,6 +46,9 @@ pub(crate) struct Secrets {
     /// Site to the password of `trefoil_stop` there, which the monitor is told.
     #[serde(skip)]
     pub(crate) stop: BTreeMap<String, String>,
+    /// Site to the password of `trefoil_residency` there: in the checker's folder, because the gate has no use for it.
+    #[serde(skip)]
+    residency: BTreeMap<String, String>,
 }
 
 impl Secrets {
@@ -52,6 +57,7 @@ impl Secrets {
         secrets.services = folder::read_json(&folder.operator(SERVICES))?;
         secrets.stats = folder::read_json(&folder.operator(STATS))?;
         secrets.stop = folder::read_json(&folder.operator(STOP))?;
+        secrets.residency = folder::read_json(&folder.residency(RESIDENCY))?;
         Ok(secrets)
     }
 
@@ -59,6 +65,7 @@ impl Secrets {
         folder::write_secret(&folder.operator(SERVICES), &folder::json_bytes(&self.services)?)?;
         folder::write_secret(&folder.operator(STATS), &folder::json_bytes(&self.stats)?)?;
         folder::write_secret(&folder.operator(STOP), &folder::json_bytes(&self.stop)?)?;
+        folder::write_secret(&folder.residency(RESIDENCY), &folder::json_bytes(&self.residency)?)?;
         folder::write_secret(&folder.gate("secrets.json"), &folder::json_bytes(self)?)
     }
 
@@ -71,6 +78,7 @@ impl Secrets {
         self.services = of_sites.services;
         self.stats = of_sites.stats;
         self.stop = of_sites.stop;
+        self.residency = of_sites.residency;
     }
 
     /// The part that the sites are provisioned with.
@@ -80,6 +88,7 @@ impl Secrets {
             watch: self.watch.clone(),
             stats: self.stats.clone(),
             stop: self.stop.clone(),
+            residency: self.residency.clone(),
             services: self.services.clone(),
         }
     }
