@@ -1,5 +1,5 @@
 //! What a running gate is asked to do, by whoever may open its socket, which is its own user alone: one order a
-//! connection, as a line of JSON, and one answer. What it does then is in `record::Record::forget` and `probe`. Not here:
+//! connection, as a line of JSON, and one answer. What it does then is in `record::Record::forget`, `probe` and `evidence`. Not here:
 //! what it says of itself (`status`).
 
 use std::io;
@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use record::{ForgetError, Gone};
 use serde::{Deserialize, Serialize};
-use tlog::detail::{HomesStated, ProbesRevealed};
+use tlog::detail::{HomesStated, ProbesRevealed, ResidencyEvidence};
 use tlog::entry::Kind;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
@@ -16,12 +16,12 @@ use tokio::time::{Duration, timeout};
 
 use crate::config::Config;
 use crate::gate::Gate;
-use crate::{homes, probe};
+use crate::{evidence, homes, probe};
 
 /// Name of the socket, in the folder of the one that says how the gate is.
 pub const CONTROL_SOCKET: &str = "control.sock";
 /// The longest order, and how long one may take to arrive.
-const ORDER_BYTES_MAX: u64 = 128 * 1_024;
+const ORDER_BYTES_MAX: u64 = 4 << 20;
 const ORDER_MS_MAX: u64 = 2_000;
 /// The longest answer that is read, and how long one may take.
 const ANSWER_BYTES_MAX: u64 = 4 << 20;
@@ -41,6 +41,8 @@ pub enum Order {
     Failover(HomesStated),
     /// The same, on the way back.
     Failback(HomesStated),
+    /// Append what the residency checker found.
+    Evidence(Box<ResidencyEvidence>),
 }
 
 /// What came of it. The field names are a promise.
@@ -53,6 +55,8 @@ pub enum Answer {
     Probed(Probed),
     /// Index of the entry; none where the statement was in force already.
     Stated(Option<u64>),
+    /// Index of the `residency.evidence`.
+    Recorded(u64),
     /// It may not be.
     Refused(String),
     /// It may be, and did not happen or not wholly.
@@ -140,6 +144,15 @@ async fn obey(gate: &Gate, order: Order) -> Answer {
         },
         Order::Failover(stated) => state(gate, Kind::SitesFailover, &stated).await,
         Order::Failback(stated) => state(gate, Kind::SitesFailback, &stated).await,
+        Order::Evidence(found) => {
+            if let Err(answer) = check_monitor(gate).await {
+                return answer;
+            }
+            match evidence::append(gate, &found).await {
+                Ok(index) => Answer::Recorded(index),
+                Err(answer) => answer,
+            }
+        }
         Order::SendProbes => match probe::send(gate).await {
             Ok(probed) => Answer::Probed(probed),
             Err(fault) => Answer::Failed(fault.internal),

@@ -56,6 +56,7 @@ mod control;
 mod descriptors;
 mod drift;
 mod entries;
+mod evidence;
 mod fault;
 mod figures;
 mod gate;

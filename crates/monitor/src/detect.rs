@@ -22,6 +22,7 @@ pub mod person;
 pub mod place;
 pub mod probing;
 pub mod read;
+pub mod residency;
 mod target;
 pub mod thresholds;
 pub mod unmatched;
@@ -39,7 +40,7 @@ pub use thresholds::Thresholds;
 use people::People;
 
 /// Every detector, by the name that incidents and thresholds carry.
-pub const NAMES: [&str; 14] = [
+pub const NAMES: [&str; 15] = [
     mismatch::NAME,
     order::NAME,
     unmatched::NAME,
@@ -54,6 +55,7 @@ pub const NAMES: [&str; 14] = [
     outside::NAME,
     drift::NAME,
     logins::NAME,
+    residency::NAME,
 ];
 
 /// All detectors over one gate's record.
@@ -74,6 +76,7 @@ pub struct Detectors {
     outside: outside::Unreconciled,
     drift: drift::Drift,
     logins: logins::Logins,
+    residency: residency::Residency,
 }
 
 impl Detectors {
@@ -94,6 +97,7 @@ impl Detectors {
             outside: outside::Unreconciled::default(),
             drift: drift::Drift::default(),
             logins: logins::Logins::default(),
+            residency: residency::Residency::default(),
         }
     }
 
@@ -127,6 +131,7 @@ impl Detectors {
         self.outside.observe(&limits.unreconciled, &seen, all);
         self.drift.observe(&limits.clock_drift, &seen, all);
         self.logins.observe(&limits.logins, &seen, all);
+        self.residency.observe(&limits.residency, &seen, all);
         self.people.leave(o);
         found
     }

@@ -6,6 +6,7 @@ mod brake;
 mod gate;
 mod refused;
 mod release;
+mod residency;
 mod session;
 mod subjects;
 mod write;
@@ -94,10 +95,10 @@ impl Examiner<'_, '_> {
             Kind::KeyForgotten => self.key_forgotten(&subject),
             Kind::ProbeCommitted => self.probes_committed(&subject),
             Kind::ProbeRevealed => self.probes_revealed(&subject),
+            Kind::ResidencyEvidence => self.residency_evidence(&subject),
             Kind::PolicyApplied
             | Kind::DirectoryChanged
             | Kind::LoginResponded
-            | Kind::ResidencyEvidence
             | Kind::MonitorStart
             | Kind::MonitorStop
             | Kind::IncidentOpened

@@ -86,6 +86,7 @@ fn what_is_cosigned() {
         gate.refusal(&AOIFE_WITHOUT, None, Stage::Connect, None),
         gate.refusal(&NOWHERE, None, Stage::Connect, None),
         gate.refusal(&LUKAS, None, Stage::Login, None),
+        gate.evidence(),
         gate.close(&windowed, 160, 6_500),
         // A gate that was killed starts again without a stop, and may close what it had open.
         gate.start(),

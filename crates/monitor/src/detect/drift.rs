@@ -40,7 +40,7 @@ impl Drift {
     pub fn observe(&mut self, limits: &Limits, seen: &Seen<'_>, found: &mut Vec<Finding>) {
         if matches!(
             seen.o.what,
-            What::Policy(_) | What::Breach(_) | What::Elsewhere { .. } | What::Outside(_)
+            What::Policy(_) | What::Breach(_) | What::Elsewhere { .. } | What::Outside(_) | What::Tick
         ) {
             return;
         }

@@ -44,6 +44,8 @@ pub const OUTSIDE_MAX: usize = 1_024;
 const BRAKE_AGE_US_MAX: i64 = 600 * 1_000_000;
 /// Entries after which the state is written down again.
 const SAVE_ENTRIES: u64 = 65_536;
+/// How often the detectors are told that time passes.
+const TICK_US: i64 = 5_000_000;
 /// How often what was planted is asked for again, for what is planted while the gate runs.
 const HONEY_US: i64 = 1_000_000;
 
@@ -117,6 +119,7 @@ struct Thread {
     probes: Probes,
     subject_key: Option<String>,
     planted_at: i64,
+    ticked_at: i64,
     saved: u64,
     gate: Arc<str>,
     heard: Arc<AtomicI64>,
@@ -185,8 +188,19 @@ impl Thread {
         }
         let (saved, gate) = (parts.reader.size, Arc::from(""));
         let resumed = saved > 0;
-        let (planted_at, failed) = (0, None);
-        Thread { parts, detectors, probes, subject_key, planted_at, saved, gate, heard, failed, resumed }
+        Thread {
+            parts,
+            detectors,
+            probes,
+            subject_key,
+            planted_at: 0,
+            ticked_at: 0,
+            saved,
+            gate,
+            heard,
+            failed: None,
+            resumed,
+        }
     }
 
     /// Reads what is new in the copy.
@@ -203,6 +217,10 @@ impl Thread {
         }
         self.settle(now);
         self.heard.store(now.0, Ordering::Release);
+        if now.0.saturating_sub(self.ticked_at) >= TICK_US {
+            self.ticked_at = now.0;
+            self.see(What::Tick);
+        }
         if self.parts.reader.size.saturating_sub(self.saved) >= SAVE_ENTRIES {
             self.save();
         }
@@ -272,12 +290,17 @@ impl Thread {
                 Seen::Outside(outside) => What::Outside(outside),
                 Seen::Elsewhere { first, size } => What::Elsewhere { first, size },
             };
-            let (time, index) = (clock::now(), self.parts.reader.size);
-            let gate = self.gate.clone();
-            let o = Observation { index, time, received: time, gate, session: None, what };
-            for finding in self.detectors.observe(&o) {
-                tell(&self.parts.incidents, &self.parts.brakes, finding);
-            }
+            self.see(what);
+        }
+    }
+
+    /// Shows the detectors what is in no entry.
+    fn see(&mut self, what: What) {
+        let (time, index) = (clock::now(), self.parts.reader.size);
+        let gate = self.gate.clone();
+        let o = Observation { index, time, received: time, gate, session: None, what };
+        for finding in self.detectors.observe(&o) {
+            tell(&self.parts.incidents, &self.parts.brakes, finding);
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use tlog::{
-    detail::{ProbesRevealed, Stage, Statement},
+    detail::{ProbesRevealed, ResidencyEvidence, Stage, Statement},
     entry::{CountState, Micros},
 };
 
@@ -77,6 +77,10 @@ pub enum What {
     },
     /// The sites' own counters, or certificates, against the record.
     Outside(Outside),
+    /// What the operator's residency checker found.
+    Residency(Box<ResidencyEvidence>),
+    /// Some seconds passed while the monitor runs: what does not come is missed by this.
+    Tick,
     /// An entry that no detector looks into.
     Other,
 }

@@ -7,7 +7,8 @@ use policy::{Bundle, PrincipalKind};
 use serde::{Serialize, de::DeserializeOwned};
 use tlog::{
     detail::{
-        self, Cut, DayKey, GateStart, ProbesCommitted, Refused, Released, SessionClose, SessionOpen, Written,
+        self, Cut, DayKey, GateStart, ProbesCommitted, Refused, Released, ResidencyEvidence, SessionClose,
+        SessionOpen, Written,
     },
     entry::{Entry, Kind, Micros},
 };
@@ -140,6 +141,9 @@ impl Reader {
             Kind::AccessCut => What::Cut { limit: self.open::<Cut>(entry, item)?.limit },
             Kind::ProbeCommitted => What::Committed(self.open::<ProbesCommitted>(entry, item)?.probes),
             Kind::ProbeRevealed => What::Revealed(Box::new(self.open(entry, item)?)),
+            Kind::ResidencyEvidence => {
+                What::Residency(Box::new(self.open::<ResidencyEvidence>(entry, item)?))
+            }
             Kind::KeyForgotten => {
                 self.keys.remove(entry.key.as_deref()?);
                 What::Other

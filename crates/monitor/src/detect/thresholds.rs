@@ -6,7 +6,8 @@ use thiserror::Error;
 use toml::Value;
 
 use super::{
-    dormant, drift, honey, hours, logins, order, outside, person, place, probing, unmatched, volume,
+    dormant, drift, honey, hours, logins, order, outside, person, place, probing, residency, unmatched,
+    volume,
 };
 
 /// All of them.
@@ -25,6 +26,7 @@ pub struct Thresholds {
     pub unreconciled: outside::Limits,
     pub clock_drift: drift::Limits,
     pub logins: logins::Limits,
+    pub residency: residency::Limits,
 }
 
 /// What `init` writes.
@@ -41,6 +43,7 @@ pub const SHIPPED: Thresholds = Thresholds {
     unreconciled: outside::SHIPPED,
     clock_drift: drift::SHIPPED,
     logins: logins::SHIPPED,
+    residency: residency::SHIPPED,
 };
 
 /// A threshold that would say nothing, or everything.

@@ -4,6 +4,7 @@
 //! and counted. Everything follows from the seed.
 
 mod attacks;
+mod checker;
 mod dice;
 mod normal;
 mod odd;
@@ -259,6 +260,7 @@ fn is_of_gate(scenario: &Scenario) -> bool {
         super::widened::NAME,
         super::outside::NAME,
         super::drift::NAME,
+        super::residency::NAME,
     ];
     gate.contains(&scenario.detector) || scenario.name.contains("forty names")
 }

@@ -110,11 +110,11 @@ pub const CASES: &[Case] = &[
     (
         "a kind that a gate does not write yet",
         |s| {
-            let piece = s.lab.gate.piece(Kind::ResidencyEvidence, json!({}));
+            let piece = s.lab.gate.piece(Kind::DirectoryChanged, json!({}));
             s.seal(piece)
         },
         "unexpected",
-        "residency.evidence is not expected",
+        "directory.changed is not expected",
     ),
     (
         "a statement about homes that the operator did not sign",

@@ -2,6 +2,7 @@
 //! `batches`.
 
 mod entries;
+mod evidence;
 mod openings;
 mod refusals;
 mod releases;
@@ -85,6 +86,14 @@ pub type Case = (&'static str, fn(&mut Scene) -> Vec<Sealed>, &'static str, &'st
 
 /// Everything that is not cosigned.
 pub fn all() -> Vec<Case> {
-    [openings::CASES, releases::CASES, subjects::CASES, writes::CASES, refusals::CASES, entries::CASES]
-        .concat()
+    [
+        openings::CASES,
+        releases::CASES,
+        subjects::CASES,
+        writes::CASES,
+        refusals::CASES,
+        entries::CASES,
+        evidence::CASES,
+    ]
+    .concat()
 }

@@ -2,7 +2,7 @@
 //! it, over how many days, and what they do on each. The last of a detector's are there to be honest about: they are
 //! meant to be missed.
 
-use tlog::detail::Stage;
+use tlog::detail::{CheckResult, Stage};
 
 use super::{
     dice::{Dice, mix},
@@ -13,7 +13,7 @@ use crate::{
     detect::{
         dormant, drift, honey, hours, logins, mismatch,
         observation::{Asker, Measure, Outside, Succession, What},
-        order, outside, person, place, probing, unmatched, volume, widened,
+        order, outside, person, place, probing, residency, unmatched, volume, widened,
     },
     incident::{Breach, Fault},
 };
@@ -83,7 +83,7 @@ const BILLING: Option<Role> = Some(Role::Billing);
 pub const AT_QUARTER_END: &str = "at a quarter's end, among those who read much";
 
 /// Every scenario.
-pub const ALL: [Scenario; 56] = [
+pub const ALL: [Scenario; 62] = [
     scenario(mismatch::NAME, Naive, "a forbidden read, permitted by the gate", None, 1, |act| {
         act.breach(Breach::Decision);
     }),
@@ -172,6 +172,22 @@ pub const ALL: [Scenario; 56] = [
     }),
     scenario(logins::NAME, Naive, "a purpose that no peer has", SUPPORT, 1, |act| act.strange_purpose()),
     scenario(logins::NAME, Inside, "three passwords", None, 1, |act| act.guess(3, MINUTE, false)),
+    scenario(residency::NAME, Naive, "a slot for a stranger, for an hour", None, 1, |act| {
+        act.plants("replication-slot", HOUR);
+    }),
+    scenario(residency::NAME, Naive, "a foreign server, for two minutes", None, 1, |act| {
+        act.plants("foreign-server", 2 * MINUTE);
+    }),
+    scenario(residency::NAME, Naive, "the checker is ended", None, 1, |act| act.ends_checker(3 * HOUR)),
+    scenario(residency::NAME, Slow, "the checker may not read pg_hba.conf any more", None, 1, |act| {
+        act.blinds("hba", 4 * HOUR);
+    }),
+    scenario(residency::NAME, Inside, "a slot that is there between two looks", None, 1, |act| {
+        act.plants("replication-slot", MINUTE / 2);
+    }),
+    scenario(residency::NAME, Inside, "the checker is away for four minutes", None, 1, |act| {
+        act.ends_checker(4 * MINUTE);
+    }),
 ];
 
 const SUBJECTS: u64 = 100_000;
@@ -403,6 +419,22 @@ impl Act<'_> {
         for (asker, n) in names.into_iter().zip(0..) {
             self.stream.refuse_at(from + n * 70 * SECOND, asker, Stage::Login);
         }
+    }
+
+    /// It is there for so long, from half a minute after the checker looked.
+    fn plants(&mut self, check: &'static str, lasts: i64) {
+        let from = self.midnight + 11 * HOUR + MINUTE / 3;
+        self.stream.checker.says(from, from + lasts, check, CheckResult::Fail);
+    }
+
+    fn blinds(&mut self, check: &'static str, lasts: i64) {
+        let from = self.midnight + 11 * HOUR;
+        self.stream.checker.says(from, from + lasts, check, CheckResult::Unknown);
+    }
+
+    fn ends_checker(&mut self, lasts: i64) {
+        let from = self.midnight + 11 * HOUR;
+        self.stream.checker.is_gone(from, from + lasts);
     }
 
     fn strange_purpose(&mut self) {

@@ -8,7 +8,11 @@ use tlog::{
     entry::{CountState, Micros},
 };
 
-use super::{dice::mix, staff::Person};
+use super::{
+    checker::{Checker, merge},
+    dice::mix,
+    staff::Person,
+};
 use crate::detect::observation::{Asker, Observation, Outside, What};
 
 pub const SECOND: i64 = 1_000_000;
@@ -28,6 +32,8 @@ pub struct Stream {
     pub clock: i64,
     /// When the monitor could not be reached, if ever on this day.
     pub silent: Option<(i64, i64)>,
+    /// What the residency checker says on this day.
+    pub checker: Checker,
 }
 
 /// What a statement showed.
@@ -43,19 +49,25 @@ pub enum Shown {
 impl Stream {
     pub fn new() -> Stream {
         let gate = Arc::from("gate-1");
-        Stream { seen: Vec::new(), gate, sessions: 0, index: 0, runs: Vec::new(), clock: 0, silent: None }
+        let (seen, runs, checker) = (Vec::new(), Vec::new(), Checker::default());
+        Stream { seen, gate, sessions: 0, index: 0, runs, clock: 0, silent: None, checker }
     }
 
     pub fn push(&mut self, time: i64, session: Option<&str>, what: What) {
         let number = u64::try_from(self.seen.len()).unwrap_or(0);
         let delay = 4_000 + i64::try_from(mix(number) % 3_000).unwrap_or(0);
-        let received = match self.silent {
-            Some((from, to)) if (from..to).contains(&time) => to + (time - from) / 1_000,
-            _ => time + delay,
-        };
+        let received = self.received(time, delay);
         let (time, received) = (Micros(time + self.clock), Micros(received));
         let session = session.map(str::to_owned);
         self.seen.push(Observation { index: 0, time, received, gate: self.gate.clone(), session, what });
+    }
+
+    /// When the monitor learns of what happens now.
+    fn received(&self, time: i64, delay: i64) -> i64 {
+        match self.silent {
+            Some((from, to)) if (from..to).contains(&time) => to + (time - from) / 1_000,
+            _ => time + delay,
+        }
     }
 
     pub fn open(&mut self, time: i64, asker: Asker) -> String {
@@ -131,7 +143,8 @@ impl Stream {
 
     /// When the first of what came since then happened.
     pub fn first_since(&self, mark: usize) -> Option<i64> {
-        self.seen.iter().skip(mark).map(|o| o.received.0).min()
+        let checker = self.checker.first();
+        self.seen.iter().skip(mark).map(|o| o.received.0).chain(checker).min()
     }
 
     /// A whole session: so many statements, a minute apart.
@@ -164,6 +177,8 @@ impl Stream {
         let (mut taken, left): (Vec<_>, Vec<_>) = all.into_iter().partition(|o| o.received.0 < until);
         self.seen = left;
         taken.sort_by_key(|o| o.received);
+        let checked = self.checker.day(until - DAY);
+        let mut taken = merge(taken, checked, |time| self.received(time, 5_000), self.clock, &self.gate);
         for observation in &mut taken {
             observation.index = self.index;
             self.index += 1;
