@@ -1,6 +1,7 @@
 //! `trefoil check`: compares what is with what was promised. Schema and roles at every site, columns that the catalog
-//! does not know, parts that should run, the monitor's policy, and the record.
+//! does not know, parts that should run, paths by which a copy could leave, the monitor's policy, and the record.
 
+use ::residency::Outcome;
 use serde::Serialize;
 
 use crate::cli::Report;
@@ -10,6 +11,7 @@ use crate::enclave::probe;
 use crate::ended::{Ended, OrEnded};
 use crate::folder::Folder;
 use crate::record_log;
+use crate::residency::Checker;
 use crate::status::Status;
 use crate::terminal::{self, Paint};
 
@@ -27,6 +29,8 @@ struct Checked {
     /// Hash of the bundle that the monitor has accepted; absent when it does not answer.
     monitor_policy: Option<String>,
     record: RecordChecked,
+    /// What `trefoil residency check` finds now.
+    residency: ::residency::Report,
 }
 
 #[derive(Debug, Serialize)]
@@ -84,6 +88,8 @@ async fn check(folder: &Folder, status: &Status) -> Result<Checked, Ended> {
     let down = status.parts.iter().filter(|part| !part.answers).map(|part| part.name.clone()).collect();
     let monitor = probe::monitor_state(folder, &Ports::read(folder)?).await;
     let report = record_log::report(&folder.record(), &record_log::rule(folder)?);
+    let checker = Checker::read(folder)?;
+    let residency = ::residency::run(&checker.sites, &checker.hosts).await;
     let mut checked = Checked {
         as_promised: false,
         sites,
@@ -95,6 +101,7 @@ async fn check(folder: &Folder, status: &Status) -> Result<Checked, Ended> {
             entries: report.size,
             findings: report.findings.iter().map(ToString::to_string).collect(),
         },
+        residency,
     };
     checked.as_promised = checked.judge();
     Ok(checked)
@@ -107,6 +114,7 @@ impl Checked {
             && self.down.is_empty()
             && self.monitor_policy.as_ref() == Some(&self.policy)
             && self.record.findings.is_empty()
+            && self.residency.outcome() == Outcome::Pass
     }
 
     fn print(&self) {
@@ -151,6 +159,16 @@ impl Checked {
                 line(false, format!("the monitor decides by policy {policy}, not {}", self.policy))
             }
             None => {}
+        }
+        let looked = self.residency.checks.len();
+        for found in self.residency.checks.iter().filter(|found| found.result != Outcome::Pass) {
+            let object = found.object.as_deref().unwrap_or_default();
+            let what = found.what.as_deref().unwrap_or_default();
+            let (result, name) = (found.result.as_str(), found.name);
+            line(false, format!("residency at {}: {result}: {name} {object}: {what}", found.site));
+        }
+        if self.residency.outcome() == Outcome::Pass {
+            line(true, format!("no path by which a copy could leave is open: {looked} checks pass"));
         }
         for finding in &self.record.findings {
             line(false, format!("record {finding}"));

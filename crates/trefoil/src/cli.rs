@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 pub(crate) mod inspect;
 pub(crate) mod record;
+pub(crate) mod residency;
 pub(crate) mod sites;
 pub(crate) mod tour;
 
@@ -56,6 +57,9 @@ pub(crate) enum Command {
     /// The published record
     #[command(subcommand)]
     Record(RecordCommand),
+    /// Every path by which a copy of data could leave a site, read from the database's own state
+    #[command(subcommand)]
+    Residency(residency::ResidencyCommand),
     /// The access gate by itself
     #[command(subcommand)]
     Access(AccessCommand),
@@ -214,6 +218,9 @@ pub(crate) struct Up {
     /// A folder with enclave.toml, catalog.toml, directory.toml and policy/, instead of the example of Europe
     #[arg(long = "enclave", value_name = "DIR")]
     pub(crate) enclave_files: Option<PathBuf>,
+    /// A file of countries in the MaxMind DB format, by which the residency checker places addresses; it is copied
+    #[arg(long, value_name = "FILE", env = "TREFOIL_COUNTRY_FILE")]
+    pub(crate) country_file: Option<PathBuf>,
     /// Return when everything is ready and leave it running
     #[arg(long)]
     pub(crate) detach: bool,

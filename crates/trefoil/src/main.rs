@@ -17,6 +17,7 @@ mod policy_files;
 mod principals;
 mod pseudonyms;
 mod record_log;
+mod residency;
 mod sites_command;
 mod status;
 mod subjects;
@@ -83,6 +84,7 @@ fn run(cli: Cli) -> Result<(), Ended> {
         Command::Record(RecordCommand::Probe(asked)) => record_log::probe(&asked),
         Command::Record(RecordCommand::Prove(asked)) => record_log::prove(&asked),
         Command::Record(RecordCommand::Serve(asked)) => record_log::serve(&asked),
+        Command::Residency(asked) => residency::run(&asked),
         Command::Access(AccessCommand::Run(asked)) => gate::run(&asked),
         Command::Inspect(cli::inspect::Command::Scan(asked)) => inspect::scan(&asked),
         Command::Completions(asked) => completions::run(&asked),

@@ -8,10 +8,11 @@ use crate::cli::Report;
 use crate::enclave::estate::Estate;
 use crate::enclave::ports::Ports;
 use crate::enclave::probe;
-use crate::enclave::state::State;
+use crate::enclave::state::{PartState, State, is_alive};
 use crate::ended::{Ended, OrEnded};
 use crate::folder::{Folder, STATUS_SOCKET};
 use crate::record_log;
+use crate::residency::Latest;
 use crate::terminal::{self, Paint};
 
 /// The parts of an enclave as they answer now. The field names are a promise.
@@ -27,6 +28,8 @@ pub(crate) struct Status {
     record_url: String,
     /// Entries that the monitor holds; absent when it does not answer.
     monitor: Option<u64>,
+    /// What the residency watch found last; absent when it has not looked yet.
+    residency: Option<Latest>,
     /// What the gate says of itself: `sessions`, `sites`, `totals`, `rates`, `waits`, `lag`; absent when it does not
     /// answer.
     #[serde(flatten)]
@@ -73,10 +76,23 @@ impl Status {
             |size| format!("the monitor holds {size}"),
         );
         terminal::say(&format!("record {} entries published at {}; {held}", self.record, self.record_url));
+        if let Some(latest) = &self.residency {
+            print_residency(latest, paint);
+        }
         if let Some(gate) = &self.gate {
             print_gate(gate, paint);
         }
     }
+}
+
+fn print_residency(latest: &Latest, paint: Paint) {
+    let Latest { pass, fail, unknown, findings, entry, problem, .. } = latest;
+    let age = latest.age_seconds().unwrap_or_default();
+    let entry = entry.map_or_else(|| "in no entry yet".to_owned(), |entry| format!("entry {entry}"));
+    let counts = format!("{pass} pass, {fail} fail, {unknown} unknown");
+    let counts = if *fail + *unknown == 0 { paint.good(&counts) } else { paint.bad(&counts) };
+    terminal::say(&format!("residency {counts}, {age} s ago, {entry}"));
+    findings.iter().chain(problem).for_each(|line| terminal::say(&format!("  {line}")));
 }
 
 fn print_gate(gate: &GateStatus, paint: Paint) {
@@ -124,9 +140,14 @@ async fn ask(folder: &Folder) -> Result<Status, Ended> {
     parts.push(part("monitor".to_owned(), monitor.is_some()));
     parts.push(part("gate".to_owned(), probe::gate_answers(&ports).await));
     parts.push(part("record".to_owned(), probe::record_answers(&ports).await));
+    let latest = Latest::read(folder);
+    let watches = |part: &&PartState| part.name == "residency" && part.pid.is_some_and(is_alive);
+    let answers = said.iter().any(|part| watches(&part)) && latest.as_ref().is_some_and(Latest::is_recent);
+    parts.push(part("residency".to_owned(), answers));
     let record = record_log::published_size(folder)?;
     let ready = parts.iter().all(|part| part.answers);
     let gate = access::ask_status(&folder.gate(STATUS_SOCKET)).await.ok();
     let record_url = ports.record_url();
-    Ok(Status { dir: folder.dir().to_owned(), ready, parts, record, record_url, monitor, gate })
+    let dir = folder.dir().to_owned();
+    Ok(Status { dir, ready, parts, record, record_url, monitor, residency: latest, gate })
 }

@@ -130,6 +130,9 @@ fn line(shown: &Shown, detail: Option<&Value>) -> Result<String, Failed> {
             .as_ref()
             .map(|count| format!("{} {} rows, {} bytes", count.state.as_str(), count.rows, count.bytes)),
         entry
+            .checks
+            .map(|checks| format!("{} pass, {} fail, {} unknown", checks.pass, checks.fail, checks.unknown)),
+        entry
             .session
             .as_ref()
             .map(|session| format!("session {}", session.chars().take(8).collect::<String>())),

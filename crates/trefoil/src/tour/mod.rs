@@ -7,6 +7,7 @@ mod limits;
 mod monitor;
 mod people;
 mod record;
+mod residency;
 mod rogue;
 mod subject;
 mod witness;
@@ -112,6 +113,7 @@ async fn tell(story: &mut Story<'_>, rogue: Option<&Path>) -> Result<(), Ended> 
     rogue::tell(story, rogue).await?;
     witness::tell(story, &person).await;
     keys::tell(story).await?;
+    residency::tell(story).await;
     record::tell_tampered(story);
     Ok(())
 }

@@ -91,6 +91,9 @@ fn spawn(folder: &Folder, asked: &Up, log: File) -> Result<Child, Ended> {
     if let Some(files) = &asked.enclave_files {
         command.arg("--enclave").arg(files);
     }
+    if let Some(file) = &asked.country_file {
+        command.arg("--country-file").arg(file);
+    }
     let errors = log.try_clone().or_cannot_tell(doing)?;
     command.stdin(Stdio::null()).stdout(log).stderr(errors).spawn().or_cannot_tell(doing)
 }

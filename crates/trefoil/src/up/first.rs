@@ -17,6 +17,7 @@ use crate::example;
 use crate::folder::{self, Folder, MONITOR_CERT, MONITOR_DOOR, MONITOR_KEY, STATUS_SOCKET};
 use crate::policy_files;
 use crate::record_log::RULE_FILE;
+use crate::residency;
 use crate::up::keys::{self, OperatorKeys};
 use crate::up::monitor::{self, GATE, MonitorKeys};
 use crate::up::parts::Parts;
@@ -59,6 +60,7 @@ pub(crate) async fn start(
     let logins = secrets::example_logins(&bundle);
     secrets.set_principals(&logins)?;
     secrets.write(folder)?;
+    residency::write_checker(folder, asked.country_file.as_deref())?;
     told::tell(folder, &bundle, &ports, &secrets)?;
     folder::write_secret(&folder.principals(), &folder::json_bytes(&logins)?)?;
     configure_gate(folder, &bundle, &ports, &keys, &monitor)?;

@@ -1,6 +1,6 @@
-//! The parts of a running enclave and their order: sites, standbys, monitor, gate, the served record to start; the other
-//! way to end. A part that ends by itself stays down until `up` is asked again: the monitor belongs to a third party, and
-//! a part that fails should be looked at.
+//! The parts of a running enclave and their order: sites, standbys, monitor, gate, the served record, the residency watch
+//! to start; the other way to end. A part that ends by itself stays down until `up` is asked again: the monitor belongs to
+//! a third party, and a part that fails should be looked at.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -17,11 +17,13 @@ use crate::enclave::ready::HOST;
 use crate::enclave::state::{PartState, Phase, State};
 use crate::ended::{Ended, OrEnded};
 use crate::folder::{self, Folder};
+use crate::residency::Latest;
 use crate::up::process::{self, Process};
 use crate::up::progress::Progress;
 
 const READY_SECS_MAX: u64 = 90;
 const READY_POLL_MS: u64 = 100;
+const RESIDENCY_END_SECS_MAX: u64 = 5;
 const RECORD_END_SECS_MAX: u64 = 5;
 const GATE_END_SECS_MAX: u64 = 20;
 const MONITOR_END_SECS_MAX: u64 = 10;
@@ -37,6 +39,8 @@ enum Kind {
     Gate,
     /// What serves the published record.
     Record,
+    /// What looks at the sites and has what it found recorded.
+    Residency,
 }
 
 #[derive(Debug)]
@@ -52,6 +56,7 @@ impl Part {
             Kind::Monitor => "monitor".to_owned(),
             Kind::Gate => "gate".to_owned(),
             Kind::Record => "record".to_owned(),
+            Kind::Residency => "residency".to_owned(),
         }
     }
 
@@ -88,7 +93,7 @@ impl Parts {
         let standbys = estate.standbys().iter().map(|standby| Kind::Standby(standby.server().to_owned()));
         self.parts = sites
             .chain(standbys)
-            .chain([Kind::Monitor, Kind::Gate, Kind::Record])
+            .chain([Kind::Monitor, Kind::Gate, Kind::Record, Kind::Residency])
             .map(|kind| Part { kind, process: None })
             .collect();
     }
@@ -105,7 +110,8 @@ impl Parts {
         self.start(estate, progress, |kind| *kind == Kind::Monitor).await?;
         self.start(estate, progress, |kind| *kind == Kind::Gate).await?;
         // It has something to serve once the gate has published its start.
-        self.start(estate, progress, |kind| *kind == Kind::Record).await
+        self.start(estate, progress, |kind| *kind == Kind::Record).await?;
+        self.start(estate, progress, |kind| *kind == Kind::Residency).await
     }
 
     async fn start(
@@ -117,6 +123,9 @@ impl Parts {
         for part in self.parts.iter_mut().filter(|part| which(&part.kind) && !part.runs()) {
             let name = part.name();
             progress.step(&format!("starting {name}"));
+            if part.kind == Kind::Residency {
+                Latest::forget(&self.folder);
+            }
             let command = command(&part.kind, &self.folder, &self.program, estate, &self.ports)?;
             let log = self.folder.log(&name);
             let process = Process::start(&name, command, &log, self.ends.clone());
@@ -164,11 +173,14 @@ impl Parts {
                 self.folder.record().join(CHECKPOINT_PATH).is_file() && probe::gate_answers(&self.ports).await
             }
             Kind::Record => probe::record_answers(&self.ports).await,
+            // It has looked once.
+            Kind::Residency => Latest::read(&self.folder).is_some(),
         }
     }
 
     /// Ends everything in order: whoever serves people first, whoever holds data last.
     pub(crate) async fn end_all(&mut self) {
+        self.end(|kind| *kind == Kind::Residency, Signal::TERM, RESIDENCY_END_SECS_MAX).await;
         self.end(|kind| *kind == Kind::Record, Signal::TERM, RECORD_END_SECS_MAX).await;
         self.end(|kind| *kind == Kind::Gate, Signal::TERM, GATE_END_SECS_MAX).await;
         self.end(|kind| *kind == Kind::Monitor, Signal::TERM, MONITOR_END_SECS_MAX).await;
@@ -240,6 +252,10 @@ fn command(
         Kind::Record => {
             let (dir, listen) = (folder.dir().to_string_lossy(), format!("{HOST}:{}", ports.record));
             Ok(process::tied_to_us(program, &["record", "serve", "--dir", &dir, "--listen", &listen]))
+        }
+        Kind::Residency => {
+            let dir = folder.dir().to_string_lossy();
+            Ok(process::tied_to_us(program, &["residency", "watch", "--dir", &dir]))
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::enclave::ready::Ready;
 use crate::enclave::state::{Lock, Phase};
 use crate::ended::{Ended, OrEnded};
 use crate::folder::{Folder, Stage};
+use crate::residency;
 use crate::terminal;
 use crate::up::first;
 use crate::up::grow;
@@ -98,7 +99,7 @@ async fn start(folder: &Folder, asked: &Up, parts: &mut Parts, progress: &Progre
                 "--enclave is for the first start; this folder has its files already",
             ));
         }
-        again(folder, parts, progress).await?
+        again(folder, asked, parts, progress).await?
     } else {
         first::start(folder, asked, parts, progress).await?
     };
@@ -108,7 +109,8 @@ async fn start(folder: &Folder, asked: &Up, parts: &mut Parts, progress: &Progre
 
 /// Prepares another start from what is there: what a killed supervisor left is ended, ports taken meanwhile change, and
 /// sites that enclave.toml names since the last start come to those that are there.
-async fn again(folder: &Folder, parts: &mut Parts, progress: &Progress) -> Result<Estate, Ended> {
+async fn again(folder: &Folder, asked: &Up, parts: &mut Parts, progress: &Progress) -> Result<Estate, Ended> {
+    residency::write_checker(folder, asked.country_file.as_deref())?;
     let kept = Ports::read(folder)?;
     let bundle = estate::read_bundle(folder)?;
     rule::write_again(folder, &bundle)?;

@@ -27,7 +27,7 @@ fn kill_leaves_no_orphan_and_loses_nothing() {
     assert!(enclave.gate(AOIFE, &["SELECT count(*) FROM users"]).trim().parse::<u32>().is_ok());
     let before = entries(&enclave);
     let parts = processes(&enclave);
-    assert_eq!(parts.len(), 6, "three sites, the monitor, the gate, the served record: {parts:?}");
+    assert_eq!(parts.len(), 7, "three sites, the monitor, the gate, the served record, the watch: {parts:?}");
     let supervisor = fs::read_to_string(enclave.dir.join("run/up.pid")).unwrap();
     let supervisor = Pid::from_raw(supervisor.trim().parse().unwrap()).unwrap();
     kill_process(supervisor, Signal::KILL).unwrap();

@@ -15,6 +15,7 @@ mod principals;
 mod protocol;
 mod raw;
 mod received;
+mod residency;
 mod rogue;
 mod scripts;
 mod standing;
