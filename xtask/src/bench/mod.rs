@@ -13,6 +13,7 @@ mod pgbench;
 mod record;
 mod redecide;
 mod report;
+mod residency;
 mod shell;
 mod sites;
 mod trips;
@@ -39,6 +40,9 @@ pub(crate) enum Bench {
     /// Three sites that follow each other: lag and CPU under a steady load, failover and failback
     #[command(after_help = SITES_EXAMPLES)]
     Sites(Sites),
+    /// Every residency check at three sites: how long, and what it costs checker and servers
+    #[command(after_help = RESIDENCY_EXAMPLES)]
+    Residency(Residency),
 }
 
 const ACCESS_EXAMPLES: &str = "\
@@ -88,6 +92,12 @@ pub(crate) struct Sites {
     #[arg(long, default_value = "/var/tmp/trefoil-bench-sites")]
     dir: PathBuf,
 }
+
+const RESIDENCY_EXAMPLES: &str = "\
+Examples:
+  cargo xtask bench residency                               a look a second for a minute, beside a minute without
+  cargo xtask bench residency --seconds 15                  for a look
+  cargo xtask bench residency --json                        for tools";
 
 #[derive(Args)]
 pub(crate) struct Access {
@@ -180,6 +190,25 @@ pub(crate) struct Redecide {
     dir: PathBuf,
 }
 
+#[derive(Args)]
+pub(crate) struct Residency {
+    /// Print one JSON object instead of a table
+    #[arg(long)]
+    json: bool,
+    /// Seconds with the watch, and as many without it
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(5..))]
+    seconds: u32,
+    /// Subjects in the enclave
+    #[arg(long, default_value_t = 20_000)]
+    subjects: u32,
+    /// A country file, as `./up` fetches it
+    #[arg(long, default_value = "target/country/dbip-country.mmdb")]
+    country_file: PathBuf,
+    /// Where the enclave is made; removed afterwards
+    #[arg(long, default_value = "/var/tmp/trefoil-bench-residency")]
+    dir: PathBuf,
+}
+
 pub(crate) fn run(bench: &Bench) -> Result<(), String> {
     match bench {
         Bench::Access(asked) => access::run(asked),
@@ -187,6 +216,7 @@ pub(crate) fn run(bench: &Bench) -> Result<(), String> {
         Bench::Record(asked) => record::run(asked),
         Bench::Redecide(asked) => redecide::run(asked),
         Bench::Sites(asked) => sites::run(asked),
+        Bench::Residency(asked) => residency::run(asked),
     }
 }
 
