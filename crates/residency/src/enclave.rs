@@ -44,10 +44,6 @@ pub fn of_enclave(bundle: &Bundle, holders: &Holders, site: &str) -> Result<Expe
         expected.allow("standby", names::repl_role(&sibling.name));
         expected.allow("replication-slot", names::slot(&sibling.name));
     }
-    if bundle.enclave().sites.iter().any(|known| known.name == site && known.standby) {
-        expected.allow("standby", names::STANDBY);
-        expected.allow("replication-slot", names::STANDBY);
-    }
     expected.identities = Some(admitted(bundle, site));
     expected.homes = homes(bundle);
     Ok(expected)

@@ -13,6 +13,7 @@ mod conninfo;
 mod enclave;
 mod expect;
 mod hosts;
+mod judge;
 mod place;
 mod report;
 mod run;

@@ -1,5 +1,5 @@
 //! Runs the checks: all sites at the same time, one connection a site, all queries of a site sent at once. Not here: what
-//! a check asks and judges (`checks`).
+//! a check asks (`checks`), and what becomes of its claims (`judge`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -12,12 +12,11 @@ use wall::residency::Function;
 
 use crate::check::{Check, Claim, Query, Row, Told, Where};
 use crate::connect::said;
-use crate::{Expectations, Finding, Hosts, Outcome, Report, Standing, Target, checks};
+use crate::judge::{judge, standings};
+use crate::{Expectations, Hosts, Report, Target, checks};
 
 /// How long a site may take for everything.
 const SITE_MS_MAX: u64 = 20_000;
-/// What is told of one site, at most: a site with a thousand triggers is told once.
-const OBJECTS_PER_CHECK_MAX: usize = 100;
 
 /// A site to look at.
 #[derive(Debug, Clone)]
@@ -34,16 +33,18 @@ pub struct Site {
 pub async fn run(sites: &[Site], hosts: &Hosts) -> Report {
     let looked = join_all(sites.iter().map(look)).await;
     let clones = clones(sites, &looked);
-    let mut report = Report::default();
-    for (at, (site, mut looked)) in sites.iter().zip(looked).enumerate() {
-        for answer in &mut looked.answers {
+    let mut answers = Vec::new();
+    for (at, (site, looked)) in sites.iter().zip(looked).enumerate() {
+        for mut answer in looked.answers {
             if answer.check.name == "cluster" {
                 answer.claims.extend(clones.get(&at).cloned());
             }
-            report.checks.extend(judge(site, answer, hosts).await);
+            answers.push((site, answer));
         }
     }
-    report
+    let standings = standings(answers.iter().flat_map(|(_, answer)| &answer.claims), hosts).await;
+    let lines = answers.iter().flat_map(|(site, answer)| judge(site, answer, &standings));
+    Report { checks: lines.collect() }
 }
 
 /// What a site answered.
@@ -54,12 +55,12 @@ struct Looked {
 }
 
 /// What a check's rule says of what was answered.
-struct Answer {
-    check: &'static Check,
-    query: String,
-    claims: Vec<Claim>,
+pub(crate) struct Answer {
+    pub(crate) check: &'static Check,
+    pub(crate) query: String,
+    pub(crate) claims: Vec<Claim>,
     /// Why there is no answer.
-    problem: Option<Told>,
+    pub(crate) problem: Option<Told>,
 }
 
 async fn look(site: &Site) -> Looked {
@@ -171,8 +172,10 @@ struct Rights {
 const RIGHTS: &str = "SELECT 'role' AS what, session_user::text AS name, current_setting('is_superuser') AS text \
     UNION ALL SELECT 'extension', extname, NULL FROM pg_extension \
     UNION ALL SELECT 'member', rolname, NULL FROM pg_roles WHERE rolname ~ '^pg_' AND pg_has_role(oid, 'USAGE') \
-    UNION ALL SELECT 'function', proname, prosrc FROM pg_proc p JOIN pg_roles o ON o.oid = proowner \
-    WHERE pronamespace = to_regnamespace('trefoil_residency') AND prosecdef AND o.rolsuper AND pronargs = 0 \
+    UNION ALL SELECT 'function', proname, CASE WHEN proconfig = ARRAY['search_path=pg_catalog, pg_temp'] \
+    AND lanname = 'sql' AND prosqlbody IS NULL AND prosecdef AND o.rolsuper THEN prosrc ELSE 'something else' END \
+    FROM pg_proc p JOIN pg_roles o ON o.oid = proowner JOIN pg_language l ON l.oid = prolang \
+    WHERE pronamespace = to_regnamespace('trefoil_residency') AND pronargs = 0 \
     AND has_schema_privilege(pronamespace, 'USAGE') AND has_function_privilege(p.oid, 'EXECUTE')";
 
 impl Rights {
@@ -253,56 +256,4 @@ fn clones(sites: &[Site], looked: &[Looked]) -> BTreeMap<usize, Claim> {
         }
     }
     found
-}
-
-/// Lines of a report: one when the check passes, one an object otherwise.
-async fn judge(site: &Site, answer: &Answer, hosts: &Hosts) -> Vec<Finding> {
-    let line = |result, told: Option<Told>| {
-        let told =
-            told.map(|told| (Some(told.object).filter(|object| !object.is_empty()), told.what, told.advice));
-        let (object, what, advice) = told.map_or((None, None, None), |(o, w, a)| (o, Some(w), Some(a)));
-        let (name, query) = (answer.check.name, answer.query.clone());
-        Finding { name, site: site.name.clone(), result, object, what, advice, query }
-    };
-    if let Some(problem) = &answer.problem {
-        return vec![line(Outcome::Unknown, Some(problem.clone()))];
-    }
-    let mut found: Vec<(Outcome, Told)> = Vec::new();
-    for claim in &answer.claims {
-        let (outcome, told) = match claim {
-            Claim::There(told) => (Outcome::Fail, told.clone()),
-            Claim::Unknown(told) => (Outcome::Unknown, told.clone()),
-            Claim::Reaches { host, told } => match hosts.judge(host).await {
-                Standing::Inside => continue,
-                Standing::Outside(why) => {
-                    (Outcome::Fail, Told { what: format!("{}: {why}", told.what), ..told.clone() })
-                }
-                Standing::Unknown(why) => (
-                    Outcome::Unknown,
-                    Told { what: format!("{}, perhaps: {why}", told.what), ..told.clone() },
-                ),
-            },
-        };
-        let allowed = site.expectations.allows(answer.check.name, &told.object);
-        // Of one object the first thing that is wrong is told, unless a later one is worse.
-        match found.iter_mut().find(|(_, held)| held.object == told.object) {
-            _ if allowed => {}
-            Some(held) if held.0 < outcome => *held = (outcome, told),
-            Some(_) => {}
-            None => found.push((outcome, told)),
-        }
-    }
-    if found.is_empty() {
-        return vec![line(Outcome::Pass, None)];
-    }
-    let left = found.len().saturating_sub(OBJECTS_PER_CHECK_MAX);
-    let mut lines: Vec<Finding> = Vec::new();
-    for (outcome, told) in found.into_iter().take(OBJECTS_PER_CHECK_MAX) {
-        lines.push(line(outcome, Some(told)));
-    }
-    if left > 0 {
-        let told = Told::new(format!("{left} more"), "of the same kind", "see all by the query");
-        lines.push(line(Outcome::Fail, Some(told)));
-    }
-    lines
 }

@@ -85,6 +85,13 @@ async fn what_a_role_cannot_see_is_unknown() {
     .unwrap();
     assert_eq!(names(&check(&checker).await, Outcome::Unknown), BTreeSet::from(["upstream"]));
 
+    sql("ALTER FUNCTION trefoil_residency.sessions() SET search_path = public").await.unwrap();
+    let report = check(&checker).await;
+    assert!(
+        names(&report, Outcome::Unknown).is_superset(&BTreeSet::from(["session", "standby"])),
+        "{report:?}"
+    );
+
     // A site that does not answer.
     let mut gone = checker.clone();
     let words = format!("host=127.0.0.1 port={} user=trefoil_residency", common::free_port());
