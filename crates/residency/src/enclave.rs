@@ -7,6 +7,9 @@ use wall::{WallError, names};
 
 use crate::{Expectations, Home, Identity};
 
+/// Where the other servers are: all parts of an enclave's folder share one host.
+const HERE: &str = "127.0.0.1";
+
 /// What may be at a site of this bundle, while these sites hold the homes.
 ///
 /// # Errors
@@ -44,8 +47,35 @@ pub fn of_enclave(bundle: &Bundle, holders: &Holders, site: &str) -> Result<Expe
         expected.allow("standby", names::repl_role(&sibling.name));
         expected.allow("replication-slot", names::slot(&sibling.name));
     }
+    let own = bundle.enclave().sites.iter().find(|known| known.name == site);
+    if own.is_some_and(|own| own.standby) {
+        expected.allow("standby", format!("{} (whole cluster)", names::STANDBY));
+        expected.allow("base-backup", format!("{} at {HERE}", names::STANDBY));
+        expected.allow("replication-slot", names::STANDBY);
+    }
+    let waits_for = wall::hba::synchronous(bundle, site);
+    if !waits_for.is_empty() {
+        expected.allow("upstream-setting", format!("{}={waits_for}", wall::hba::SYNCHRONOUS));
+    }
     expected.identities = Some(admitted(bundle, site));
     expected.homes = homes(bundle);
+    Ok(expected)
+}
+
+/// What may be at the standby of a site whose first server listens on this port.
+///
+/// # Errors
+/// When the bundle cannot be compiled.
+pub fn of_standby(
+    bundle: &Bundle,
+    holders: &Holders,
+    site: &str,
+    port: u16,
+) -> Result<Expectations, WallError> {
+    let mut expected = of_enclave(bundle, holders, site)?;
+    expected.allow("upstream", format!("{HERE}:{port}"));
+    expected.allow("upstream-setting", format!("primary_conninfo to {HERE}"));
+    expected.allow("upstream-setting", format!("primary_slot_name={}", names::STANDBY));
     Ok(expected)
 }
 

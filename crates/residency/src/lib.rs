@@ -21,7 +21,7 @@ pub mod settings;
 
 pub use check::{Check, Claim, Row};
 pub use connect::{Target, TargetError};
-pub use enclave::of_enclave;
+pub use enclave::{of_enclave, of_standby};
 pub use expect::{Expectations, Home, Identity};
 pub use hosts::{Country, Hosts, Network, Places, Standing};
 pub use place::{CountryFile, CountryFileError};

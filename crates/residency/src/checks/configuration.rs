@@ -150,21 +150,23 @@ fn shell_command(rows: &[Row], _: &Expectations) -> Vec<Claim> {
 }
 
 fn upstream_setting(rows: &[Row], _: &Expectations) -> Vec<Claim> {
-    let mut claims = set(rows, &[], "this cluster is made to follow or to wait for another", REMOVE);
-    for row in
-        rows.iter().filter(|row| row.text("name") == "primary_conninfo" && !row.text("setting").is_empty())
-    {
-        let object = "primary_conninfo";
-        match conninfo::hosts(row.text("setting")) {
-            Ok(hosts) => claims.extend(hosts.into_iter().map(|host| {
-                Claim::reaches(
-                    host.clone(),
-                    format!("{object} to {host}"),
-                    "names a host outside the region",
-                    REMOVE,
-                )
-            })),
-            Err(why) => claims.push(Claim::unknown(object, format!("cannot be read: {why}"), REMOVE)),
+    let (connections, others): (Vec<Row>, Vec<Row>) =
+        rows.iter().cloned().partition(|row| row.text("name") == "primary_conninfo");
+    let mut claims = set(&others, &[], "this cluster is made to follow or to wait for another", REMOVE);
+    for row in connections.iter().filter(|row| !row.text("setting").is_empty()) {
+        let hosts = match conninfo::hosts(row.text("setting")) {
+            Ok(hosts) => hosts,
+            Err(why) => {
+                claims.push(Claim::unknown("primary_conninfo", format!("cannot be read: {why}"), REMOVE));
+                continue;
+            }
+        };
+        for host in hosts {
+            let object = format!("primary_conninfo to {host}");
+            let what = format!("this cluster is made to follow another{}", written(row));
+            claims.push(Claim::there(object.clone(), what, REMOVE));
+            let outside = "this cluster is made to follow one outside the region";
+            claims.push(Claim::reaches(host, format!("{object} (outside)"), outside, REMOVE));
         }
     }
     claims

@@ -170,7 +170,7 @@ pub const SEEDS: &[Seed] = &[
         ],
         &[Sql("ALTER SYSTEM RESET primary_conninfo;; ALTER SYSTEM RESET primary_slot_name"), Reload],
         &[
-            ("upstream-setting", "primary_conninfo=host=203.0.113.9 password=''"),
+            ("upstream-setting", "primary_conninfo to 203.0.113.9 (outside)"),
             ("upstream-setting", "primary_conninfo to 203.0.113.9"),
             ("upstream-setting", "primary_slot_name=us"),
         ],
