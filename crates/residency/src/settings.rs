@@ -11,7 +11,7 @@ use serde::Deserialize;
 use thiserror::Error;
 use toml::Spanned;
 
-use crate::{Expectations, Home, Hosts, Identity, Site, Target, checks};
+use crate::{CountryFile, Expectations, Home, Hosts, Identity, Places, Site, Target, checks};
 
 /// Why a configuration is refused.
 #[derive(Debug, Error)]
@@ -62,6 +62,7 @@ struct Raw {
     networks: Vec<Spanned<String>>,
     #[serde(default)]
     region: Vec<Spanned<String>>,
+    country_file: Option<Spanned<PathBuf>>,
     #[serde(default)]
     allow: Allowed,
     #[serde(default)]
@@ -133,7 +134,12 @@ pub fn read(path: &Path, password: Option<&str>) -> Result<Settings, SettingsErr
         }
         sites.push(file.site(site, &raw.allow, password)?);
     }
-    Ok(Settings { sites, hosts: Hosts { networks, region, places: None } })
+    let places = raw.country_file.map(|file_path| {
+        let opened = CountryFile::open(file_path.get_ref());
+        opened.map_err(|error| file.wrong(file_path.span(), "country_file", error.to_string()))
+    });
+    let places = places.transpose()?.map(|file| -> Box<dyn Places> { Box::new(file) });
+    Ok(Settings { sites, hosts: Hosts { networks, region, places } })
 }
 
 /// A file that is being read.
@@ -265,6 +271,7 @@ library = ["auto_explain"]
         for (from, to, part) in [
             ("10.1.0.0/16\"]\nregion", "10.1.0.1/16\"]\nregion", ":2: networks: write the first address"),
             ("\"NO\"", "\"Norway\"", ":3: region: write ISO codes"),
+            ("[allow]", "country_file = \"/nowhere.mmdb\"\n[allow]", ":4: country_file: /nowhere.mmdb"),
             ("extension =", "extensions =", ":5: allow: there is no check `extensions`"),
             ("[site.allow]", "allowed = []\n[site.allow]", "allowed"),
             ("public.users", "users", "write schema and table"),
