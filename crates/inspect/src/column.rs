@@ -54,8 +54,12 @@ pub fn judge(column: &Column<'_>) -> Judgement {
     let sample: Vec<&str> = spread(&distinct);
     let hint = hint(column.name);
     let tally = tally(&sample);
-    let mut candidates: Vec<Judgement> =
-        tally.iter().filter_map(|tally| by_values(tally, sample.len(), hint)).collect();
+    let version = tally::is_version(column.name);
+    let mut candidates: Vec<Judgement> = tally
+        .iter()
+        .filter(|tally| !(version && tally.kind == Kind::Ip))
+        .filter_map(|tally| by_values(tally, sample.len(), hint))
+        .collect();
     candidates.extend(by_shape(&sample, total, hint));
     candidates.extend(hint.and_then(|hint| by_name(hint, &sample)));
     let best = candidates
@@ -149,7 +153,9 @@ fn by_shape(sample: &[&str], total: usize, hint: Option<Hint>) -> Vec<Judgement>
     }
     let wordy = of(&|value| value.split_whitespace().count() >= 5);
     let distinct = share(count, total);
-    if count >= DISTINCT_ENOUGH && wordy >= 0.5 && distinct >= 0.5 {
+    // What a browser says of itself has many words too.
+    let other = hint.is_some_and(|hint| hint.whole && hint.kind != Kind::Content);
+    if count >= DISTINCT_ENOUGH && wordy >= 0.5 && distinct >= 0.5 && !other {
         let reason = format!("{:.0} % of {count} distinct values are five words or more", wordy * 100.0);
         found.push(Judgement::of(Kind::Content, "", 0.5 + wordy * 0.3, reason));
     }
@@ -187,7 +193,8 @@ fn by_name(hint: Hint, sample: &[&str]) -> Option<Judgement> {
         Kind::Handle => !value.contains(' ') && value.len() <= 64,
         Kind::Date => value.len() <= 32 && value.bytes().filter(u8::is_ascii_digit).count() >= 4,
         Kind::Coordinates => value.parse::<f64>().is_ok_and(|degrees| degrees.abs() <= 180.0),
-        Kind::Content | Kind::Address => value.chars().any(char::is_alphabetic),
+        Kind::Content => value.chars().any(char::is_alphabetic),
+        Kind::Address => value.chars().any(char::is_alphanumeric),
         Kind::Device => value.len() >= 8,
         Kind::Secret => value.len() >= 4,
         Kind::Phone => value.bytes().filter(u8::is_ascii_digit).count() >= 5 && value.len() <= 24,

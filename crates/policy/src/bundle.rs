@@ -57,6 +57,18 @@ impl fmt::Debug for Bundle {
     }
 }
 
+impl Catalog {
+    /// Checks a catalog by itself, from the text of a `catalog.toml`.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, in the order of the file.
+    pub fn read(text: &str) -> Result<Self, Vec<ConfigError>> {
+        let mut errors = Vec::new();
+        let catalog = check_file(&BTreeMap::from([(CATALOG, text)]), CATALOG, &mut errors, catalog::check);
+        catalog.filter(|_| errors.is_empty()).ok_or(errors)
+    }
+}
+
 impl Bundle {
     /// Checks everything: each file by itself, what they say of each other, the policies against the schema, and what
     /// they disclose under each profile. All errors are returned, those of a file in its order.

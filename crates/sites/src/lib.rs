@@ -7,6 +7,7 @@ use std::sync::Arc;
 pub mod apply;
 pub mod arrivals;
 pub mod ca;
+pub mod catalog;
 pub mod cluster;
 mod conf;
 mod copy;

@@ -1,6 +1,7 @@
 //! The command line: every subcommand, its arguments and its help. Nothing is done here.
 
 use std::net::SocketAddr;
+pub(crate) mod catalog;
 pub(crate) mod inspect;
 pub(crate) mod record;
 pub(crate) mod residency;
@@ -63,6 +64,9 @@ pub(crate) enum Command {
     /// The access gate by itself
     #[command(subcommand)]
     Access(AccessCommand),
+    /// What a database holds, and whether its catalog still says so
+    #[command(subcommand)]
+    Catalog(catalog::Command),
     /// Identifiers of people in any text
     #[command(subcommand)]
     Inspect(inspect::Command),

@@ -1,6 +1,7 @@
 //! The `trefoil` program: reads the command line, runs one subcommand, turns how it ended into an exit code
 //! (0 as promised, 1 not, 2 cannot tell). What a subcommand does is in the file of its name.
 
+mod catalog;
 mod check;
 mod cli;
 mod clock;
@@ -86,6 +87,8 @@ fn run(cli: Cli) -> Result<(), Ended> {
         Command::Record(RecordCommand::Serve(asked)) => record_log::serve(&asked),
         Command::Residency(asked) => residency::run(&asked),
         Command::Access(AccessCommand::Run(asked)) => gate::run(&asked),
+        Command::Catalog(cli::catalog::Command::Scan(asked)) => catalog::scan(&asked),
+        Command::Catalog(cli::catalog::Command::Check(asked)) => catalog::check(&asked),
         Command::Inspect(cli::inspect::Command::Scan(asked)) => inspect::scan(&asked),
         Command::Completions(asked) => completions::run(&asked),
     }

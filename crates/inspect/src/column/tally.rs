@@ -90,3 +90,9 @@ fn is_hardware(value: &str) -> bool {
         && pairs.clone().count() == 6
         && pairs.clone().all(|pair| u8::from_str_radix(pair, 16).is_ok())
 }
+
+/// Versions of four numbers are written as addresses are.
+pub(super) fn is_version(name: &str) -> bool {
+    let name = name.to_lowercase();
+    ["version", "release", "build", "revision"].iter().any(|word| name.contains(word))
+}
