@@ -42,7 +42,6 @@ pub fn of_enclave(bundle: &Bundle, holders: &Holders, site: &str) -> Result<Expe
         }
     }
     expected.allow("library", wall::stats::EXTENSION);
-    // By SQL, the database of a site and that of the administrator are all there is.
     for sibling in bundle.enclave().sites.iter().filter(|sibling| sibling.name != site) {
         expected.allow("standby", names::repl_role(&sibling.name));
         expected.allow("replication-slot", names::slot(&sibling.name));
