@@ -1,7 +1,7 @@
 //! Payment cards: Luhn's check digit, and a first number and length that an issuer uses. Not here: whether the card
 //! was ever issued.
 
-use crate::text::{Digits, at, closes, digits, has_word_near, opens};
+use crate::text::{Digits, Words, at, closes, digits, has_word_near, opens};
 use crate::{Hit, Kind, Validation};
 
 const DIGITS_MIN: usize = 12;
@@ -11,7 +11,7 @@ const DIGITS_MAX: usize = 19;
 const GROUPS: &[&[usize]] = &[&[4, 4, 4, 4, 3], &[4, 4, 4, 4], &[4, 6, 5], &[4, 6, 4]];
 
 /// A number as long as an identifier of anything else is a card only beside one of these.
-const WORDS: &[&str] = &[
+static WORDS: Words = Words::of(&[
     "card",
     "credit",
     "debit",
@@ -34,7 +34,7 @@ const WORDS: &[&str] = &[
     "cartão",
     "karta",
     "kártya",
-];
+]);
 
 /// The card number that begins there, where `run` digits stand.
 pub(crate) fn from(text: &[u8], start: usize, run: usize) -> Option<Hit> {
@@ -45,7 +45,7 @@ pub(crate) fn from(text: &[u8], start: usize, run: usize) -> Option<Hit> {
         let end = start.saturating_add(run);
         let issuer = text.get(start..end).and_then(number).filter(|_| closes(text, end))?;
         let usual = matches!(run, 14..=16) && issuer != "maestro";
-        return (usual || has_word_near(text, start, end, WORDS)).then(|| hit(start, end, issuer));
+        return (usual || has_word_near(text, start, end, &WORDS)).then(|| hit(start, end, issuer));
     }
     let separator = at(text, start.saturating_add(4));
     if run != 4 || !matches!(separator, b' ' | b'-') || in_row(text, start, separator) {

@@ -1,7 +1,7 @@
 //! Internet addresses: dotted quads, and every form of RFC 4291 and RFC 5952 that lies in address space given out so
 //! far. Not here: ports, prefixes and zones, which are no part of the address; hosts' names.
 
-use crate::text::{at, before, count, digits, has_word_before, is_word, opens};
+use crate::text::{Words, at, before, count, digits, has_word_before, is_word, opens};
 use crate::{Hit, Kind, Validation};
 
 const V4: &str = "v4";
@@ -9,10 +9,10 @@ const V6: &str = "v6";
 const V6_GROUPS: usize = 8;
 
 /// What stands before a number of four parts that is no address.
-const VERSION_WORDS: &[&str] = &[
+static VERSION_WORDS: Words = Words::of(&[
     "version", "ver", "release", "rev", "revision", "build", "upgrade", "firmware", "assembly", "oid",
     "section",
-];
+]);
 const VERSION_WORD_BYTES: usize = 14;
 
 /// The dotted quad that begins there.
@@ -22,7 +22,7 @@ pub(crate) fn v4(text: &[u8], start: usize) -> Option<Hit> {
         return None;
     }
     let end = quad(text, start)?;
-    if !ends_quad(text, end) || has_word_before(text, start, VERSION_WORD_BYTES, VERSION_WORDS) {
+    if !ends_quad(text, end) || has_word_before(text, start, VERSION_WORD_BYTES, &VERSION_WORDS) {
         return None;
     }
     Some(Hit::new((start, end), Kind::Ip, V4, Validation::Plan))

@@ -7,7 +7,7 @@ mod check;
 mod date;
 mod schemes;
 
-use crate::text::{at, closes, has_word_near, opens};
+use crate::text::{Words, at, closes, has_word_near, opens};
 use crate::{Hit, Kind, Validation};
 use schemes::{SCHEMES, Scheme};
 
@@ -16,7 +16,7 @@ const VALUE_BYTES_MAX: usize = 16;
 /// What is less certain by itself has to be written in capitals.
 const ONE_IN_OF_SMALL_LETTERS: u32 = 200;
 /// What people call such numbers in general.
-const WORDS: &[&str] = &[
+static WORDS: Words = Words::of(&[
     "ssn",
     "nin",
     "national id",
@@ -33,7 +33,7 @@ const WORDS: &[&str] = &[
     "tax number",
     "tin",
     "nid",
-];
+]);
 
 /// The number that begins with a letter there.
 pub(crate) fn from_letter(text: &[u8], start: usize, letters: usize) -> Option<Hit> {
@@ -55,38 +55,30 @@ enum Begins {
 }
 
 fn from(text: &[u8], start: usize, begins: Begins) -> Option<Hit> {
-    if !BEGINNINGS.has(begins) || !opens(text, start) {
-        return None;
-    }
     let mut found: Option<((bool, Validation), Hit)> = None;
-    for scheme in SCHEMES {
-        for form in scheme.forms {
-            if beginning(form) != begins {
-                continue;
-            }
-            let Some(hit) = judge(text, start, scheme, form) else { continue };
-            // The best is what its own word stands beside, then what a checksum speaks for, then the first of the table.
-            let rank = (has_word_near(text, hit.start, hit.end, scheme.words), hit.validation);
-            if found.is_none_or(|(best, _)| rank > best) {
-                found = Some((rank, hit));
-            }
+    for (scheme, form) in BEGINNINGS.forms(begins) {
+        let Some(hit) = judge(text, start, scheme, form) else { continue };
+        // The best is what its own word stands beside, then what a checksum speaks for, then the first of the table.
+        let rank = (has_word_near(text, hit.start, hit.end, &scheme.words), hit.validation);
+        if found.is_none_or(|(best, _)| rank > best) {
+            found = Some((rank, hit));
         }
     }
     found.map(|(_, hit)| hit)
 }
 
 fn judge(text: &[u8], start: usize, scheme: &Scheme, form: &str) -> Option<Hit> {
-    let value = Value::read(text, start, form)?;
     let end = start.saturating_add(form.len());
-    if !closes(text, end) {
+    if !closes(text, end) || !opens(text, start) {
         return None;
     }
+    let value = Value::read(text, start, form)?;
     let validation = (scheme.check)(value.as_slice())?;
     // Nine characters that end with a small letter are mostly hexadecimal digits.
     let small =
         text.get(start..end)?.iter().any(u8::is_ascii_lowercase) && scheme.one_in < ONE_IN_OF_SMALL_LETTERS;
     let alone = tells_alone(scheme, form) && !small && validation == Validation::Checksum;
-    let near = || has_word_near(text, start, end, scheme.words) || has_word_near(text, start, end, WORDS);
+    let near = || has_word_near(text, start, end, &scheme.words) || has_word_near(text, start, end, &WORDS);
     (alone || near()).then(|| Hit::new((start, end), Kind::NationalId, scheme.name, validation))
 }
 
@@ -112,7 +104,7 @@ pub(crate) fn one_in(name: &str) -> Option<u32> {
 
 /// The schemes of which one of the words is exactly this.
 pub(crate) fn named(word: &str) -> impl Iterator<Item = &'static str> {
-    SCHEMES.iter().filter(move |scheme| scheme.words.contains(&word)).map(|scheme| scheme.name)
+    SCHEMES.iter().filter(move |scheme| scheme.words.contains(word)).map(|scheme| scheme.name)
 }
 
 /// The characters of a number without its signs, letters in capitals.
@@ -161,34 +153,53 @@ const fn beginning(form: &str) -> Begins {
     }
 }
 
-/// The beginnings that any form has.
+/// The forms by how they begin, so that only those are tried that can fit.
 struct Beginnings {
-    digits: u32,
+    /// Places of scheme and form in the table: digits by their number, then a letter, then letters.
+    slots: [([(u8, u8); SLOT_FORMS_MAX], usize); SLOTS],
 }
 
-const BEGINNINGS: Beginnings = Beginnings::of(SCHEMES);
+const SLOTS: usize = 18;
+const SLOT_FORMS_MAX: usize = 24;
+
+static BEGINNINGS: Beginnings = Beginnings::of(SCHEMES);
 
 impl Beginnings {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a table of some forty schemes; `try_from` is not const"
+    )]
     const fn of(schemes: &[Scheme]) -> Self {
-        let mut digits = 0;
+        let mut slots = [([(0, 0); SLOT_FORMS_MAX], 0); SLOTS];
         let mut scheme = 0;
         while scheme < schemes.len() {
             let mut form = 0;
             while form < schemes[scheme].forms.len() {
-                if let Begins::Digits(run) = beginning(schemes[scheme].forms[form]) {
-                    digits |= 1 << run;
-                }
+                let (forms, count) = &mut slots[Self::slot(beginning(schemes[scheme].forms[form]))];
+                forms[*count] = (scheme as u8, form as u8);
+                *count += 1;
                 form += 1;
             }
             scheme += 1;
         }
-        Self { digits }
+        Self { slots }
     }
 
-    const fn has(&self, begins: Begins) -> bool {
+    const fn slot(begins: Begins) -> usize {
         match begins {
-            Begins::Digits(run) => run < 32 && self.digits & (1 << run) != 0,
-            Begins::Letter | Begins::Letters => true,
+            Begins::Digits(run) => run,
+            Begins::Letter => SLOTS - 2,
+            Begins::Letters => SLOTS - 1,
         }
+    }
+
+    fn forms(&self, begins: Begins) -> impl Iterator<Item = (&'static Scheme, &'static str)> {
+        let short = !matches!(begins, Begins::Digits(run) if run >= SLOTS - 2);
+        let slot = self.slots.get(Self::slot(begins)).filter(|_| short);
+        let forms = slot.and_then(|(forms, count)| forms.get(..*count)).unwrap_or_default();
+        forms.iter().filter_map(|(scheme, form)| {
+            let scheme = SCHEMES.get(usize::from(*scheme))?;
+            Some((scheme, *scheme.forms.get(usize::from(*form))?))
+        })
     }
 }

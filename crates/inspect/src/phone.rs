@@ -3,7 +3,7 @@
 
 mod plan;
 
-use crate::text::{Digits, at, before, closes, digits, has_word_near, is_word, opens};
+use crate::text::{Digits, Words, at, before, closes, digits, has_word_near, is_word, opens};
 use crate::{Hit, Kind, Validation};
 
 /// E.164: country code and national number together.
@@ -16,7 +16,7 @@ const NATIONAL_DIGITS_MAX: usize = 13;
 /// The scheme of a number that does not say its country.
 pub(crate) const NATIONAL: &str = "national";
 
-const WORDS: &[&str] = &[
+static WORDS: Words = Words::of(&[
     "phone",
     "tel",
     "telephone",
@@ -62,7 +62,7 @@ const WORDS: &[&str] = &[
     "rufen",
     "llame",
     "dial",
-];
+]);
 
 /// The number that begins with this plus.
 pub(crate) fn international(text: &[u8], start: usize) -> Option<Hit> {
@@ -87,7 +87,7 @@ pub(crate) fn national(text: &[u8], start: usize) -> Option<Hit> {
     let abroad = number.digits.as_slice().strip_prefix(&[0, 0]);
     if let Some(abroad) = abroad
         && at(text, start.checked_add(1)?) == b'0'
-        && (number.parts > 1 || has_word_near(text, first, number.end, WORDS))
+        && (number.parts > 1 || has_word_near(text, first, number.end, &WORDS))
         && let Some(country) = plan::international(abroad)
         && closes(text, number.end)
     {
@@ -95,7 +95,7 @@ pub(crate) fn national(text: &[u8], start: usize) -> Option<Hit> {
     }
     // Several countries have numbers written so: which it is, the number does not say.
     let of_length = (NATIONAL_DIGITS_MIN..=NATIONAL_DIGITS_MAX).contains(&count);
-    if !of_length || number.is_date || !has_word_near(text, first, number.end, WORDS) {
+    if !of_length || number.is_date || !has_word_near(text, first, number.end, &WORDS) {
         return None;
     }
     longest(text, first, &number, |digits| plan::national(digits).then_some(NATIONAL))

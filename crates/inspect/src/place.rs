@@ -2,7 +2,7 @@
 //! if both are precise and in range and no list goes on around them, or if a word beside them says so. Not here:
 //! addresses in words.
 
-use crate::text::{at, before, digits, has_word, has_word_before, is_word};
+use crate::text::{Words, at, before, digits, has_word, has_word_before, is_word};
 use crate::{Hit, Kind, Validation};
 
 /// Of a degree of latitude.
@@ -13,7 +13,7 @@ const DECIMALS_MAX: usize = 17;
 const BETWEEN_BYTES_MAX: usize = 24;
 const WORD_BYTES: usize = 24;
 
-const WORDS: &[&str] = &[
+static WORDS: Words = Words::of(&[
     "lat",
     "latitude",
     "lon",
@@ -31,9 +31,9 @@ const WORDS: &[&str] = &[
     "länge",
     "standort",
     "maps",
-];
-const LABELS: &[&str] = &["lat", "latitude", "lon", "lng", "long", "longitude", "x", "y"];
-const LONGITUDE_FIRST: &[&str] = &["lon", "lng", "long", "longitude", "point", "coordinates"];
+]);
+static LABELS: Words = Words::of(&["lat", "latitude", "lon", "lng", "long", "longitude", "x", "y"]);
+static LONGITUDE_FIRST: Words = Words::of(&["lon", "lng", "long", "longitude", "point", "coordinates"]);
 
 /// The pair that begins with the number there, its sign before it.
 pub(crate) fn pair(text: &[u8], place: usize, floor: usize) -> Option<Hit> {
@@ -81,9 +81,9 @@ fn decimal(text: &[u8], place: usize, floor: usize) -> Option<Hit> {
     if first.decimals < 2 || first.whole > 180 {
         return None;
     }
-    let told = has_word_before(text, first.start, WORD_BYTES, WORDS);
+    let told = has_word_before(text, first.start, WORD_BYTES, &WORDS);
     let (second, between) = second(text, &first, told)?;
-    let longitude_first = has_word_before(text, first.start, WORD_BYTES, LONGITUDE_FIRST);
+    let longitude_first = has_word_before(text, first.start, WORD_BYTES, &LONGITUDE_FIRST);
     let in_range = (first.whole < 90 && second.whole < 180)
         || (longitude_first && second.whole < 90 && first.whole < 180);
     let decimals = first.decimals.min(second.decimals);
@@ -112,7 +112,7 @@ fn second<'a>(text: &'a [u8], first: &Number, told: bool) -> Option<(Number, &'a
     let second = number(text, place, first.end).filter(|second| second.decimals >= 2)?;
     let between = text.get(first.end..second.start)?;
     let plain = |byte: &u8| matches!(byte, b',' | b';' | b' ' | b'/' | b'|' | b'\t') || !byte.is_ascii();
-    let fits = between.iter().all(plain) || (told && has_word(between, 0, between.len(), LABELS));
+    let fits = between.iter().all(plain) || (told && has_word(between, 0, between.len(), &LABELS));
     (fits && !between.is_empty() && !between.contains(&b'\n')).then_some((second, between))
 }
 

@@ -87,18 +87,18 @@ impl<const N: usize> Digits<N> {
 }
 
 /// Whether one of the words stands near, in any case.
-pub(crate) fn has_word_near(text: &[u8], start: usize, end: usize, words: &[&str]) -> bool {
+pub(crate) fn has_word_near(text: &[u8], start: usize, end: usize, words: &Words) -> bool {
     let last = end.saturating_add(CONTEXT_AFTER_BYTES).min(text.len());
     has_word_before(text, start, CONTEXT_BEFORE_BYTES, words) || has_word(text, end, last, words)
 }
 
 /// Whether one of the words stands in the so many bytes before.
-pub(crate) fn has_word_before(text: &[u8], start: usize, bytes: usize, words: &[&str]) -> bool {
+pub(crate) fn has_word_before(text: &[u8], start: usize, bytes: usize, words: &Words) -> bool {
     has_word(text, start.saturating_sub(bytes), start, words)
 }
 
 /// Whether one of the words stands between two places. A short word must stand alone, a longer one may begin another.
-pub(crate) fn has_word(text: &[u8], start: usize, end: usize, words: &[&str]) -> bool {
+pub(crate) fn has_word(text: &[u8], start: usize, end: usize, words: &Words) -> bool {
     let window = text.get(start..end).unwrap_or_default();
     // The window may begin in the middle of a word.
     let mut last = before(text, start, 1);
@@ -108,12 +108,60 @@ pub(crate) fn has_word(text: &[u8], start: usize, end: usize, words: &[&str]) ->
         let begins =
             letter && (!is_letter_byte(last) || (last.is_ascii_lowercase() && byte.is_ascii_uppercase()));
         last = *byte;
-        if begins && window.get(place..).is_some_and(|rest| words.iter().any(|word| starts_with(rest, word)))
-        {
+        if begins && window.get(place..).is_some_and(|rest| words.begin(rest)) {
             return true;
         }
     }
     false
+}
+
+/// Words in small letters, and for each first letter those that begin with it, a bit each.
+#[derive(Debug)]
+pub(crate) struct Words {
+    list: &'static [&'static str],
+    first: [u64; FIRST_LETTERS],
+}
+
+/// Of ASCII, and one more for all others.
+const FIRST_LETTERS: usize = 27;
+const WORDS_MAX: usize = 64;
+
+impl Words {
+    /// At most 64 words, which the compiler checks.
+    pub(crate) const fn of(list: &'static [&'static str]) -> Self {
+        assert!(list.len() <= WORDS_MAX, "too many words for a bit each");
+        let mut first = [0; FIRST_LETTERS];
+        let mut word = 0;
+        while word < list.len() {
+            first[Self::slot(list[word].as_bytes()[0])] |= 1 << word;
+            word += 1;
+        }
+        Self { list, first }
+    }
+
+    pub(crate) fn contains(&self, word: &str) -> bool {
+        self.list.contains(&word)
+    }
+
+    const fn slot(byte: u8) -> usize {
+        match byte.to_ascii_lowercase() {
+            letter @ b'a'..=b'z' => (letter - b'a') as usize,
+            _ => FIRST_LETTERS - 1,
+        }
+    }
+
+    fn begin(&self, text: &[u8]) -> bool {
+        let Some(first) = text.first() else { return false };
+        let mut left = self.first.get(Self::slot(*first)).copied().unwrap_or(0);
+        while left != 0 {
+            let word = self.list.get(usize::try_from(left.trailing_zeros()).unwrap_or(WORDS_MAX));
+            if word.is_some_and(|word| starts_with(text, word)) {
+                return true;
+            }
+            left &= left - 1;
+        }
+        false
+    }
 }
 
 fn starts_with(text: &[u8], word: &str) -> bool {

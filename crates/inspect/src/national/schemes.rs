@@ -3,6 +3,7 @@
 
 use super::check;
 use crate::Validation;
+use crate::text::Words;
 
 /// A kind of number that a state gives to persons.
 #[derive(Debug)]
@@ -14,26 +15,26 @@ pub(crate) struct Scheme {
     /// What speaks for the characters without signs; nothing if they cannot be one.
     pub(super) check: fn(&[u8]) -> Option<Validation>,
     /// Lower case, as people write them beside the number.
-    pub(crate) words: &'static [&'static str],
+    pub(crate) words: Words,
     /// Whether other numbers are written so too, signs and all.
     pub(super) needs_word: bool,
     /// One of how many numbers of this form passes the check by chance.
     pub(crate) one_in: u32,
 }
 
-type Words = &'static [&'static str];
+type List = &'static [&'static str];
 type Check = fn(&[u8]) -> Option<Validation>;
 
-const fn scheme(name: &'static str, forms: Words, check: Check, one_in: u32, words: Words) -> Scheme {
-    Scheme { name, forms, check, words, needs_word: false, one_in }
+const fn scheme(name: &'static str, forms: List, check: Check, one_in: u32, words: List) -> Scheme {
+    Scheme { name, forms, check, words: Words::of(words), needs_word: false, one_in }
 }
 
 /// One that is never found without a word.
-const fn plain(name: &'static str, forms: Words, check: Check, one_in: u32, words: Words) -> Scheme {
-    Scheme { name, forms, check, words, needs_word: true, one_in }
+const fn plain(name: &'static str, forms: List, check: Check, one_in: u32, words: List) -> Scheme {
+    Scheme { name, forms, check, words: Words::of(words), needs_word: true, one_in }
 }
 
-pub(super) const SCHEMES: &[Scheme] = &[
+pub(super) static SCHEMES: &[Scheme] = &[
     scheme(
         "AT-SVNR",
         &["##########", "#### ######"],
