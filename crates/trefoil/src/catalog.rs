@@ -90,7 +90,11 @@ struct Report {
 }
 
 pub(crate) fn check(asked: &Check) -> Result<(), Ended> {
-    let databases = runtime()?.block_on(compare(asked))?;
+    let mut databases = runtime()?.block_on(compare(asked))?;
+    for one in &mut databases {
+        one.differences
+            .retain(|difference| !(difference.is_new() && asked.withheld.contains(&difference.object)));
+    }
     let same = databases.iter().all(|one| one.differences.is_empty());
     if asked.json {
         terminal::say_json(&Report { same, databases })?;

@@ -47,6 +47,13 @@ pub struct Difference {
     pub advice: String,
 }
 
+impl Difference {
+    /// Whether it is in the database only, and so withheld.
+    pub const fn is_new(&self) -> bool {
+        matches!(self.kind, Kind::NewColumn | Kind::NewTable)
+    }
+}
+
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let object = &self.object;

@@ -73,7 +73,7 @@ fn score(live: &Live, place: usize, table: &LiveTable, judged: &[Judgement]) -> 
         .count();
     let score = identifying + referred + by_name - if owned > 0 && named.is_none() { 1.0 } else { 0.0 };
     if children > 0 {
-        reasons.push(format!("{children} columns of other tables refer to it"));
+        reasons.push(format!("others refer to it {children} times"));
     }
     reasons.extend(named.map(|word| format!("its name says {word:?}")));
     (score >= SCORE_MIN).then_some(Subject { table: place, score, reasons })

@@ -213,8 +213,8 @@ impl<'a> Written<'a> {
     ) {
         let name = plain_name(&column.column);
         let said = plain(&format!("{:.2}: {}", column.confidence, column.reasons.join("; ")));
-        let exact =
-            if column.kind == "none" { String::new() } else { format!(" {} {}", column.kind, column.scheme) };
+        let words = [column.kind, column.scheme].into_iter().filter(|word| !["none", ""].contains(word));
+        let exact: String = words.map(|word| format!(" {word}")).collect();
         let Some((data_type, identifier)) = column.catalog else {
             let kind = plain(&format!("{} {}", column.column, column.data_type));
             let _ = writeln!(

@@ -57,6 +57,9 @@ pub(crate) struct Check {
     /// Only this schema; may be given more than once [default: the catalog's, or all if the database has no such]
     #[arg(long = "schema", value_name = "NAME", requires = "url")]
     pub(crate) schemas: Vec<String>,
+    /// A new table or column that is known and stays withheld, as it is reported; may be given more than once
+    #[arg(long = "withheld", value_name = "NAME")]
+    pub(crate) withheld: Vec<String>,
     /// Print one JSON object instead of lines
     #[arg(long)]
     pub(crate) json: bool,
@@ -76,6 +79,7 @@ const CHECK_EXAMPLES: &str = "\
 Examples:
   trefoil catalog check                                        the default enclave, site by site
   trefoil catalog check --catalog catalog.toml --url URL       any database, as in continuous integration
+  trefoil catalog check --withheld public.events.payload       whose type the catalog has no word for
 
 A new column or table is withheld from everybody until the catalog says what it holds.
 Exit codes: 0 the same, 1 it differs, 2 cannot tell.";
