@@ -248,7 +248,7 @@ impl Operator {
     fn new() -> Self {
         let root = tempfile::tempdir().unwrap();
         let dir = root.path().to_owned();
-        for folder in ["bundle/policy", "operator", "gate"] {
+        for folder in ["bundle/policy", "operator", "gate", "residency"] {
             fs::create_dir_all(dir.join(folder)).unwrap();
         }
         for (name, bytes) in access::bundle_files(Path::new(EXAMPLE)).unwrap() {
@@ -259,6 +259,7 @@ impl Operator {
         for passwords in ["services", "stats", "stop"] {
             fs::write(dir.join(format!("operator/{passwords}.json")), "{}").unwrap();
         }
+        fs::write(dir.join("residency/passwords.json"), "{}").unwrap();
         fs::write(dir.join("gate/secrets.json"), r#"{"pool":{},"principals":{},"watch":{}}"#).unwrap();
         for marker in ["enclave", "complete"] {
             fs::write(dir.join(marker), "").unwrap();
