@@ -13,7 +13,11 @@ mod plant;
 mod replay;
 mod run;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    io::{ErrorKind, Write as _},
+    path::PathBuf,
+    process::ExitCode,
+};
 
 use clap::{Args, Parser, Subcommand};
 use monitor::{bundle::BundleError, folder::Folder};
@@ -112,31 +116,30 @@ impl Outcome {
             ExitCode::from(code)
         };
         match self {
-            Outcome::Done { json: value, .. } if json => {
-                println!("{value}");
-                ExitCode::SUCCESS
-            }
-            Outcome::Done { text, .. } => {
-                println!("{text}");
-                ExitCode::SUCCESS
-            }
+            Outcome::Done { json: value, .. } if json => print(&format!("{value}\n"), 0),
+            Outcome::Done { text, .. } => print(&format!("{text}\n"), 0),
             Outcome::Lines { text, json: lines } => {
                 let said = if json { lines } else { text };
                 // A line for each: none at all when there are none.
-                said.lines().for_each(|line| println!("{line}"));
-                ExitCode::SUCCESS
+                print(&said.lines().map(|line| format!("{line}\n")).collect::<String>(), 0)
             }
-            Outcome::Told { text, json: value, code } => {
-                if json {
-                    println!("{value}");
-                } else {
-                    println!("{text}");
-                }
-                ExitCode::from(code)
-            }
+            Outcome::Told { json: value, code, .. } if json => print(&format!("{value}\n"), code),
+            Outcome::Told { text, code, .. } => print(&format!("{text}\n"), code),
             Outcome::Not(why) => failed(why, 1),
             Outcome::Unknown(why) => failed(why, 2),
         }
+    }
+}
+
+/// Prints, and ends with this code. Whoever has read enough (`… | head`) closes the pipe, and that is no failure.
+fn print(text: &str, code: u8) -> ExitCode {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            eprintln!("trefoil-monitor: cannot print: {error}");
+            ExitCode::from(2)
+        }
+        _ => ExitCode::from(code),
     }
 }
 
