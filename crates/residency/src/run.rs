@@ -147,14 +147,18 @@ async fn rows(client: &Client, query: &str) -> Result<Vec<Row>, Told> {
         };
         Told::new("", said(&error), advice)
     })?;
-    let rows = messages.iter().filter_map(|message| match message {
-        SimpleQueryMessage::Row(row) => {
-            let columns = row.columns().iter().enumerate();
-            Some(Row::new(columns.map(|(at, column)| (column.name(), row.try_get(at).ok().flatten()))))
-        }
-        _ => None,
-    });
-    Ok(rows.collect())
+    // A value that cannot be read is not one that is missing: the check would pass on it.
+    let unread = |error: tokio_postgres::Error| {
+        Told::new("", format!("a value that cannot be read: {error}"), "run the query by hand, and see")
+    };
+    let mut rows = Vec::new();
+    for message in &messages {
+        let SimpleQueryMessage::Row(row) = message else { continue };
+        let columns = row.columns().iter().enumerate();
+        let read = columns.map(|(at, column)| Ok((column.name(), row.try_get(at).map_err(unread)?)));
+        rows.push(Row::new(read.collect::<Result<Vec<_>, Told>>()?));
+    }
+    Ok(rows)
 }
 
 /// What the checker's role may call and see.
