@@ -16,21 +16,36 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("policy", &[]),
     ("wire", &[]),
     ("inspect", &[]),
+    ("risk", &[]),
     ("wall", &["policy"]),
     ("sql", &["policy"]),
     // Parts: pure crates and `record`, never each other.
     ("record", &["tlog"]),
     ("sites", &["inspect", "policy", "wall", "wire", "tlog"]),
-    ("access", &["policy", "record", "sql", "tlog", "wall", "wire"]),
+    ("access", &["policy", "record", "risk", "sql", "tlog", "wall", "wire"]),
     ("residency", &["policy", "wall"]),
-    ("monitor", &["policy", "record", "sql", "tlog", "wall"]),
+    ("logins", &["record", "risk"]),
+    ("monitor", &["policy", "record", "risk", "sql", "tlog", "wall"]),
     // The binary is the only one that knows all the others.
     (
         "trefoil",
-        &["access", "inspect", "policy", "record", "residency", "sites", "sql", "tlog", "wall", "wire"],
+        &[
+            "access",
+            "inspect",
+            "logins",
+            "policy",
+            "record",
+            "residency",
+            "risk",
+            "sites",
+            "sql",
+            "tlog",
+            "wall",
+            "wire",
+        ],
     ),
 ];
-const PURE: &[&str] = &["tlog", "policy", "wire", "inspect", "wall", "sql"];
+const PURE: &[&str] = &["tlog", "policy", "wire", "inspect", "risk", "wall", "sql"];
 const NOT_IN_A_PURE_MANIFEST: &[&str] =
     &["axum", "getrandom", "hyper", "rand", "rcgen", "rustix", "rustls", "tokio", "tokio-postgres"];
 const NOT_IN_A_PURE_SOURCE: &[&str] = &[
