@@ -1,7 +1,7 @@
 //! One event of authentication, as far as risk needs it, borrowed from wherever it was read. Everything but the time,
 //! the user and the outcome may be missing. Not here: formats (`logins::ocsf`, `logins::import`).
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 /// An event of authentication, or a change of somebody's password or factors.
 #[derive(Debug, Clone, Copy)]

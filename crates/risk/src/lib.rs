@@ -7,7 +7,9 @@
 pub mod event;
 pub mod judgement;
 pub mod key;
+pub mod seen;
 
 pub use event::{Act, Event, Network, Outcome, Place, Why};
 pub use judgement::{Action, Finding, Judgement, Kind, Reason, Term, Value};
 pub use key::{Key, Tag};
+pub use seen::Seen;
