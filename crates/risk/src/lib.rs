@@ -4,11 +4,13 @@
 //! Read `event` first (what comes in), then `judgement` (what comes out), then `engine`. Not here: where events come
 //! from and go to (crate `logins`, and the gate for its own), what an address's country is (they look it up).
 
+pub mod baseline;
 pub mod event;
 pub mod judgement;
 pub mod key;
 pub mod seen;
 
+pub use baseline::Baseline;
 pub use event::{Act, Event, Network, Outcome, Place, Why};
 pub use judgement::{Action, Finding, Judgement, Kind, Reason, Term, Value};
 pub use key::{Key, Tag};
