@@ -1,3 +1,8 @@
 //! Streams of login events through `risk`, and what becomes of its judgements: formats, files, HTTP, NATS, state on
 //! disk, worlds to try it on, and figures of how well it does. Not here: how a login is judged (crate `risk`), the
 //! gate's own logins (crate `access`).
+
+pub mod clock;
+pub mod state;
+mod steps;
+pub mod tail;
