@@ -3,6 +3,13 @@
 //! gate's own logins (crate `access`).
 
 pub mod clock;
+pub mod lines;
+pub mod login;
+pub mod ocsf;
+pub mod problem;
 pub mod state;
 mod steps;
 pub mod tail;
+mod text;
+pub mod why;
+pub mod words;

@@ -9,6 +9,7 @@ pub mod event;
 pub mod judgement;
 pub mod key;
 pub mod seen;
+mod words;
 
 pub use baseline::Baseline;
 pub use event::{Act, Event, Network, Outcome, Place, Why};

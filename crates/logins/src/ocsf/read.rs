@@ -1,0 +1,383 @@
+//! Reads one line. What is read first is borrowed and goes fast; only when that fails is the line read again, to say
+//! which key is wrong.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use risk::{Act, Network, Outcome, Place};
+use serde::Deserialize;
+
+use super::{ACCOUNT_CHANGE, AUTHENTICATION, OTHER, PROMPT, REUSE, USER_MANAGEMENT};
+use crate::login::{Aside, Login, TIME_MS_MAX, TIME_MS_MIN};
+use crate::problem::Wrong;
+use crate::text::{Factors, First, Text};
+
+/// Reads a line: a login, or nothing when it is an event of another kind.
+///
+/// # Errors
+/// When it is no JSON, when a key that is needed is missing, and when one has a value that it cannot have.
+pub fn read(line: &[u8]) -> Result<Option<Login<'_>>, Wrong> {
+    let text = std::str::from_utf8(line).map_err(|error| Wrong::new("", format!("not UTF-8: {error}")))?;
+    match serde_json::from_str::<Raw<'_>>(text) {
+        Ok(raw) => raw.login(),
+        Err(error) => Err(located(text, &error)),
+    }
+}
+
+/// The key at which reading fails.
+fn located(text: &str, error: &serde_json::Error) -> Wrong {
+    let mut json = serde_json::Deserializer::from_str(text);
+    match serde_path_to_error::deserialize::<_, Raw<'_>>(&mut json) {
+        Err(error) if error.inner().is_data() => Wrong::new(key(error.path()), reason(error.inner())),
+        _ if error.is_data() => Wrong::new("", reason(error)),
+        _ => Wrong::new("", format!("not one JSON object a line: {error}")),
+    }
+}
+
+fn key(path: &serde_path_to_error::Path) -> String {
+    let path = path.to_string();
+    if path == "." { String::new() } else { path }
+}
+
+/// What serde says, without the position in the line, which the key is better than.
+fn reason(error: &serde_json::Error) -> String {
+    let said = error.to_string();
+    match said.rfind(" at line ") {
+        Some(at) => said.get(..at).unwrap_or(&said).to_owned(),
+        None => said,
+    }
+}
+
+#[derive(Deserialize)]
+struct Raw<'a> {
+    class_uid: Option<u32>,
+    type_uid: Option<u64>,
+    activity_id: Option<u32>,
+    #[serde(borrow)]
+    activity_name: Option<Text<'a>>,
+    time: Option<i64>,
+    #[serde(borrow)]
+    time_dt: Option<Text<'a>>,
+    status_id: Option<u32>,
+    #[serde(borrow)]
+    status: Option<Text<'a>>,
+    #[serde(borrow)]
+    status_code: Option<Text<'a>>,
+    #[serde(borrow)]
+    status_detail: Option<Text<'a>>,
+    #[serde(borrow)]
+    message: Option<Text<'a>>,
+    #[serde(borrow)]
+    user: Option<User<'a>>,
+    #[serde(borrow)]
+    src_endpoint: Option<Endpoint<'a>>,
+    #[serde(borrow)]
+    dst_endpoint: Option<Destination<'a>>,
+    #[serde(borrow)]
+    service: Option<Named<'a>>,
+    #[serde(borrow)]
+    device: Option<Device<'a>>,
+    #[serde(borrow)]
+    http_request: Option<Request<'a>>,
+    #[serde(borrow)]
+    session: Option<Session<'a>>,
+    #[serde(borrow)]
+    actor: Option<Actor<'a>>,
+    #[serde(borrow)]
+    metadata: Option<Metadata<'a>>,
+    is_mfa: Option<bool>,
+    auth_factors: Option<Factors>,
+    #[serde(borrow)]
+    unmapped: Option<Unmapped<'a>>,
+}
+
+#[derive(Deserialize, Default)]
+struct User<'a> {
+    #[serde(borrow)]
+    name: Option<Text<'a>>,
+    #[serde(borrow)]
+    uid: Option<Text<'a>>,
+    #[serde(borrow)]
+    email_addr: Option<Text<'a>>,
+    #[serde(borrow)]
+    groups: Option<First<Named<'a>>>,
+    #[serde(borrow)]
+    org: Option<Organisation<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Organisation<'a> {
+    #[serde(borrow)]
+    name: Option<Text<'a>>,
+    #[serde(borrow)]
+    ou_name: Option<Text<'a>>,
+}
+
+#[derive(Deserialize, Default)]
+struct Named<'a> {
+    #[serde(borrow)]
+    name: Option<Text<'a>>,
+    #[serde(borrow)]
+    uid: Option<Text<'a>>,
+}
+
+#[derive(Deserialize, Default)]
+struct Endpoint<'a> {
+    #[serde(borrow)]
+    ip: Option<Text<'a>>,
+    #[serde(borrow)]
+    hostname: Option<Text<'a>>,
+    #[serde(borrow)]
+    name: Option<Text<'a>>,
+    #[serde(borrow)]
+    uid: Option<Text<'a>>,
+    #[serde(borrow)]
+    location: Option<Location<'a>>,
+    autonomous_system: Option<System>,
+}
+
+#[derive(Deserialize)]
+struct Location<'a> {
+    #[serde(borrow)]
+    country: Option<Text<'a>>,
+    lat: Option<f32>,
+    long: Option<f32>,
+    coordinates: Option<(f32, f32)>,
+}
+
+#[derive(Deserialize)]
+struct System {
+    number: Option<u32>,
+}
+
+#[derive(Deserialize, Default)]
+struct Destination<'a> {
+    #[serde(borrow)]
+    hostname: Option<Text<'a>>,
+    #[serde(borrow)]
+    svc_name: Option<Text<'a>>,
+    #[serde(borrow)]
+    name: Option<Text<'a>>,
+    #[serde(borrow)]
+    uid: Option<Text<'a>>,
+    #[serde(borrow)]
+    ip: Option<Text<'a>>,
+}
+
+#[derive(Deserialize, Default)]
+struct Device<'a> {
+    #[serde(borrow)]
+    uid: Option<Text<'a>>,
+    #[serde(borrow)]
+    hostname: Option<Text<'a>>,
+    #[serde(borrow)]
+    name: Option<Text<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Request<'a> {
+    #[serde(borrow)]
+    user_agent: Option<Text<'a>>,
+}
+
+#[derive(Deserialize, Default)]
+struct Session<'a> {
+    #[serde(borrow)]
+    uid: Option<Text<'a>>,
+    is_mfa: Option<bool>,
+}
+
+#[derive(Deserialize)]
+struct Actor<'a> {
+    #[serde(borrow)]
+    session: Option<Session<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Metadata<'a> {
+    #[serde(borrow)]
+    uid: Option<Text<'a>>,
+}
+
+#[derive(Deserialize, Default)]
+struct Unmapped<'a> {
+    rtt_ms: Option<f32>,
+    #[serde(borrow)]
+    network: Option<Text<'a>>,
+}
+
+impl<'a> Raw<'a> {
+    fn login(self) -> Result<Option<Login<'a>>, Wrong> {
+        let Some(act) = self.act()? else { return Ok(None) };
+        let time_ms = self.time_ms()?;
+        let outcome = self.outcome()?;
+        let Self { user, src_endpoint, device, session, actor, unmapped, .. } = self;
+        let (user, group) = user.unwrap_or_default().who()?;
+        let source = src_endpoint.unwrap_or_default();
+        let device = device.unwrap_or_default();
+        let session = session.or_else(|| actor.and_then(|actor| actor.session)).unwrap_or_default();
+        let unmapped = unmapped.unwrap_or_default();
+        let is_mfa = self.is_mfa == Some(true)
+            || session.is_mfa == Some(true)
+            || (act != Act::FactorChange && self.auth_factors.is_some_and(|factors| factors.0 > 1));
+        Ok(Some(Login {
+            time_ms,
+            act,
+            outcome,
+            user,
+            ip: address(source.ip)?,
+            place: place(source.location, source.autonomous_system, unmapped.network)?,
+            agent: first([self.http_request.and_then(|request| request.user_agent)]),
+            host: first([source.hostname, source.name, source.uid, device.uid, device.hostname, device.name]),
+            target: target(self.service, self.dst_endpoint),
+            session: first([session.uid]),
+            group,
+            rtt_ms: rtt(unmapped.rtt_ms)?,
+            is_mfa,
+            id: first([self.metadata.and_then(|metadata| metadata.uid)]),
+            aside: Aside::default(),
+        }))
+    }
+
+    /// What was done, or nothing when it is no event of ours.
+    fn act(&self) -> Result<Option<Act>, Wrong> {
+        let class = match (self.class_uid, self.type_uid) {
+            (Some(class), _) => class,
+            // Defined as class_uid times 100 plus activity_id.
+            (None, Some(type_uid)) => u32::try_from(type_uid / 100).unwrap_or(0),
+            (None, None) => {
+                return Err(Wrong::new("class_uid", "missing: 3002 for an event of authentication"));
+            }
+        };
+        let activity = self.activity_id.unwrap_or(0);
+        Ok(match (class, activity) {
+            (AUTHENTICATION, 2) => Some(Act::Logoff),
+            (AUTHENTICATION, 5) => Some(Act::Reuse),
+            (AUTHENTICATION, OTHER) => Some(match self.activity_name.as_deref() {
+                Some(name) if name.eq_ignore_ascii_case(REUSE) => Act::Reuse,
+                Some(name) if name.eq_ignore_ascii_case(PROMPT) => Act::Prompt,
+                _ => Act::Logon,
+            }),
+            (AUTHENTICATION, _) => Some(Act::Logon),
+            (ACCOUNT_CHANGE, 3 | 4) | (USER_MANAGEMENT, 8 | 9) => Some(Act::PasswordChange),
+            (ACCOUNT_CHANGE, 10 | 11) | (USER_MANAGEMENT, 12 | 13) => Some(Act::FactorChange),
+            _ => None,
+        })
+    }
+
+    fn time_ms(&self) -> Result<i64, Wrong> {
+        if let Some(time) = self.time {
+            return if (TIME_MS_MIN..=TIME_MS_MAX).contains(&time) {
+                Ok(time)
+            } else {
+                Err(Wrong::new(
+                    "time",
+                    format!("{time} is not milliseconds since 1970, before the year 10000"),
+                ))
+            };
+        }
+        let Some(time) = self.time_dt.as_deref() else {
+            return Err(Wrong::new("time", "missing: milliseconds since 1970, or time_dt in RFC 3339"));
+        };
+        let parsed = time.parse::<jiff::Timestamp>().map(jiff::Timestamp::as_millisecond).ok();
+        parsed.filter(|time| (TIME_MS_MIN..=TIME_MS_MAX).contains(time)).ok_or_else(|| {
+            Wrong::new("time_dt", format!("`{}` is no time in RFC 3339 since 1970", shown(time)))
+        })
+    }
+
+    fn outcome(&self) -> Result<Outcome, Wrong> {
+        let failed = || {
+            let said = [&self.status_code, &self.status_detail, &self.message];
+            Outcome::Failure(crate::why::why(said.map(Option::as_deref)))
+        };
+        Ok(match self.status_id {
+            Some(1) => Outcome::Success,
+            Some(2) => failed(),
+            Some(0 | OTHER) => Outcome::Unknown,
+            Some(id) => return Err(Wrong::new("status_id", format!("{id} is none of 0, 1, 2 and 99"))),
+            None => match self.status.as_deref() {
+                Some(status) if status.eq_ignore_ascii_case("success") => Outcome::Success,
+                Some(status) if status.eq_ignore_ascii_case("failure") => failed(),
+                _ => Outcome::Unknown,
+            },
+        })
+    }
+}
+
+impl<'a> User<'a> {
+    /// The user and the group.
+    fn who(self) -> Result<(Cow<'a, str>, Option<Cow<'a, str>>), Wrong> {
+        let user = first([self.name, self.uid, self.email_addr]).ok_or_else(|| {
+            Wrong::new("user", "missing: `name`, `uid` or `email_addr`, one of them not empty")
+        })?;
+        let group = self.groups.and_then(|groups| groups.0).unwrap_or_default();
+        let (unit, organisation) = self.org.map_or((None, None), |org| (org.ou_name, org.name));
+        Ok((user, first([unit, group.name, group.uid, organisation])))
+    }
+}
+
+fn target<'a>(service: Option<Named<'a>>, to: Option<Destination<'a>>) -> Option<Cow<'a, str>> {
+    let (service, to) = (service.unwrap_or_default(), to.unwrap_or_default());
+    first([service.name, service.uid, to.hostname, to.svc_name, to.name, to.uid, to.ip])
+}
+
+/// The first that says something.
+fn first<'a, const N: usize>(texts: [Option<Text<'a>>; N]) -> Option<Cow<'a, str>> {
+    texts.into_iter().flatten().map(|text| text.0).find(|text| !text.is_empty())
+}
+
+fn address(ip: Option<Text<'_>>) -> Result<Option<IpAddr>, Wrong> {
+    match ip.as_deref() {
+        None | Some("") => Ok(None),
+        Some(ip) => match ip.parse::<IpAddr>() {
+            Ok(ip) => Ok(Some(ip.to_canonical())),
+            Err(_) => Err(Wrong::new("src_endpoint.ip", format!("`{}` is no IP address", shown(ip)))),
+        },
+    }
+}
+
+fn place(
+    location: Option<Location<'_>>,
+    system: Option<System>,
+    kind: Option<Text<'_>>,
+) -> Result<Place, Wrong> {
+    let mut place = Place { asn: system.and_then(|system| system.number), ..Place::default() };
+    if let Some(kind) = kind.as_deref().filter(|kind| !kind.is_empty()) {
+        place.network = Network::of_word(kind).ok_or_else(|| {
+            Wrong::new("unmapped.network", format!("`{}` is no kind of network", shown(kind)))
+        })?;
+    }
+    let Some(location) = location else { return Ok(place) };
+    if let Some(country) = location.country.as_deref().filter(|country| !country.is_empty()) {
+        place.country = Some(crate::words::country(country).ok_or_else(|| {
+            let why = format!("`{}` is no country of two letters (ISO 3166-1 alpha-2)", shown(country));
+            Wrong::new("src_endpoint.location.country", why)
+        })?);
+    }
+    let point = location.lat.zip(location.long);
+    let point = point.or_else(|| location.coordinates.map(|(long, lat)| (lat, long)));
+    if let Some((lat, long)) = point
+        && !(lat.abs() <= 90.0 && long.abs() <= 180.0)
+    {
+        return Err(Wrong::new(
+            "src_endpoint.location",
+            format!("{lat}, {long} is no latitude and longitude"),
+        ));
+    }
+    place.point = point;
+    Ok(place)
+}
+
+fn rtt(rtt_ms: Option<f32>) -> Result<Option<f32>, Wrong> {
+    match rtt_ms {
+        Some(rtt) if !(rtt.is_finite() && rtt >= 0.0) => {
+            Err(Wrong::new("unmapped.rtt_ms", format!("{rtt} is no number of milliseconds")))
+        }
+        rtt => Ok(rtt),
+    }
+}
+
+/// The beginning of what was given.
+fn shown(given: &str) -> Cow<'_, str> {
+    crate::text::shown(given)
+}
