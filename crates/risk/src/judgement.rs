@@ -12,6 +12,8 @@ pub struct Judgement {
     pub reasons: Vec<Reason>,
     /// What this event completed, or added to.
     pub findings: Vec<Finding>,
+    /// It was judged before: its source's identifier came already. Nothing was learnt from it again.
+    pub is_repeat: bool,
 }
 
 /// What is done about an event, mildest first.

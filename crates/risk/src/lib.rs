@@ -4,15 +4,24 @@
 //! Read `event` first (what comes in), then `judgement` (what comes out), then `engine`. Not here: where events come
 //! from and go to (crate `logins`, and the gate for its own), what an address's country is (they look it up).
 
+mod agent;
 pub mod baseline;
+mod bytes;
+pub mod engine;
 pub mod event;
+mod everybody;
 pub mod judgement;
 pub mod key;
+mod places;
 pub mod seen;
+mod store;
+pub mod weights;
 mod words;
 
 pub use baseline::Baseline;
+pub use engine::{Engine, Features, Known, Settings, SnapshotError, Verdict};
 pub use event::{Act, Event, Network, Outcome, Place, Why};
 pub use judgement::{Action, Finding, Judgement, Kind, Reason, Term, Value};
 pub use key::{Key, Tag};
 pub use seen::Seen;
+pub use weights::{Weights, WeightsError};

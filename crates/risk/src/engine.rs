@@ -1,0 +1,260 @@
+//! The engine: one event in, a judgement out, and what it showed is learnt. Features compare the event with the user's
+//! history and with what everybody does; weights make log-odds of them; evidence of campaigns and verdicts of analysts are
+//! added; a success becomes history. Labels are never needed. Read `facts`, then `features`. Not here: what many events show
+//! together (`campaign`), what is done about a judgement.
+
+mod client;
+mod facts;
+mod features;
+mod habit;
+mod known;
+mod learn;
+mod marks;
+mod network;
+mod repeats;
+mod settings;
+mod snapshot;
+mod trust;
+mod watermark;
+
+pub use features::{Bucket, FEATURES, Feature, Features, Raw};
+pub use known::{Known, KnownClient, KnownNetwork};
+pub use marks::{Full, MARKS_MAX, Verdict};
+pub use settings::{Settings, Terms};
+pub use snapshot::SnapshotError;
+
+use facts::{Facts, day_of};
+use learn::How;
+use marks::Marks;
+use repeats::Repeats;
+use trust::Trust;
+use watermark::{Time, Watermark};
+
+use crate::agent::Memo;
+use crate::event::{Act, Event, Outcome};
+use crate::everybody::Everybody;
+use crate::judgement::{Action, Finding, Judgement, Reason, Term, Value};
+use crate::key::{Key, Tag};
+use crate::seen::Seen;
+use crate::store::{History, Store};
+use crate::weights::Weights;
+
+/// All that was learnt, and how it is judged by.
+#[derive(Debug)]
+pub struct Engine {
+    key: Key,
+    weights: Weights,
+    settings: Settings,
+    store: Store,
+    everybody: Everybody,
+    marks: Marks,
+    repeats: Repeats,
+    watermark: Watermark,
+    memo: Memo,
+}
+
+impl Engine {
+    /// One that knows nobody. The key makes what it remembers useless without it.
+    pub fn new(key: Key, weights: Weights, settings: Settings) -> Self {
+        Self {
+            key,
+            weights,
+            settings,
+            store: Store::new(settings.history_bytes_max),
+            everybody: Everybody::default(),
+            marks: Marks::default(),
+            repeats: Repeats::default(),
+            watermark: Watermark::default(),
+            memo: Memo::default(),
+        }
+    }
+
+    /// Judges an event by what came before it, then learns from it.
+    pub fn judge(&mut self, event: &Event<'_>) -> Judgement {
+        self.judge_by(event).0
+    }
+
+    /// The same, with the features that it was judged by.
+    pub fn judge_by(&mut self, event: &Event<'_>) -> (Judgement, Features) {
+        let seen = Seen::new(&self.key, event);
+        let agent = seen.agent.zip(event.agent).map(|(tag, text)| self.memo.read(&self.key, tag, text));
+        let facts = Facts::new(&seen, agent);
+        let is_repeat = seen.is_named() && self.repeats.is_repeat(seen.id);
+        let time = self.watermark.observe(event.time_ms);
+        let today = day_of(self.watermark.ms);
+        let history = self.store.get(seen.user, today).unwrap_or_default();
+        let features = self.compare(&seen, &facts, &history);
+        let mut reasons = self.weigh(&features, &history);
+        reasons.extend(self.marks.reason(seen.user, &facts).filter(|_| !self.settings.off.has(Term::Mark)));
+        reasons.sort_by(|one, other| other.log_odds.total_cmp(&one.log_odds).then(one.term.cmp(&other.term)));
+        let score = reasons.iter().map(|reason| reason.log_odds).sum();
+        let findings = Vec::new();
+        let action = self.action(event, score, &reasons, &findings);
+        if !is_repeat {
+            self.learn(&seen, facts, history, time, score);
+        }
+        self.store.sweep(self.watermark.ms);
+        (Judgement { score, action, reasons, findings, is_repeat }, features)
+    }
+
+    /// The features of an event by what was learnt so far. Nothing is learnt.
+    pub fn features(&self, event: &Event<'_>) -> Features {
+        let seen = Seen::new(&self.key, event);
+        let agent = event.agent.filter(|text| !text.is_empty());
+        let facts = Facts::new(&seen, agent.map(|text| crate::agent::Agent::read(&self.key, text)));
+        let history = self.store.get(seen.user, day_of(self.watermark.ms)).unwrap_or_default();
+        self.compare(&seen, &facts, &history)
+    }
+
+    /// An analyst's verdict about an event, which is given again as it came. It changes nothing that was learnt.
+    pub fn mark(&mut self, event: &Event<'_>, verdict: Verdict) -> Result<(), Full> {
+        let seen = Seen::new(&self.key, event);
+        let agent = seen.agent.zip(event.agent).map(|(tag, text)| self.memo.read(&self.key, tag, text));
+        self.marks.mark(seen.user, seen.id, &Facts::new(&seen, agent), verdict)
+    }
+
+    /// Takes a verdict back: everything is as if it had never been given. Whether there was one.
+    pub fn unmark(&mut self, event: &Event<'_>) -> bool {
+        let seen = Seen::new(&self.key, event);
+        self.marks.unmark(seen.user, seen.id)
+    }
+
+    /// What is known of a user; nothing that would name an address or a user agent in clear.
+    pub fn known(&self, user: &str, now_ms: i64) -> Known {
+        let tag = self.tag_of(user);
+        let history = self.store.get(tag, day_of(now_ms)).unwrap_or_default();
+        Known::new(&history, self.marks.of(tag), day_of(now_ms))
+    }
+
+    /// Forgets a user. Whether anything was known.
+    pub fn forget(&mut self, user: &str) -> bool {
+        let tag = self.tag_of(user);
+        let was_known = self.store.get(tag, 0).is_some();
+        self.store.remove(tag);
+        was_known
+    }
+
+    /// The hash under which a user is remembered.
+    pub fn tag_of(&self, user: &str) -> Tag {
+        self.key.tag(crate::key::Of::User, user.as_bytes())
+    }
+
+    /// Users that are remembered.
+    pub fn users(&self) -> u64 {
+        self.store.users()
+    }
+
+    /// Bytes of memory held: of the histories with all that belongs to them, and of the rest, which does not grow with
+    /// users.
+    pub fn bytes(&self) -> (usize, usize) {
+        (self.store.bytes(), self.everybody.bytes() + self.repeats.bytes() + self.memo.bytes())
+    }
+
+    /// The choices, which may change at any time.
+    pub fn settings_mut(&mut self) -> &mut Settings {
+        &mut self.settings
+    }
+
+    fn compare(&self, seen: &Seen<'_>, facts: &Facts, history: &History) -> Features {
+        let mut features = Features { bucket: Bucket::of(history.logins), ..Features::default() };
+        if matches!(seen.event.act, Act::Logoff | Act::Prompt) {
+            return features;
+        }
+        let trust = Trust { today: day_of(self.watermark.ms), marks: self.marks.of(seen.user) };
+        network::add(&mut features, facts, history, &trust, &self.everybody);
+        client::add(&mut features, facts, history, &trust, &self.everybody);
+        habit::add(&mut features, facts, history, &self.everybody);
+        features
+    }
+
+    /// Where the score begins, and a reason for each term that says something.
+    fn weigh(&self, features: &Features, history: &History) -> Vec<Reason> {
+        let mut reasons = Vec::with_capacity(16);
+        // What a reason shows is what its largest part saw.
+        let mut largest = [0.0f64; 32];
+        let prior = Reason {
+            term: Term::Prior,
+            log_odds: self.weights.bias(features.bucket),
+            observed: Value::Count(history.logins.into()),
+            expected: Value::None,
+        };
+        reasons.push(prior);
+        for raw in &features.raw {
+            let log_odds = raw.value * self.weights.of(raw.feature, features.bucket);
+            let term = raw.feature.term();
+            if log_odds == 0.0 || self.settings.off.has(term) {
+                continue;
+            }
+            let (observed, expected) = (raw.observed, raw.expected);
+            let Some(largest) = largest.get_mut(term as usize) else { continue };
+            match reasons.iter_mut().find(|reason| reason.term == term) {
+                None => reasons.push(Reason { term, log_odds, observed, expected }),
+                Some(reason) => {
+                    reason.log_odds += log_odds;
+                    if log_odds.abs() > *largest {
+                        (reason.observed, reason.expected) = (observed, expected);
+                    }
+                }
+            }
+            *largest = largest.max(log_odds.abs());
+        }
+        reasons
+    }
+
+    fn action(&self, event: &Event<'_>, score: f64, reasons: &[Reason], findings: &[Finding]) -> Action {
+        if self.settings.observe_only {
+            return Action::Allow;
+        }
+        let by_findings = findings.iter().map(|finding| finding.action).max().unwrap_or(Action::Allow);
+        let is_open = !matches!(event.outcome, Outcome::Failure(_));
+        let by_score = match event.act {
+            Act::Logoff | Act::Prompt => Action::Allow,
+            // It is refused already, and the owner must not be locked out by whoever fails in their name.
+            _ if !is_open => {
+                let of_source = reasons.iter().filter(|reason| {
+                    matches!(reason.term, Term::Source | Term::Campaign) && reason.log_odds > 0.0
+                });
+                let of_source: f64 = of_source.map(|reason| reason.log_odds).sum();
+                if of_source >= self.settings.throttle_at { Action::Throttle } else { Action::Allow }
+            }
+            _ if score >= self.settings.block_at => Action::Block,
+            // The second proof was given.
+            _ if score >= self.settings.step_up_at && !event.is_mfa => Action::StepUp,
+            _ => Action::Allow,
+        };
+        by_score.max(by_findings)
+    }
+
+    fn learn(&mut self, seen: &Seen<'_>, mut facts: Facts, mut history: History, time: Time, score: f64) {
+        let is_success = match seen.event.outcome {
+            Outcome::Success => true,
+            // Sources that never say how it ended would teach nothing otherwise.
+            Outcome::Unknown => true,
+            Outcome::Failure(_) => false,
+        };
+        if seen.event.act != Act::Logon
+            || !is_success
+            || time == Time::Late
+            || score >= self.settings.block_at
+        {
+            return;
+        }
+        if let Time::Ahead(now_ms) = time {
+            facts.time_ms = now_ms;
+        }
+        let how = match seen.event.outcome {
+            _ if seen.event.is_mfa => How::Proved,
+            Outcome::Success if score < self.settings.probation_at => How::Trusted,
+            _ => How::Probation,
+        };
+        let is_new_prefix = !history.networks.iter().any(|net| net.prefix == facts.prefix);
+        learn::learn(&mut history, &facts, how);
+        self.store.put(seen.user, &history);
+        if how != How::Probation {
+            learn::learn_everybody(&mut self.everybody, &facts, is_new_prefix);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

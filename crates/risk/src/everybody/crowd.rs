@@ -1,0 +1,92 @@
+//! About how often each of very many values came: a count-min sketch whose four counters of a value are in one line of
+//! memory, so that a value costs one access. Estimates are never too low but by age: every so many additions the next line
+//! is halved.
+
+use crate::bytes;
+use crate::key::Tag;
+
+/// Lines of 32 counters, 16 MiB together; what was never touched takes no memory.
+const LINES: usize = 262_144;
+const LINE: usize = 32;
+/// Additions between two halvings of a line: a value is halved once in some four million.
+const HALVE_EVERY: u64 = 16;
+
+#[derive(Debug, Clone)]
+pub struct Crowd {
+    counters: Vec<u16>,
+    added: u64,
+}
+
+impl Default for Crowd {
+    fn default() -> Self {
+        Self { counters: vec![0; LINES * LINE], added: 0 }
+    }
+}
+
+impl Crowd {
+    /// About how often a value was added.
+    pub fn get(&self, tag: Tag) -> u32 {
+        let Some(line) = line_of(tag).and_then(|line| self.counters.get(line..line + LINE)) else { return 0 };
+        let lowest = slots_of(tag).iter().filter_map(|slot| line.get(*slot)).min();
+        u32::from(lowest.copied().unwrap_or(0))
+    }
+
+    /// Adds a value: only the lowest of its counters grow.
+    pub fn add(&mut self, tag: Tag) {
+        let lowest = self.get(tag);
+        if let Some(line) = line_of(tag).and_then(|line| self.counters.get_mut(line..line + LINE)) {
+            for slot in slots_of(tag) {
+                if let Some(counter) = line.get_mut(slot).filter(|counter| u32::from(**counter) == lowest) {
+                    *counter = counter.saturating_add(1);
+                }
+            }
+        }
+        self.added += 1;
+        if self.added.is_multiple_of(HALVE_EVERY) {
+            let line = usize::try_from(self.added / HALVE_EVERY % LINES as u64).unwrap_or(0) * LINE;
+            let line = self.counters.get_mut(line..line + LINE).unwrap_or_default();
+            line.iter_mut().for_each(|counter| *counter /= 2);
+        }
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.counters.capacity() * size_of::<u16>()
+    }
+
+    /// Appends it to a snapshot: lines that are not empty.
+    pub fn write(&self, into: &mut Vec<u8>) {
+        into.extend_from_slice(&self.added.to_le_bytes());
+        for (at, line) in (0u32..).zip(self.counters.chunks_exact(LINE)) {
+            if line.iter().any(|counter| *counter != 0) {
+                into.extend_from_slice(&at.to_le_bytes());
+                line.iter().for_each(|counter| into.extend_from_slice(&counter.to_le_bytes()));
+            }
+        }
+        into.extend_from_slice(&u32::MAX.to_le_bytes());
+    }
+
+    /// Reads what [`Crowd::write`] wrote, from the front of `from`.
+    pub fn read(&mut self, from: &mut &[u8]) -> Option<()> {
+        self.added = bytes::u64(from)?;
+        loop {
+            let at = bytes::u32(from)?;
+            if at == u32::MAX {
+                return Some(());
+            }
+            let at = usize::try_from(at).ok()?.checked_mul(LINE)?;
+            for counter in self.counters.get_mut(at..at.checked_add(LINE)?)? {
+                *counter = u16::from_le_bytes(bytes::take(from)?);
+            }
+        }
+    }
+}
+
+/// Where a value's line begins.
+fn line_of(tag: Tag) -> Option<usize> {
+    Some(usize::try_from(tag.0 >> 32).ok()? % LINES * LINE)
+}
+
+/// Its counters in the line: four different eighths of it, so that they never meet.
+fn slots_of(tag: Tag) -> [usize; 4] {
+    [0, 1, 2, 3].map(|at| at * LINE / 4 + ((tag.0 >> (at * 3)) & 7) as usize)
+}
