@@ -7,6 +7,7 @@
 mod agent;
 pub mod baseline;
 mod bytes;
+pub mod campaign;
 pub mod engine;
 pub mod event;
 mod everybody;
@@ -19,6 +20,7 @@ pub mod weights;
 mod words;
 
 pub use baseline::Baseline;
+pub use campaign::{Campaigns, Evidence, Familiarity};
 pub use engine::{Engine, Features, Known, Settings, SnapshotError, Verdict};
 pub use event::{Act, Event, Network, Outcome, Place, Why};
 pub use judgement::{Action, Finding, Judgement, Kind, Reason, Term, Value};

@@ -1,0 +1,344 @@
+//! What many events show together: password sprays, credential stuffing, brute force, sessions in two places, prompts
+//! until somebody gives in, takeovers. Evidence is in tables of a fixed size, and fades. Events may come late, twice or
+//! out of order: sums do not depend on their order. Read `crowds` (many users), `siege` (one user) and `session`.
+//!
+//! Not here: what is usual of a user (the engine knows, and says it in [`Familiarity`]), second deliveries of an event
+//! (it drops them).
+
+mod climate;
+mod count;
+mod crowd;
+mod crowds;
+mod ledger;
+mod session;
+mod siege;
+mod store;
+#[cfg(test)]
+mod tests;
+mod watermark;
+
+use crate::event::{Act, Outcome, Why};
+use crate::judgement::{Action, Finding, Kind, Reason, Term, Value};
+use crate::key::Tag;
+use crate::seen::Seen;
+use climate::Home;
+use crowds::{At, Crowds};
+use ledger::{Added, Begun, Ledger};
+use session::{Arrival, COPIED_NATS, Session, Spot};
+use siege::Siege;
+use store::{Stored, Table, mix};
+use watermark::Watermark;
+
+/// What the engine knows of a login by the user's own history.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Familiarity {
+    /// Log-odds that this is not the user, without the evidence of campaigns.
+    pub risk: f64,
+    /// The user agent without its versions.
+    pub family: Option<Tag>,
+    /// The user was let in before.
+    pub is_user: bool,
+    /// From this source (without an address: from this host).
+    pub is_source: bool,
+    /// From this network.
+    pub is_network: bool,
+    /// With this family of agents; nothing where the event names none.
+    pub is_agent: Option<bool>,
+}
+
+/// What the events so far say of one, and what it completes.
+#[derive(Debug, Clone, Default)]
+pub struct Evidence {
+    /// Contributions to its score.
+    pub reasons: Vec<Reason>,
+    /// New campaigns, and those that have grown.
+    pub findings: Vec<Finding>,
+}
+
+/// Sizes of the tables, in entries. What does not fit evicts what is worth least.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// Addresses with failures (220 bytes each).
+    pub sources: usize,
+    /// Prefixes and autonomous systems.
+    pub networks: usize,
+    /// Ways to a target: it, with a country, a kind of network, a family of agents.
+    pub cohorts: usize,
+    /// Services.
+    pub targets: usize,
+    /// Users of the last day, each at a source (48 bytes).
+    pub pairs: usize,
+    /// Users to whom something is done (152 bytes).
+    pub users: usize,
+    /// Sessions (136 bytes).
+    pub sessions: usize,
+    /// Campaigns under way.
+    pub campaigns: usize,
+    /// From these log-odds on a login followed by a change of password or factor is a takeover.
+    pub takeover_log_odds: f64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            sources: 1 << 16,
+            networks: 1 << 14,
+            cohorts: 1 << 13,
+            targets: 1 << 10,
+            pairs: 1 << 18,
+            users: 1 << 16,
+            sessions: 1 << 16,
+            campaigns: 1 << 12,
+            takeover_log_odds: 2.0,
+        }
+    }
+}
+
+/// A change of password or factor right after a login is so much likelier to be an attacker's, in log-odds.
+const CHANGE_LOG_ODDS: f64 = 3.5;
+/// Logins of less than this much less risk than a takeover's are forgotten at once.
+const FORGOTTEN_LOG_ODDS: f64 = 5.0;
+/// What a snapshot begins with: its form. It holds numbers of [`Kind`] as they are declared.
+const FORM: u64 = u64::from_le_bytes(*b"tfcamp01");
+
+/// All evidence.
+pub struct Campaigns {
+    takeover_log_odds: f64,
+    watermark: Watermark,
+    crowds: Crowds,
+    sieges: Table<Siege>,
+    sessions: Table<Session>,
+    ledger: Ledger,
+}
+
+impl Campaigns {
+    /// No evidence yet.
+    pub fn new(settings: &Settings) -> Self {
+        Self {
+            takeover_log_odds: settings.takeover_log_odds,
+            watermark: Watermark::default(),
+            crowds: Crowds::new(settings),
+            sieges: Table::new(settings.users),
+            sessions: Table::new(settings.sessions),
+            ledger: Ledger(Table::new(settings.campaigns)),
+        }
+    }
+
+    /// Bytes held, whatever was seen.
+    pub fn bytes(&self) -> usize {
+        self.crowds.bytes() + self.sieges.bytes() + self.sessions.bytes() + self.ledger.0.bytes()
+    }
+
+    /// What an event adds to, and what was known before it and by it. An event that comes days late adds nothing.
+    pub fn observe(&mut self, seen: &Seen<'_>, known: &Familiarity) -> Evidence {
+        let mut evidence = Evidence::default();
+        let Some(now_ms) = self.watermark.admit(seen.event.time_ms) else { return evidence };
+        let source = seen.source.or(seen.host).map_or(0, |source| source.0);
+        let has_succeeded = source != 0 && self.crowds.has_succeeded(seen.user.0, source, now_ms);
+        let home = Home::of(known, has_succeeded);
+        let is_success = seen.event.outcome == Outcome::Success;
+        let at = At { now_ms, user: seen.user.0, source, home, is_success };
+        match seen.event.act {
+            Act::Logon => self.logon(seen, known, at, &mut evidence),
+            Act::Prompt => self.prompt(at, false, &mut evidence),
+            Act::PasswordChange | Act::FactorChange if is_success => self.change(at, &mut evidence),
+            Act::PasswordChange | Act::FactorChange | Act::Reuse | Act::Logoff => {}
+        }
+        let is_use = matches!(seen.event.act, Act::Logon if is_success) || seen.event.act == Act::Reuse;
+        if let (Some(session), true) = (seen.session, is_use) {
+            self.session(seen, known, at, session, &mut evidence);
+        }
+        if is_success && seen.event.act == Act::Logon {
+            self.entered(known, at, &evidence);
+        }
+        evidence
+    }
+
+    fn logon(&mut self, seen: &Seen<'_>, known: &Familiarity, at: At, evidence: &mut Evidence) {
+        let (mut is_campaign, mut worse) = (false, 1.0);
+        if at.source != 0 {
+            let look = self.crowds.observe(seen, known, at, &mut self.ledger);
+            for (term, (log_odds, bad, due)) in [(Term::Source, look.source), (Term::Campaign, look.campaign)]
+            {
+                evidence.add(term, log_odds, Value::Count(bad), Value::Count(due.round().max(0.0) as u64));
+            }
+            evidence.findings.extend(look.finding);
+            (is_campaign, worse) = (look.is_campaign, look.worse);
+        }
+        match seen.event.outcome {
+            Outcome::Failure(Why::Factor) => self.prompt(at, true, evidence),
+            Outcome::Failure(why) => {
+                let weight = siege::try_weight(why, known, at.source != 0, at.home == Home::Usual);
+                // What is done to many users is not done to this one above all; nor is it when everybody fails.
+                let weight = if is_campaign { 0.0 } else { weight / worse.max(1.0) };
+                self.siege(at, weight, evidence);
+            }
+            Outcome::Success => {
+                self.siege(at, 0.0, evidence);
+                if seen.event.is_mfa {
+                    self.prompt(at, true, evidence);
+                }
+            }
+            Outcome::Unknown => {}
+        }
+    }
+
+    /// Tries at one user's password.
+    fn siege(&mut self, at: At, weight: f32, evidence: &mut Evidence) {
+        let siege =
+            if weight > 0.0 { Some(self.sieges.entry(at.user)) } else { self.sieges.get_mut(at.user) };
+        let Some(siege) = siege else { return };
+        if weight > 0.0 {
+            siege.tried(at.now_ms, weight, at.source);
+        } else if !at.is_success || at.home == Home::Usual {
+            // The owner, who may be let in however long somebody else tries; or part of a larger campaign.
+            return;
+        }
+        let log_odds = siege.log_odds(at.now_ms);
+        evidence.add(Term::Siege, log_odds, Value::Count(u64::from(siege.tries)), Value::Count(0));
+        let is_found =
+            if at.is_success { siege.is_broken(at.now_ms, at.source) } else { siege.is_forced(at.now_ms) };
+        if is_found {
+            let begun =
+                Begun::at(at.user, siege.since_ms, siege.tries + u32::from(at.is_success), siege.sources);
+            let campaign = &mut siege.brute_force;
+            evidence.find(&mut self.ledger, campaign, (Kind::BruteForce, Action::Throttle), at, begun);
+        }
+    }
+
+    /// A prompt, or a login with a second factor, given or refused.
+    fn prompt(&mut self, at: At, is_logon: bool, evidence: &mut Evidence) {
+        let weight = match at.home {
+            Home::Usual => 0.5,
+            _ if at.source == 0 => 0.7,
+            _ => 1.0,
+        };
+        let siege =
+            if at.is_success { self.sieges.get_mut(at.user) } else { Some(self.sieges.entry(at.user)) };
+        let Some(siege) = siege else { return };
+        if at.is_success && at.home == Home::Usual {
+            return siege.answered(at.now_ms);
+        }
+        let is_counted = at.is_success || is_logon && siege.is_same_prompt(at.now_ms);
+        if !is_counted {
+            siege.prompted(at.now_ms, weight);
+        }
+        let log_odds = siege.prompts_log_odds(at.now_ms);
+        let asked = Value::Count(siege.prompts_at(at.now_ms).round() as u64);
+        evidence.add(Term::Prompts, log_odds, asked, Value::Count(1));
+        if siege.is_worn(at.now_ms, at.is_success) {
+            let asked = siege.prompted + u32::from(at.is_success);
+            let begun = Begun::at(at.user, siege.prompts_since_ms, asked, 0);
+            evidence.find(&mut self.ledger, &mut siege.fatigue, (Kind::MfaFatigue, Action::Block), at, begun);
+        }
+    }
+
+    /// A password or factor was changed.
+    fn change(&mut self, at: At, evidence: &mut Evidence) {
+        let siege = self.sieges.entry(at.user);
+        siege.changed(at.now_ms, at.source);
+        self.takeover(at, evidence);
+    }
+
+    /// A user was let in.
+    fn entered(&mut self, known: &Familiarity, at: At, evidence: &Evidence) {
+        let risk = known.risk + evidence.reasons.iter().map(|reason| reason.log_odds).sum::<f64>();
+        if risk >= self.takeover_log_odds - FORGOTTEN_LOG_ODDS && at.home != Home::Usual {
+            self.sieges.entry(at.user).entered(at.now_ms, risk as f32, at.source);
+        }
+    }
+
+    /// A change that follows a risky login of the same user, unless it is the owner who makes it.
+    fn takeover(&mut self, at: At, evidence: &mut Evidence) {
+        let Some(siege) = self.sieges.get_mut(at.user) else { return };
+        let after_ms = at.now_ms - siege.risky_ms;
+        let is_owner = at.home == Home::Usual && at.source != siege.risky_source;
+        if siege.risky_ms == 0 || !(0..=siege::TAKEOVER_MS).contains(&after_ms) || is_owner {
+            return;
+        }
+        let log_odds = CHANGE_LOG_ODDS * (1.0 - after_ms as f64 / siege::TAKEOVER_MS as f64);
+        let risk = f64::from(siege.risky);
+        evidence.add(Term::Takeover, risk.max(0.0) + log_odds, Value::Ms(after_ms as f64), Value::None);
+        if risk + log_odds >= self.takeover_log_odds {
+            let begun = Begun::at(at.user, siege.risky_ms, 1, 0);
+            evidence.find(&mut self.ledger, &mut siege.takeover, (Kind::Takeover, Action::Block), at, begun);
+        }
+    }
+
+    /// A session is used.
+    fn session(&mut self, seen: &Seen<'_>, known: &Familiarity, at: At, tag: Tag, evidence: &mut Evidence) {
+        let key = mix(tag.0, at.user);
+        let family = known.family.map_or(0, |family| family.0);
+        let arrival = Arrival {
+            is_usual_source: known.is_source,
+            is_usual_network: known.is_network,
+            is_shared: self.crowds.is_shared(at.source),
+        };
+        let session = self.sessions.entry(key);
+        let nats = session.moved(Spot::of(seen, at.now_ms, at.source, family), arrival);
+        evidence.add(Term::Session, nats, Value::Word("elsewhere"), Value::Word("one place"));
+        if nats >= COPIED_NATS {
+            let begun = Begun::at(at.user, at.now_ms, 1, 0);
+            let added = At { is_success: false, ..at };
+            evidence.find(
+                &mut self.ledger,
+                &mut session.campaign,
+                (Kind::Replay, Action::Revoke),
+                added,
+                begun,
+            );
+        }
+    }
+}
+
+impl Evidence {
+    fn add(&mut self, term: Term, log_odds: f64, observed: Value, expected: Value) {
+        if log_odds > 0.05 {
+            self.reasons.push(Reason { term, log_odds, observed, expected });
+        }
+    }
+
+    /// Adds an event to a campaign against one user, opened where there is none.
+    fn find(
+        &mut self,
+        ledger: &mut Ledger,
+        campaign: &mut u64,
+        (kind, action): (Kind, Action),
+        at: At,
+        begun: Begun,
+    ) {
+        if !ledger.is_live(*campaign, at.now_ms) {
+            *campaign = ledger.open(kind, at.user, begun);
+        }
+        let added = Added { now_ms: at.now_ms, user: at.user, source: at.source, is_success: at.is_success };
+        self.findings.extend(ledger.add(*campaign, added, (kind, action), false));
+    }
+}
+
+impl Campaigns {
+    /// Writes all evidence, to go on from later.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        FORM.put(out);
+        self.watermark.put(out);
+        self.crowds.put(out);
+        self.sieges.put(out);
+        self.sessions.put(out);
+        self.ledger.0.put(out);
+    }
+
+    /// Reads what [`Campaigns::write`] wrote, with the tables' sizes; nothing when the bytes are not of this form. That
+    /// they are whole is for the caller to check.
+    pub fn read(settings: &Settings, from: &mut &[u8]) -> Option<Self> {
+        if u64::take(from)? != FORM {
+            return None;
+        }
+        Some(Self {
+            takeover_log_odds: settings.takeover_log_odds,
+            watermark: Watermark::take(from)?,
+            crowds: Crowds::take(from)?,
+            sieges: Table::take(from)?,
+            sessions: Table::take(from)?,
+            ledger: Ledger(Table::take(from)?),
+        })
+    }
+}

@@ -1,0 +1,209 @@
+//! What the users of one source, of one network, or of one way to a target have in common: how many of them fail, and
+//! how unlikely so many are. Each user counts once a day and source, and no longer once they got in. Not here: what is
+//! usual (`climate`), and who looks at it when (`campaign`).
+
+use super::count::{DAY_MS, Distinct, HOUR_MS, Step, faded};
+use super::store::{Kept, stored};
+
+/// Half of a burst is forgotten in this time.
+const FAST_MS: i64 = HOUR_MS / 2;
+/// Half of what comes slowly is.
+const SLOW_MS: i64 = 2 * DAY_MS;
+/// Half of what is usual of this crowd is.
+const OWN_MS: i64 = 14 * DAY_MS;
+/// How many expected failures the assumption counts for that a crowd is like others.
+const OWN_PRIOR: f32 = 4.0;
+/// Crowds differ: up to these odds times the expected ones nothing is surprising.
+const ODDS_SPREAD: f32 = 2.0;
+/// A crowd's own usual share is learnt from while there is less evidence than this against it.
+const LEARN_EVIDENCE_MAX: f32 = 5.0;
+/// A nat of evidence keeps a crowd in its table for so much longer.
+const WORTH_MS: f32 = HOUR_MS as f32;
+/// The share of an attacker's guesses that succeed (credential stuffing: 0.2 to 2 %).
+const HIT_SHARE: f64 = 0.01;
+/// How many logins of all are an attacker's, before anything is known.
+const PRIOR_ODDS: f64 = 1e-4;
+/// How many sources of all attack others: evidence is held against its logarithm.
+const PRIOR_SOURCE_NATS: f64 = 9.0;
+
+stored! {
+    /// Sums over users: how many fail, how many there are, and how many were expected to fail.
+    pub(super) struct Sums {
+        bad: f32,
+        all: f32,
+        due: f32,
+    }
+}
+
+/// One user's share in the sums.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Part {
+    pub(super) bad: f32,
+    pub(super) all: f32,
+    pub(super) due: f32,
+    /// The part of `bad` that is of users who are none.
+    pub(super) unknown: f32,
+}
+
+impl Part {
+    pub(super) fn scaled(self, by: f32) -> Self {
+        Self { bad: self.bad * by, all: self.all * by, due: self.due * by, unknown: self.unknown * by }
+    }
+}
+
+impl Sums {
+    fn add(&mut self, step: Step, part: Part, half_ms: i64) {
+        step.add(&mut self.bad, part.bad, half_ms);
+        step.add(&mut self.all, part.all, half_ms);
+        step.add(&mut self.due, part.due, half_ms);
+    }
+
+    /// The share that is expected to fail, where this crowd usually fails `own` times as often as others.
+    fn share(&self, own: f32) -> f32 {
+        let share = (self.due / self.all.max(0.01) * own).clamp(0.01, 0.95);
+        let odds = share / (1.0 - share) * ODDS_SPREAD;
+        odds / (1.0 + odds)
+    }
+
+    /// How surprising it is that so many fail: the logarithm of the likelihood of the share seen against the expected.
+    fn surprise(&self, own: f32) -> f32 {
+        if self.bad < 2.0 {
+            return 0.0;
+        }
+        let share = self.share(own);
+        let bad = self.bad.min(self.all);
+        if bad <= self.all * share {
+            return 0.0;
+        }
+        let good = self.all - bad;
+        let of_good = if good > 1e-3 { good * (good / (self.all * (1.0 - share))).ln() } else { 0.0 };
+        (bad * (bad / (self.all * share)).ln() + of_good).max(0.0)
+    }
+}
+
+stored! {
+    /// A crowd.
+    pub(super) struct Crowd {
+        last_ms: i64,
+        since_ms: i64,
+        fast: Sums,
+        slow: Sums,
+        /// What is usual of this crowd: failures seen and expected.
+        own_bad: f32,
+        own_due: f32,
+        unknown: f32,
+        /// Evidence when it was last counted.
+        evidence: f32,
+        /// Failed attempts and successes since `since_ms`.
+        tries: u32,
+        hits: u32,
+        /// Who failed, and from where.
+        users: Distinct,
+        sources: Distinct,
+        /// The campaign that this crowd is in, and one that a part of it is in.
+        campaign: u64,
+        kin: u64,
+    }
+}
+
+impl Kept for Crowd {
+    fn worth_ms(&self) -> i64 {
+        self.last_ms + (self.evidence.min(72.0) * WORTH_MS) as i64
+    }
+}
+
+impl Crowd {
+    /// Counts a part of a user and says what the evidence is now, in nats.
+    pub(super) fn add(&mut self, now_ms: i64, part: Part) -> f32 {
+        let step = Step::take(&mut self.last_ms, now_ms);
+        let bad = self.slow.bad * faded(step.fade_ms, SLOW_MS);
+        if self.campaign == 0 && part.bad > 0.0 && (bad < 0.5 || bad > 2.0 && self.evidence < 0.1) {
+            // What came before has faded, or surprises nobody: a campaign would begin here.
+            self.since_ms = now_ms;
+            (self.tries, self.hits) = (0, 0);
+            (self.users, self.sources) = (Distinct::default(), Distinct::default());
+        }
+        self.fast.add(step, part, FAST_MS);
+        self.slow.add(step, part, SLOW_MS);
+        step.add(&mut self.unknown, part.unknown, SLOW_MS);
+        // A crowd of nothing but failures has no usual share of its own.
+        let learns =
+            if self.evidence < LEARN_EVIDENCE_MAX && self.good() > self.slow.bad { 1.0 } else { 0.0 };
+        step.add(&mut self.own_bad, part.bad * learns, OWN_MS);
+        step.add(&mut self.own_due, part.due * learns, OWN_MS);
+        self.evidence = self.surprise();
+        self.evidence
+    }
+
+    /// Remembers a failed attempt.
+    pub(super) fn tried(&mut self, now_ms: i64, user: u64, source: u64) {
+        self.since_ms = if self.since_ms == 0 { now_ms } else { self.since_ms.min(now_ms) };
+        self.tries = self.tries.saturating_add(1);
+        self.users.add(user);
+        self.sources.add(source);
+    }
+
+    /// How often this crowd usually fails, against others.
+    fn own(&self) -> f32 {
+        ((self.own_bad + OWN_PRIOR) / (self.own_due + OWN_PRIOR)).clamp(0.7, 6.0)
+    }
+
+    fn surprise(&self) -> f32 {
+        let own = self.own();
+        self.fast.surprise(own).max(self.slow.surprise(own))
+    }
+
+    /// How much room a source leaves to those above it: networks and targets see few users of each.
+    pub(super) fn room(&self, users: f32) -> f32 {
+        (users - self.slow.all).clamp(0.0, 1.0)
+    }
+
+    /// Failures now, and how many of them are too many.
+    pub(super) fn surplus(&self) -> (f64, f64) {
+        let sums = if self.fast.surprise(self.own()) > self.slow.surprise(self.own()) {
+            &self.fast
+        } else {
+            &self.slow
+        };
+        let due = sums.all * sums.share(self.own()).min(1.0);
+        (f64::from(sums.bad), f64::from((sums.bad - due).max(0.0)))
+    }
+
+    /// The evidence that is left of what was counted, in nats.
+    pub(super) fn evidence_at(&self, now_ms: i64) -> f32 {
+        self.evidence * faded(now_ms - self.last_ms, SLOW_MS)
+    }
+
+    /// Log-odds that a login of this crowd is the attacker's, against those of any login.
+    pub(super) fn log_odds(&self, now_ms: i64, is_success: bool) -> f64 {
+        if self.evidence < 2.0 {
+            return 0.0;
+        }
+        let evidence = f64::from(self.evidence_at(now_ms));
+        let attacks = 1.0 / (1.0 + (PRIOR_SOURCE_NATS - evidence).exp());
+        let (bad, surplus) = self.surplus();
+        let ratio = if is_success {
+            let good = f64::from(self.slow.all.max(self.fast.all)) - bad;
+            (surplus * HIT_SHARE / (good.max(0.0) + 0.5)) / PRIOR_ODDS
+        } else {
+            surplus / (bad - surplus + 0.5) / (10.0 * HIT_SHARE)
+        };
+        (attacks * ratio).ln_1p()
+    }
+
+    /// How many got in, of late.
+    pub(super) fn good(&self) -> f32 {
+        self.slow.all - self.slow.bad
+    }
+
+    /// Whether others are let in beside those who fail.
+    pub(super) fn is_mixed(&self) -> bool {
+        self.good() > self.slow.bad.max(1.0)
+    }
+
+    /// Whether many of those who failed are no users: pairs from elsewhere, or names that are tried out. A list of users
+    /// is mostly right.
+    pub(super) fn has_many_unknown(&self) -> bool {
+        self.unknown > 0.35 * self.slow.bad
+    }
+}

@@ -1,0 +1,414 @@
+//! Every login is looked at as one of its source's, of its network's, and of all that come to its target in the same
+//! way. The smallest crowd that explains a failure keeps it to itself, so that one bad address does not accuse its
+//! network, nor one bad network a target. Not here: one user (`siege`) or session.
+
+use super::climate::{Climate, Home};
+use super::count::DAY_MS;
+use super::crowd::{Crowd, Part};
+use super::ledger::{Added, Begun, Ledger};
+use super::store::{Kept, Stored, Table, mix, stored};
+use super::{Familiarity, Settings};
+use crate::event::{Network, Outcome, Why};
+use crate::judgement::{Action, Finding, Kind};
+use crate::seen::Seen;
+
+/// From which evidence (nats), users and sources on a crowd is a campaign, and what is then done about it. There are a few
+/// hundred thousand sources a day and fewer networks; ways to a target are few, but larger, and larger crowds differ by
+/// more than chance.
+struct Rank {
+    nats: f32,
+    users: u32,
+    sources: u32,
+    spray: Action,
+    stuffing: Action,
+}
+
+const SOURCE: Rank = Rank { nats: 12.0, users: 6, sources: 1, spray: Action::Block, stuffing: Action::Block };
+const NETWORK: Rank =
+    Rank { nats: 16.0, users: 8, sources: 4, spray: Action::Block, stuffing: Action::Throttle };
+const COHORT: Rank =
+    Rank { nats: 20.0, users: 10, sources: 8, spray: Action::StepUp, stuffing: Action::Throttle };
+/// A source is heard by its network and target as this many users at a time.
+const USERS_HEARD: f32 = 4.0;
+/// Each user counts once in this time.
+const PAIR_MS: i64 = DAY_MS;
+/// A login that does not say how it ended is more than half a failure.
+const VAGUE: f32 = 0.6;
+/// The second factor was missing: the password was none of a guesser's, mostly.
+const FACTOR: f32 = 0.3;
+
+impl Rank {
+    fn is_met(&self, crowd: &Crowd, now_ms: i64, scale: f32) -> bool {
+        crowd.evidence_at(now_ms) >= self.nats * scale
+            && crowd.users.at_least() >= self.users
+            && crowd.sources.at_least() >= self.sources
+    }
+
+    /// What is done about a crowd in which others are let in, too, is milder.
+    fn action(&self, kind: Kind, crowd: &Crowd) -> Action {
+        let action = if kind == Kind::Spray { self.spray } else { self.stuffing };
+        if crowd.is_mixed() { action.min(Action::Throttle) } else { action }
+    }
+
+    /// The campaign of a crowd, joined or opened, and what there is to tell of it; nothing where there is too little
+    /// evidence (less suffices to stay in one).
+    fn join(
+        &self,
+        (key, crowd, scale): (u64, &mut Crowd, f32),
+        kin: u64,
+        ledger: &mut Ledger,
+        added: Added,
+    ) -> Option<(u64, Option<Finding>)> {
+        if crowd.campaign != 0 && !ledger.is_live(crowd.campaign, added.now_ms) {
+            crowd.campaign = 0;
+        }
+        let is_new = crowd.campaign == 0;
+        if is_new && (added.is_success || !self.is_met(crowd, added.now_ms, scale)) {
+            return None;
+        }
+        if crowd.evidence_at(added.now_ms) < self.nats / 2.0 {
+            return None;
+        }
+        let kind = if crowd.has_many_unknown() { Kind::Stuffing } else { Kind::Spray };
+        if is_new {
+            let is_kin = ledger.is_live(kin, added.now_ms);
+            crowd.campaign = if is_kin { kin } else { ledger.open(kind, key, Begun::of(crowd)) };
+        }
+        let action = self.action(kind, crowd);
+        Some((crowd.campaign, ledger.add(crowd.campaign, added, (kind, action), is_new)))
+    }
+}
+
+const FRESH: u8 = 0;
+const BAD: u8 = 1;
+const GOOD: u8 = 2;
+
+stored! {
+    /// A user at a source: how today's first login ended, and what it added to the sums.
+    pub(super) struct Pair {
+        first_ms: i64,
+        last_ms: i64,
+        state: u8,
+        home: u8,
+        bad: f32,
+        unknown: f32,
+        /// The part that the source's network and target heard, and whether it was the source's first.
+        heard: f32,
+        is_first: u8,
+    }
+}
+
+impl Kept for Pair {
+    fn worth_ms(&self) -> i64 {
+        self.last_ms
+    }
+}
+
+/// All crowds.
+pub(super) struct Crowds {
+    pairs: Table<Pair>,
+    climates: Table<Climate>,
+    pub(super) sources: Table<Crowd>,
+    networks: Table<Crowd>,
+    cohorts: Table<Crowd>,
+}
+
+/// A login and whose it is.
+#[derive(Clone, Copy)]
+pub(super) struct At {
+    pub(super) now_ms: i64,
+    pub(super) user: u64,
+    /// 0 where nothing says where it came from.
+    pub(super) source: u64,
+    pub(super) home: Home,
+    pub(super) is_success: bool,
+}
+
+/// What the crowds of a login say of it.
+#[derive(Default)]
+pub(super) struct Look {
+    /// Log-odds of its source, and of the source's network or the way to the target, with the failures seen and due.
+    pub(super) source: (f64, u64, f64),
+    pub(super) campaign: (f64, u64, f64),
+    /// Whether it belongs to a campaign of many users.
+    pub(super) is_campaign: bool,
+    /// By how much the odds of failing are worse at the target than usually.
+    pub(super) worse: f32,
+    pub(super) finding: Option<Finding>,
+}
+
+/// What a login changes in the sums: nothing, when the user was counted today.
+enum Change {
+    None,
+    Count(Part),
+    /// It was counted as bad and is none: the user got in after all.
+    Resolve(Part),
+}
+
+impl Crowds {
+    pub(super) fn new(settings: &Settings) -> Self {
+        Self {
+            pairs: Table::new(settings.pairs),
+            climates: Table::new(settings.targets),
+            sources: Table::new(settings.sources),
+            networks: Table::new(settings.networks),
+            cohorts: Table::new(settings.cohorts),
+        }
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.pairs.bytes()
+            + self.climates.bytes()
+            + self.sources.bytes()
+            + self.networks.bytes()
+            + self.cohorts.bytes()
+    }
+
+    /// Whether a user got in from a source today.
+    pub(super) fn has_succeeded(&self, user: u64, source: u64, now_ms: i64) -> bool {
+        let pair = self.pairs.get(mix(user, source));
+        pair.is_some_and(|pair| pair.state == GOOD && now_ms - pair.first_ms < PAIR_MS)
+    }
+
+    /// Whether several users log in from a source, or did lately.
+    pub(super) fn is_shared(&self, source: u64) -> bool {
+        self.sources.get(source).is_some_and(|crowd| crowd.good() > 2.0)
+    }
+
+    /// Counts a login from a source and says what its crowds say.
+    pub(super) fn observe(
+        &mut self,
+        seen: &Seen<'_>,
+        known: &Familiarity,
+        at: At,
+        ledger: &mut Ledger,
+    ) -> Look {
+        let outcome = seen.event.outcome;
+        let target = seen.target.map_or(0, |target| target.0);
+        let keys = Keys::of(seen, known, at, target);
+        let (change, heard) = self.change(at, target, outcome);
+        let is_failure = matches!(outcome, Outcome::Failure(_)) || matches!(outcome, Outcome::Unknown);
+        if is_failure || at.home != Home::Usual || self.sources.get(at.source).is_some() {
+            self.count(at, &keys, change, heard, is_failure);
+        }
+        let worse = self.climates.get(mix(target, 1)).map_or(1.0, Climate::worse);
+        let mut look = Look { worse, ..Look::default() };
+        self.say(at, &keys, &mut look);
+        self.find(at, &keys, ledger, &mut look);
+        look
+    }
+
+    /// What a login changes, by what is remembered of its user at its source; and the part that others hear of it.
+    fn change(&mut self, at: At, target: u64, outcome: Outcome) -> (Change, f32) {
+        let climate = self.climates.entry(mix(target, 1));
+        let pair = self.pairs.entry(mix(at.user, at.source));
+        if at.now_ms - pair.first_ms >= PAIR_MS {
+            *pair = Pair { first_ms: at.now_ms, ..Pair::default() };
+        }
+        pair.last_ms = pair.last_ms.max(at.now_ms);
+        let weight = at.home.weight();
+        let source = self.sources.get(at.source);
+        let is_first = source.is_none_or(|source| source.room(1.0) > 0.5);
+        let heard = match at.home {
+            Home::Usual | Home::Near => 1.0,
+            Home::Strange | Home::Nobody => source.map_or(1.0, |source| source.room(USERS_HEARD)),
+        };
+        match (outcome, pair.state) {
+            (Outcome::Success, FRESH) => {
+                (pair.state, pair.heard) = (GOOD, heard);
+                let due = climate.expected(at.home) * weight;
+                climate.add(at.now_ms, at.home, 0.0, heard, is_first);
+                (Change::Count(Part { all: weight, due, ..Part::default() }), heard)
+            }
+            (Outcome::Success, BAD) => {
+                pair.state = GOOD;
+                climate.add(at.now_ms, home(pair.home), -pair.heard, 0.0, pair.is_first == 1);
+                (
+                    Change::Resolve(Part { bad: -pair.bad, unknown: -pair.unknown, ..Part::default() }),
+                    pair.heard,
+                )
+            }
+            (Outcome::Failure(why), FRESH) => {
+                let bad = if why == Why::Factor { FACTOR } else { 1.0 } * weight;
+                let is_none = why == Why::UnknownUser || at.home == Home::Nobody && climate.knows_users();
+                let unknown = if is_none { bad } else { 0.0 };
+                let due = climate.expected(at.home) * weight;
+                let home = at.home as u8;
+                *pair = Pair { state: BAD, home, bad, unknown, heard, is_first: u8::from(is_first), ..*pair };
+                climate.add(at.now_ms, at.home, heard, heard, is_first);
+                (Change::Count(Part { bad, all: weight, due, unknown }), heard)
+            }
+            (Outcome::Unknown, FRESH) => {
+                let due = climate.vague_share() * weight * VAGUE;
+                let bad = weight * VAGUE;
+                *pair = Pair { state: BAD, home: at.home as u8, bad, heard, ..*pair };
+                climate.add_vague(at.now_ms, heard);
+                (Change::Count(Part { bad, all: bad, due, unknown: 0.0 }), heard)
+            }
+            _ => (Change::None, 0.0),
+        }
+    }
+
+    /// Adds a change to the crowds of a login, from the smallest up until one explains it.
+    fn count(&mut self, at: At, keys: &Keys, change: Change, heard: f32, is_failure: bool) {
+        let tried = |crowd: &mut Crowd| {
+            if is_failure {
+                crowd.tried(at.now_ms, at.user, at.source);
+            }
+        };
+        let (part, is_resolved) = match change {
+            Change::None => (None, false),
+            Change::Count(part) => (Some(part), false),
+            Change::Resolve(part) => (Some(part), true),
+        };
+        let source = self.sources.entry(at.source);
+        if let Some(part) = part {
+            source.add(at.now_ms, part);
+        }
+        source.hits += u32::from(at.is_success && at.home != Home::Usual);
+        tried(source);
+        if !is_resolved && SOURCE.is_met(source, at.now_ms, 1.0) {
+            return;
+        }
+        let Some(part) = part.map(|part| part.scaled(heard)).filter(|_| heard > 0.0) else { return };
+        for key in keys.networks() {
+            let network = self.networks.entry(key);
+            network.add(at.now_ms, part);
+            tried(network);
+            if !is_resolved && NETWORK.is_met(network, at.now_ms, 1.0) {
+                return;
+            }
+        }
+        for key in keys.cohorts() {
+            let cohort = self.cohorts.entry(key);
+            cohort.add(at.now_ms, part);
+            tried(cohort);
+            if !is_resolved && COHORT.is_met(cohort, at.now_ms, 1.0) {
+                return;
+            }
+        }
+    }
+
+    /// What the crowds of a login say of it.
+    fn say(&self, at: At, keys: &Keys, look: &mut Look) {
+        let said = |crowd: Option<&Crowd>, most: f64| {
+            let Some(crowd) = crowd else { return (0.0, 0, 0.0) };
+            let log_odds = crowd.log_odds(at.now_ms, at.is_success).min(most);
+            let (bad, surplus) = if log_odds > 0.05 { crowd.surplus() } else { (0.0, 0.0) };
+            (log_odds, bad.round() as u64, bad - surplus)
+        };
+        let at_home = if at.home == Home::Usual { 0.2 } else { 1.0 };
+        look.source = said(self.sources.get(at.source), 7.0 * at_home);
+        let more = |best: (f64, u64, f64), next: (f64, u64, f64)| if next.0 > best.0 { next } else { best };
+        let networks = keys.networks().map(|key| said(self.networks.get(key), 4.0 * at_home));
+        let cohorts = keys.cohorts().map(|key| said(self.cohorts.get(key), 3.0));
+        look.campaign = networks.chain(cohorts).fold((0.0, 0, 0.0), more);
+    }
+
+    /// The campaign that a login belongs to, opened where there is none, and what there is to tell of it.
+    fn find(&mut self, at: At, keys: &Keys, ledger: &mut Ledger, look: &mut Look) {
+        let is_stranger = at.home != Home::Usual;
+        if at.is_success && !is_stranger {
+            return;
+        }
+        let added = Added { now_ms: at.now_ms, user: at.user, source: at.source, is_success: at.is_success };
+        let kin = self.kin(at, keys, ledger);
+        // A bystander does not complete a campaign of many sources, if it can wait for one that failed as several users.
+        let is_bystander = self.sources.get(at.source).is_none_or(|source| source.users.at_least() < 2);
+        let scale = if is_bystander { 1.5 } else { 1.0 };
+        let mut found = match self.sources.get_mut(at.source) {
+            Some(crowd) => SOURCE.join((at.source, crowd, 1.0), kin, ledger, added),
+            None => None,
+        };
+        if let Some((id, _)) = found {
+            for key in &keys.kin {
+                if let Some(network) = self.networks.get_mut(*key) {
+                    network.kin = id;
+                }
+            }
+        }
+        for key in keys.networks().filter(|_| is_stranger) {
+            if let (None, Some(crowd)) = (&found, self.networks.get_mut(key)) {
+                found = NETWORK.join((key, crowd, 1.0), kin, ledger, added);
+            }
+        }
+        for key in keys.cohorts().filter(|_| is_stranger && !at.is_success) {
+            if let (None, Some(crowd)) = (&found, self.cohorts.get_mut(key)) {
+                found = COHORT.join((key, crowd, scale), kin, ledger, added);
+            }
+        }
+        if let Some((_, finding)) = found {
+            look.is_campaign = true;
+            look.finding = finding;
+        }
+    }
+
+    /// A campaign under way that a new part of this login's network or way belongs to.
+    fn kin(&self, at: At, keys: &Keys, ledger: &Ledger) -> u64 {
+        let cohorts = keys.cohorts().filter_map(|key| self.cohorts.get(key)).map(|crowd| crowd.campaign);
+        let networks = keys.kin.iter().filter_map(|key| self.networks.get(*key)).map(|crowd| crowd.kin);
+        networks.chain(cohorts).find(|id| ledger.is_live(*id, at.now_ms)).unwrap_or(0)
+    }
+}
+
+/// The keys of a login's crowds; 0 is none.
+struct Keys {
+    networks: [u64; 2],
+    /// Networks whose sources are one attacker's when several of them attack.
+    kin: [u64; 2],
+    cohorts: [u64; 5],
+}
+
+impl Keys {
+    fn of(seen: &Seen<'_>, known: &Familiarity, at: At, target: u64) -> Self {
+        let place = seen.event.place;
+        let prefix = seen.prefix.map_or(0, |prefix| mix(prefix.0, 2));
+        let asn = place.asn.map_or(0, |asn| mix(u64::from(asn), 3));
+        let is_rented = matches!(place.network, Network::Hosting | Network::Anonymous);
+        let mut cohorts = [0; 5];
+        if matches!(at.home, Home::Strange | Home::Nobody) {
+            let way = mix(target, 4 + at.home as u64);
+            let family = known.family.map_or(0, |family| mix(way, family.0));
+            let country =
+                place.country.map_or(0, |country| mix(way, u64::from(u16::from_le_bytes(country)) + 16));
+            let both = if family != 0 && country != 0 { mix(family, country) } else { 0 };
+            let rented = if is_rented { mix(way, 8 + place.network as u64) } else { 0 };
+            cohorts = [both, rented, family, country, way];
+        }
+        Self { networks: [prefix, asn], kin: [prefix, if is_rented { asn } else { 0 }], cohorts }
+    }
+
+    fn networks(&self) -> impl Iterator<Item = u64> + use<> {
+        self.networks.into_iter().filter(|key| *key != 0)
+    }
+
+    fn cohorts(&self) -> impl Iterator<Item = u64> + use<> {
+        self.cohorts.into_iter().filter(|key| *key != 0)
+    }
+}
+
+/// How a pair's home was stored.
+fn home(stored: u8) -> Home {
+    const HOMES: [Home; 4] = [Home::Usual, Home::Near, Home::Strange, Home::Nobody];
+    HOMES.into_iter().find(|home| *home as u8 == stored).unwrap_or(Home::Usual)
+}
+
+impl Stored for Crowds {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.pairs.put(out);
+        self.climates.put(out);
+        self.sources.put(out);
+        self.networks.put(out);
+        self.cohorts.put(out);
+    }
+
+    fn take(from: &mut &[u8]) -> Option<Self> {
+        Some(Self {
+            pairs: Table::take(from)?,
+            climates: Table::take(from)?,
+            sources: Table::take(from)?,
+            networks: Table::take(from)?,
+            cohorts: Table::take(from)?,
+        })
+    }
+}

@@ -1,0 +1,140 @@
+//! Where a session was last, and how unlikely it is that its owner took it to where it is now. Not here: what is usual
+//! of a place (the caller knows).
+
+use super::count::HOUR_MS;
+use super::store::{Kept, stored};
+use crate::event::{Network, Place};
+use crate::seen::Seen;
+
+/// From here on a session was copied, in nats.
+pub(super) const COPIED_NATS: f64 = 7.0;
+/// Nobody travels faster (km/h), whatever the clocks say.
+const SPEED_MAX: f64 = 900.0;
+/// Cities this near (km) may be the same, as addresses are looked up.
+const NEAR_KM: f64 = 300.0;
+
+stored! {
+    /// Where a session was seen.
+    pub(super) struct Spot {
+        time_ms: i64,
+        source: u64,
+        asn: u32,
+        country: u16,
+        family: u64,
+        host: u64,
+        has_point: u8,
+        latitude: f32,
+        longitude: f32,
+        network: u8,
+    }
+}
+
+stored! {
+    /// A session: where it was last, and where before that.
+    pub(super) struct Session {
+        last: Spot,
+        before: Spot,
+        campaign: u64,
+    }
+}
+
+impl Kept for Session {
+    fn worth_ms(&self) -> i64 {
+        self.last.time_ms + if self.campaign != 0 { 24 * HOUR_MS } else { 0 }
+    }
+}
+
+/// What is known of the place where a session is now.
+#[derive(Clone, Copy)]
+pub(super) struct Arrival {
+    pub(super) is_usual_source: bool,
+    pub(super) is_usual_network: bool,
+    /// Other users log in from there: an office, a VPN.
+    pub(super) is_shared: bool,
+}
+
+impl Spot {
+    pub(super) fn of(seen: &Seen<'_>, now_ms: i64, source: u64, family: u64) -> Self {
+        let Place { country, asn, point, network } = seen.event.place;
+        let (latitude, longitude) = point.unwrap_or_default();
+        Self {
+            time_ms: now_ms,
+            source,
+            asn: asn.unwrap_or_default(),
+            country: country.map_or(0, u16::from_le_bytes),
+            family,
+            host: seen.host.map_or(0, |host| host.0),
+            has_point: u8::from(point.is_some_and(|_| latitude.is_finite() && longitude.is_finite())),
+            latitude: if latitude.is_finite() { latitude } else { 0.0 },
+            longitude: if longitude.is_finite() { longitude } else { 0.0 },
+            network: network as u8,
+        }
+    }
+
+    fn is(&self, network: Network) -> bool {
+        self.network == network as u8
+    }
+
+    /// Kilometres on the sphere.
+    fn km(&self, to: &Self) -> f64 {
+        let [a, b, c, d] =
+            [self.latitude, self.longitude, to.latitude, to.longitude].map(|at| f64::from(at).to_radians());
+        let half = ((c - a) / 2.0).sin().powi(2) + a.cos() * c.cos() * ((d - b) / 2.0).sin().powi(2);
+        2.0 * 6371.0 * half.clamp(0.0, 1.0).sqrt().asin()
+    }
+
+    /// Whether nobody travels from one to the other in the time between.
+    fn is_beyond(&self, to: &Self) -> bool {
+        let hours = (to.time_ms - self.time_ms).abs() as f64 / HOUR_MS as f64;
+        if self.has_point == 0 || to.has_point == 0 {
+            // Countries alone: another one within minutes.
+            return self.country != 0 && to.country != 0 && self.country != to.country && hours < 0.25;
+        }
+        let km = self.km(to);
+        km > NEAR_KM && km > SPEED_MAX * hours
+    }
+
+    /// How unlikely it is that the owner of a session took it from here to there, in nats.
+    fn weigh(&self, to: &Self, arrival: Arrival, is_back: bool) -> f64 {
+        let is_new_network = differs(self.asn, to.asn);
+        let is_other_agent = differs(self.family, to.family) || differs(self.host, to.host);
+        let crowded = [Network::Mobile, Network::Carriage].iter().any(|kind| self.is(*kind) || to.is(*kind));
+        let hidden = self.is(Network::Anonymous) || to.is(Network::Anonymous);
+        let mut nats = 0.0_f64;
+        nats += if is_new_network { 2.5 } else { 0.0 };
+        nats += if is_other_agent { 5.0 } else { 0.0 };
+        nats += if differs(self.country, to.country) { 1.5 } else { 0.0 };
+        nats += if self.is_beyond(to) { 3.5 } else { 0.0 };
+        // One who is in two places goes to and fro; so does a phone that changes between its networks.
+        nats += if is_back && self.is_beyond(to) { 2.0 } else { 0.0 };
+        nats -= if crowded && !is_other_agent { 5.0 } else { 0.0 };
+        nats -= if hidden && !is_other_agent { 2.0 } else { 0.0 };
+        nats -= if arrival.is_usual_source { 4.0 } else { 0.0 };
+        nats -= if arrival.is_usual_network { 2.0 } else { 0.0 };
+        nats -= if arrival.is_shared && !is_other_agent { 4.0 } else { 0.0 };
+        nats.max(0.0)
+    }
+}
+
+/// Whether both are known and differ.
+fn differs<T: PartialEq + Default>(a: T, b: T) -> bool {
+    a != T::default() && b != T::default() && a != b
+}
+
+impl Session {
+    /// Takes a session to a spot, and gives the nats of evidence that a copy is there.
+    pub(super) fn moved(&mut self, to: Spot, arrival: Arrival) -> f64 {
+        let has_moved = to.source != self.last.source;
+        let is_back = has_moved && to.source == self.before.source && self.before.time_ms != 0;
+        let nats = match self.last.time_ms {
+            0 => 0.0,
+            _ if !has_moved && !differs(to.family, self.last.family) => 0.0,
+            _ => self.last.weigh(&to, arrival, is_back),
+        };
+        if has_moved {
+            self.before = self.last;
+        }
+        self.last = to;
+        nats
+    }
+}

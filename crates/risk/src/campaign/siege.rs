@@ -1,0 +1,177 @@
+//! What is done to one user: many tries at the password, prompt after prompt, and a change of password or factor after
+//! a risky login. Whoever comes from where the user always does is taken for the user, who may mistype, or whose
+//! forgotten device repeats an old password for ever. Not here: many users (`crowd`).
+
+use super::Familiarity;
+use super::count::{DAY_MS, HOUR_MS, Step, faded};
+use super::store::{Kept, stored};
+use crate::event::Why;
+
+/// Half of a quick siege is forgotten in this time; the same holds for prompts.
+pub(super) const FAST_MS: i64 = HOUR_MS;
+/// Half of a slow one is.
+const SLOW_MS: i64 = 2 * DAY_MS;
+/// So many tries are a siege: every second or third mistake is followed by another, so that eleven in a row by chance
+/// are one in a hundred thousand.
+const FAST_TRIES_MIN: f32 = 10.5;
+const SLOW_TRIES_MIN: f32 = 30.0;
+/// So many are when one of them succeeds.
+const BROKEN_TRIES_MIN: f32 = 7.0;
+/// So many prompts are meant to wear the user out.
+const PROMPTS_MIN: f32 = 6.0;
+/// So many are when the user gives in.
+const YIELDED_PROMPTS_MIN: f32 = 3.5;
+/// A login refused for its factor within this time of a prompt is the same.
+const SAME_PROMPT_MS: i64 = 90_000;
+/// A change that comes within this time of a risky login may belong to it.
+pub(super) const TAKEOVER_MS: i64 = DAY_MS;
+
+stored! {
+    /// What is being done to a user.
+    pub(super) struct Siege {
+        last_ms: i64,
+        since_ms: i64,
+        fast: f32,
+        slow: f32,
+        tries: u32,
+        /// From which sources, as bits.
+        sources: u64,
+        prompts: f32,
+        prompts_since_ms: i64,
+        prompted_ms: i64,
+        prompted: u32,
+        /// The riskiest login of late: when, its log-odds, and where from.
+        risky_ms: i64,
+        risky: f32,
+        risky_source: u64,
+        /// The last change of password or factor: when, and where from.
+        change_ms: i64,
+        change_source: u64,
+        /// Campaigns of each kind against this user.
+        brute_force: u64,
+        fatigue: u64,
+        takeover: u64,
+    }
+}
+
+impl Kept for Siege {
+    fn worth_ms(&self) -> i64 {
+        let evidence = self.fast + self.slow + 4.0 * self.prompts + self.risky.max(0.0);
+        self.last_ms + (evidence.min(24.0) * HOUR_MS as f32) as i64
+    }
+}
+
+/// How much a failed try at a password tells of a siege.
+pub(super) fn try_weight(why: Why, known: &Familiarity, has_source: bool, is_at_home: bool) -> f32 {
+    match () {
+        () if why == Why::Factor => 0.0,
+        () if !has_source => 0.5,
+        () if is_at_home && known.is_agent != Some(false) => 0.0,
+        () if is_at_home => 0.5,
+        () if known.is_network && known.is_agent == Some(true) => 0.05,
+        () if known.is_network => 0.6,
+        () => 1.0,
+    }
+}
+
+impl Siege {
+    /// Brings the sums up to now.
+    fn step(&mut self, now_ms: i64) -> Step {
+        let step = Step::take(&mut self.last_ms, now_ms);
+        for (sum, half_ms) in
+            [(&mut self.fast, FAST_MS), (&mut self.slow, SLOW_MS), (&mut self.prompts, FAST_MS)]
+        {
+            step.add(sum, 0.0, half_ms);
+        }
+        Step { fade_ms: 0, ..step }
+    }
+
+    /// Counts a failed try at the password.
+    pub(super) fn tried(&mut self, now_ms: i64, weight: f32, source: u64) {
+        let step = self.step(now_ms);
+        if self.slow < 0.5 {
+            (self.since_ms, self.tries, self.sources) = (now_ms, 0, 0);
+        }
+        step.add(&mut self.fast, weight, FAST_MS);
+        step.add(&mut self.slow, weight, SLOW_MS);
+        self.since_ms = self.since_ms.min(now_ms);
+        self.tries = self.tries.saturating_add(1);
+        self.sources |= super::count::bit(source);
+    }
+
+    /// Whether these tries are a siege.
+    pub(super) fn is_forced(&self, now_ms: i64) -> bool {
+        self.fast_at(now_ms) >= FAST_TRIES_MIN
+            || self.slow * faded(now_ms - self.last_ms, SLOW_MS) >= SLOW_TRIES_MIN
+    }
+
+    /// Whether they are one that a login from this source ends: one of those that tried.
+    pub(super) fn is_broken(&self, now_ms: i64, source: u64) -> bool {
+        self.fast_at(now_ms) >= BROKEN_TRIES_MIN && self.sources & super::count::bit(source) != 0
+    }
+
+    fn fast_at(&self, now_ms: i64) -> f32 {
+        self.fast * faded(now_ms - self.last_ms, FAST_MS)
+    }
+
+    /// Log-odds that a login as this user from elsewhere is the besieger's.
+    pub(super) fn log_odds(&self, now_ms: i64) -> f64 {
+        let slow = self.slow * faded(now_ms - self.last_ms, SLOW_MS);
+        let tries = f64::from(self.fast_at(now_ms).max(slow / 3.0));
+        if tries < 1.5 { 0.0 } else { (tries * 0.5 - 0.5).min(5.0) }
+    }
+
+    /// Counts a prompt that was denied, or not answered so far.
+    pub(super) fn prompted(&mut self, now_ms: i64, weight: f32) {
+        let step = self.step(now_ms);
+        if self.prompts < 0.5 {
+            (self.prompts_since_ms, self.prompted) = (now_ms, 0);
+        }
+        step.add(&mut self.prompts, weight, FAST_MS);
+        self.prompts_since_ms = self.prompts_since_ms.min(now_ms);
+        self.prompted_ms = self.prompted_ms.max(now_ms);
+        self.prompted = self.prompted.saturating_add(1);
+    }
+
+    /// Whether a login that is refused for its factor is the prompt that was counted last.
+    pub(super) fn is_same_prompt(&self, now_ms: i64) -> bool {
+        (now_ms - self.prompted_ms).abs() < SAME_PROMPT_MS
+    }
+
+    /// Whether the prompts are meant to wear the user out; fewer, when the user gave in.
+    pub(super) fn is_worn(&self, now_ms: i64, has_yielded: bool) -> bool {
+        let prompts = self.prompts_at(now_ms);
+        prompts >= PROMPTS_MIN || has_yielded && prompts >= YIELDED_PROMPTS_MIN
+    }
+
+    /// Prompts that still count.
+    pub(super) fn prompts_at(&self, now_ms: i64) -> f32 {
+        self.prompts * faded(now_ms - self.last_ms, FAST_MS)
+    }
+
+    /// Log-odds that whoever is let in after these prompts is not the user.
+    pub(super) fn prompts_log_odds(&self, now_ms: i64) -> f64 {
+        let prompts = f64::from(self.prompts_at(now_ms));
+        if prompts < 1.5 { 0.0 } else { (prompts - 1.0).min(6.0) }
+    }
+
+    /// The user answered as usual: what was asked before was theirs.
+    pub(super) fn answered(&mut self, now_ms: i64) {
+        self.step(now_ms);
+        self.prompts = 0.0;
+    }
+
+    /// Remembers a login of this risk, if none of late was riskier.
+    pub(super) fn entered(&mut self, now_ms: i64, risk: f32, source: u64) {
+        self.last_ms = self.last_ms.max(now_ms);
+        if now_ms - self.risky_ms > TAKEOVER_MS || risk > self.risky {
+            (self.risky_ms, self.risky, self.risky_source) = (now_ms, risk, source);
+        }
+    }
+
+    /// Remembers a change of password or factor.
+    pub(super) fn changed(&mut self, now_ms: i64, source: u64) {
+        self.last_ms = self.last_ms.max(now_ms);
+        (self.change_ms, self.change_source) = (now_ms, source);
+    }
+}
