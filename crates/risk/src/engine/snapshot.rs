@@ -8,6 +8,7 @@ use std::io::{self, Read, Write};
 use siphasher::sip::SipHasher13;
 
 use crate::bytes;
+use crate::campaign::Campaigns;
 use crate::everybody::Everybody;
 use crate::key::{Key, Of, Tag};
 use crate::store::{SHARDS, Store};
@@ -61,6 +62,8 @@ impl Engine {
         out.end_block()?;
         self.repeats.write(&mut out.block);
         out.end_block()?;
+        self.campaigns.write(&mut out.block);
+        out.end_block()?;
         for at in 0..SHARDS {
             self.store.write_shard(at, &mut out.block);
             out.end_block()?;
@@ -95,6 +98,7 @@ impl Engine {
         new.everybody = blocks.next(Everybody::read)?;
         new.marks = blocks.next(Marks::read)?;
         new.repeats = blocks.next(Repeats::read)?;
+        new.campaigns = blocks.next(|from| Campaigns::read(&settings.campaign, from))?;
         for at in 0..SHARDS {
             blocks.next(|from| new.store.read_shard(at, std::mem::take(from)))?;
         }
