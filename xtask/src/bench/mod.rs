@@ -7,6 +7,7 @@ mod bulk;
 mod cpu;
 mod disk;
 mod lab;
+mod logins;
 mod part;
 mod peers;
 mod pgbench;
@@ -43,6 +44,9 @@ pub(crate) enum Bench {
     /// Every residency check at three sites: how long, and what it costs checker and servers
     #[command(after_help = RESIDENCY_EXAMPLES)]
     Residency(Residency),
+    /// Login events, from a line to a decision, with millions of users known
+    #[command(after_help = LOGINS_EXAMPLES)]
+    Logins(Logins),
 }
 
 const ACCESS_EXAMPLES: &str = "\
@@ -98,6 +102,12 @@ Examples:
   cargo xtask bench residency                               a look a second for a minute, beside a minute without
   cargo xtask bench residency --seconds 15                  for a look
   cargo xtask bench residency --json                        for tools";
+
+const LOGINS_EXAMPLES: &str = "\
+Examples:
+  cargo xtask bench logins                                  1, 5 and 20 million users, three rounds
+  cargo xtask bench logins --users 100000 --rounds 1        for a look
+  cargo xtask bench logins --json                           for tools";
 
 #[derive(Args)]
 pub(crate) struct Access {
@@ -209,6 +219,25 @@ pub(crate) struct Residency {
     dir: PathBuf,
 }
 
+#[derive(Args)]
+pub(crate) struct Logins {
+    /// Print one JSON object instead of tables
+    #[arg(long)]
+    json: bool,
+    /// How many users have a history when it is measured
+    #[arg(long, value_delimiter = ',', default_values_t = [1_000_000, 5_000_000, 20_000_000])]
+    users: Vec<u64>,
+    /// Events measured, after those that made the histories
+    #[arg(long, default_value_t = 2_000_000, value_parser = clap::value_parser!(u64).range(1_000..))]
+    events: u64,
+    /// Rounds; in each, every number of users is measured once
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
+    /// Where files are made; removed afterwards
+    #[arg(long, default_value = "/var/tmp")]
+    dir: PathBuf,
+}
+
 pub(crate) fn run(bench: &Bench) -> Result<(), String> {
     match bench {
         Bench::Access(asked) => access::run(asked),
@@ -217,6 +246,7 @@ pub(crate) fn run(bench: &Bench) -> Result<(), String> {
         Bench::Redecide(asked) => redecide::run(asked),
         Bench::Sites(asked) => sites::run(asked),
         Bench::Residency(asked) => residency::run(asked),
+        Bench::Logins(asked) => logins::run(asked),
     }
 }
 

@@ -1,0 +1,229 @@
+//! What a login costs, from a line of OCSF to a decision, when so many users have a history: one thread, lines in memory.
+//! Prints one JSON object; `cargo xtask bench logins` runs it and says what it means.
+#![allow(clippy::unwrap_used, reason = "a measurement that cannot go on may end")]
+#![allow(clippy::disallowed_methods, reason = "it measures time")]
+
+use std::fmt::Write as _;
+use std::time::Instant;
+
+use risk::{Act, Action, Engine, Event, Key, Network, Outcome, Place, Settings, Weights};
+use serde_json::json;
+
+/// Lines that are made at a time; making them is not measured.
+const BLOCK: usize = 20_000;
+/// Attempts per user have this median and this spread of their logarithm: median 2, p90 9, p99 30.
+const LOGINS_LN_MEDIAN: f64 = 0.693;
+const LOGINS_LN_SPREAD: f64 = 1.17;
+const DAY_MS: i64 = 86_400_000;
+const START_MS: i64 = 1_700_000_000_000;
+
+fn main() {
+    let mut arguments = std::env::args().skip(1);
+    let users: u64 = arguments.next().unwrap().parse().unwrap();
+    let events: usize = arguments.next().unwrap().parse().unwrap();
+    let idle = resident();
+    let mut engine = Engine::new(Key::new([7; 16]), Weights::shipped(), Settings::default());
+    let mut chance = Chance(1);
+    let made = make_histories(&mut engine, users, &mut chance);
+    let (counted, _) = engine.bytes();
+    let grown = resident() - idle;
+    let (mut all, mut read, mut wall, mut waits) = (0, 0, 0.0, Vec::with_capacity(events));
+    let mut asked = 0;
+    let blocks = events.div_ceil(BLOCK);
+    for block in 0..blocks {
+        let text = lines(users, START_MS + 60 * DAY_MS + block as i64 * 1_000, &mut chance);
+        let began = cpu_ns();
+        text.lines().for_each(|line| drop(logins::ocsf::read(line.as_bytes()).unwrap()));
+        read += cpu_ns() - began;
+        // Every second block is measured as a whole, the others event by event.
+        let (began, from) = (cpu_ns(), Instant::now());
+        if block % 2 == 0 {
+            text.lines().for_each(|line| asked += usize::from(decide(&mut engine, line) != Action::Allow));
+            all += cpu_ns() - began;
+            wall += from.elapsed().as_secs_f64();
+        } else {
+            for line in text.lines() {
+                let from = Instant::now();
+                asked += usize::from(decide(&mut engine, line) != Action::Allow);
+                waits.push(from.elapsed().as_secs_f64() * 1e6);
+            }
+        }
+    }
+    waits.sort_by(f64::total_cmp);
+    let whole = (blocks.div_ceil(2) * BLOCK) as f64;
+    let quantile = |share: f64| waits[((waits.len() - 1) as f64 * share) as usize];
+    let all_ns = all as f64 / whole;
+    let read_ns = read as f64 / (blocks * BLOCK) as f64;
+    let (snapshot, snapshot_s) = timed(|| {
+        let mut bytes = Vec::new();
+        engine.write(&mut bytes).unwrap();
+        bytes
+    });
+    drop(engine);
+    let (again, start_s) = timed(|| {
+        Engine::read(&mut &snapshot[..], Key::new([7; 16]), Weights::shipped(), Settings::default()).unwrap()
+    });
+    assert_eq!(again.users(), users);
+    let said = json!({
+        "users": users,
+        "history": made,
+        "asked": asked,
+        "all_ns": all_ns,
+        "read_ns": read_ns,
+        "judge_ns": all_ns - read_ns,
+        "per_second": whole / wall,
+        "p50_us": quantile(0.5),
+        "p99_us": quantile(0.99),
+        "most_us": quantile(1.0),
+        "counted_bytes": counted as f64 / users as f64,
+        "resident_bytes": grown as f64 / users as f64,
+        "snapshot_s": snapshot_s,
+        "snapshot_bytes": snapshot.len() as f64 / users as f64,
+        "start_s": start_s,
+    });
+    println!("{said}");
+}
+
+fn timed<T>(work: impl FnOnce() -> T) -> (T, f64) {
+    let from = Instant::now();
+    let done = work();
+    (done, from.elapsed().as_secs_f64())
+}
+
+fn decide(engine: &mut Engine, line: &str) -> Action {
+    let login = logins::ocsf::read(line.as_bytes()).unwrap().unwrap();
+    engine.judge(&login.event()).action
+}
+
+/// Gives every user a history of two months; how many logins that took.
+fn make_histories(engine: &mut Engine, users: u64, chance: &mut Chance) -> u64 {
+    let mut count = 0;
+    let mut left: Vec<u16> = (0..users).map(|_| logins_of(chance)).collect();
+    let mut round = 0;
+    while left.iter().any(|left| *left > 0) {
+        for user in 0..users {
+            let left = &mut left[user as usize];
+            if *left == 0 {
+                continue;
+            }
+            *left -= 1;
+            count += 1;
+            // A heavy user's logins are as far apart as those of everybody else.
+            let time_ms = START_MS + (round * 997 % 50) * DAY_MS / 50 + round * DAY_MS;
+            with(user, chance, |login| drop(engine.judge(&login.event(time_ms))));
+        }
+        round += 1;
+    }
+    count
+}
+
+fn logins_of(chance: &mut Chance) -> u16 {
+    let normal = (0..12).map(|_| chance.share()).sum::<f64>() - 6.0;
+    (LOGINS_LN_MEDIAN + LOGINS_LN_SPREAD * normal).exp().round().clamp(1.0, 60.0) as u16
+}
+
+/// A login of somebody, at home mostly, with the usual device mostly.
+struct Made {
+    user: String,
+    address: [u8; 4],
+    country: [u8; 2],
+    asn: u32,
+    agent: String,
+}
+
+const COUNTRIES: [[u8; 2]; 8] = [*b"IE", *b"NO", *b"DE", *b"FR", *b"ES", *b"IT", *b"PL", *b"SE"];
+
+fn with(user: u64, chance: &mut Chance, then: impl FnOnce(&Made)) {
+    let own = |what: u64| Chance(user.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ what).next();
+    let is_away = chance.share() < 0.15;
+    let network = if is_away { chance.next() % 400 } else { own(1) % 4_000 };
+    let [.., a, b] = if is_away { chance.next() } else { own(2) }.to_be_bytes();
+    let version = 120 + (if chance.share() < 0.2 { own(4) } else { own(3) }) % 12;
+    let made = Made {
+        user: format!("user{user}@example.eu"),
+        address: [20 + (network / 256) as u8, (network % 256) as u8, a, b],
+        country: COUNTRIES[(network % 8) as usize],
+        asn: 1_000 + network as u32,
+        agent: format!(
+            "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{version}.0.0.0 Safari/537.36"
+        ),
+    };
+    then(&made);
+}
+
+impl Made {
+    fn event(&self, time_ms: i64) -> Event<'_> {
+        Event {
+            time_ms,
+            act: Act::Logon,
+            outcome: Outcome::Success,
+            user: &self.user,
+            ip: Some(self.address.into()),
+            place: Place {
+                country: Some(self.country),
+                asn: Some(self.asn),
+                point: None,
+                network: Network::Unknown,
+            },
+            agent: Some(&self.agent),
+            host: None,
+            target: Some("web"),
+            session: None,
+            group: None,
+            rtt_ms: None,
+            is_mfa: false,
+            id: None,
+        }
+    }
+}
+
+/// Lines of users who are drawn evenly, which is the hardest for caches.
+fn lines(users: u64, time_ms: i64, chance: &mut Chance) -> String {
+    let mut text = String::with_capacity(BLOCK * 800);
+    for n in 0..BLOCK {
+        let user = chance.next() % users;
+        let (code, id) = if chance.share() < 0.4 { (1, 1) } else { (2, 1 + chance.next() % 2) };
+        let number = chance.next();
+        with(user, chance, |made| {
+            let [a, b, c, d] = made.address;
+            let country = str::from_utf8(&made.country).unwrap();
+            let Made { user, asn, agent, .. } = made;
+            writeln!(
+                text,
+                r#"{{"activity_id":{id},"category_uid":3,"class_uid":3002,"severity_id":1,"type_uid":300201,"time":{},"status_id":{code},"metadata":{{"version":"1.3.0","uid":"{number:016x}","product":{{"name":"sso","vendor_name":"Example"}}}},"user":{{"name":"{user}"}},"service":{{"name":"web"}},"src_endpoint":{{"ip":"{a}.{b}.{c}.{d}","location":{{"country":"{country}"}},"autonomous_system":{{"number":{asn}}}}},"http_request":{{"user_agent":"{agent}"}},"is_mfa":false}}"#,
+                time_ms + n as i64 / 20,
+            )
+            .unwrap();
+        });
+    }
+    text
+}
+
+/// Splitmix64.
+struct Chance(u64);
+
+impl Chance {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn share(&mut self) -> f64 {
+        (self.next() >> 11) as f64 / (1u64 << 53) as f64
+    }
+}
+
+/// CPU of this thread so far, by the kernel.
+fn cpu_ns() -> u64 {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    text.split_whitespace().next().unwrap().parse().unwrap()
+}
+
+/// Bytes of memory that this process holds.
+fn resident() -> u64 {
+    let text = std::fs::read_to_string("/proc/self/statm").unwrap();
+    text.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 4_096
+}
