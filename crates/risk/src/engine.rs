@@ -15,6 +15,7 @@ mod network;
 mod repeats;
 mod settings;
 mod snapshot;
+mod sum;
 mod trust;
 mod watermark;
 
@@ -28,21 +29,21 @@ use facts::{Facts, day_of};
 use learn::How;
 use marks::Marks;
 use repeats::Repeats;
+use sum::Sum;
 use trust::Trust;
 use watermark::{Time, Watermark};
 
 use crate::agent::Memo;
-use crate::campaign::{Campaigns, Evidence};
+use crate::campaign::Campaigns;
 use crate::event::{Act, Event, Outcome};
 use crate::everybody::Everybody;
-use crate::judgement::{Action, Finding, Judgement, Reason, Term, Value};
+use crate::judgement::{Action, Finding, Judgement, Reason, Term};
 use crate::key::{Key, Tag};
 use crate::seen::Seen;
 use crate::store::{History, Store};
 use crate::weights::Weights;
 
 /// All that was learnt, and how it is judged by.
-#[derive(Debug)]
 pub struct Engine {
     key: Key,
     weights: Weights,
@@ -54,6 +55,12 @@ pub struct Engine {
     repeats: Repeats,
     watermark: Watermark,
     memo: Memo,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Engine({} users, {:?})", self.users(), self.settings)
+    }
 }
 
 impl Engine {
@@ -75,38 +82,41 @@ impl Engine {
 
     /// Judges an event by what came before it, then learns from it.
     pub fn judge(&mut self, event: &Event<'_>) -> Judgement {
-        self.judge_by(event).0
+        self.judge_into(event, &mut Features::default())
     }
 
     /// The same, with the features that it was judged by.
     pub fn judge_by(&mut self, event: &Event<'_>) -> (Judgement, Features) {
+        let mut features = Features::default();
+        (self.judge_into(event, &mut features), features)
+    }
+
+    fn judge_into(&mut self, event: &Event<'_>, features: &mut Features) -> Judgement {
         let seen = Seen::new(&self.key, event);
         let agent = seen.agent.zip(event.agent).map(|(tag, text)| self.memo.read(&self.key, tag, text));
         let facts = Facts::new(&seen, agent);
         let is_repeat = seen.is_named() && self.repeats.is_repeat(seen.id);
         let time = self.watermark.observe(event.time_ms);
-        let today = day_of(self.watermark.ms);
-        let history = self.store.get(seen.user, today).unwrap_or_default();
-        let features = self.compare(&seen, &facts, &history);
-        let mut reasons = self.weigh(&features, &history);
-        reasons.extend(self.marks.reason(seen.user, &facts).filter(|_| !self.settings.off.has(Term::Mark)));
-        let evidence = if is_repeat {
-            Evidence::default()
-        } else {
-            let risk = reasons.iter().map(|reason| reason.log_odds).sum();
-            let trust = Trust { today, marks: self.marks.of(seen.user) };
-            self.campaigns.observe(&seen, &familiar::of(&facts, &history, &trust, risk))
-        };
-        reasons.extend(evidence.reasons.into_iter().filter(|reason| !self.settings.off.has(reason.term)));
-        reasons.sort_by(|one, other| other.log_odds.total_cmp(&one.log_odds).then(one.term.cmp(&other.term)));
-        let score = reasons.iter().map(|reason| reason.log_odds).sum();
-        let findings = evidence.findings;
+        let mut history = History::default();
+        self.store.get(seen.user, day_of(self.watermark.ms), &mut history);
+        self.compare(&seen, &facts, &history, features);
+        let mut sum = Sum::new(features, &self.weights, self.settings.off, history.logins);
+        sum.extend(self.marks.reason(seen.user, &facts), self.settings.off);
+        let mut findings = Vec::new();
+        if !is_repeat {
+            let trust = Trust { today: day_of(self.watermark.ms), marks: self.marks.of(seen.user) };
+            let familiar = familiar::of(&facts, &history, &trust, sum.score());
+            let evidence = self.campaigns.observe(&seen, &familiar);
+            sum.extend(evidence.reasons, self.settings.off);
+            findings = evidence.findings;
+        }
+        let (score, reasons) = sum.end();
         let action = self.action(event, score, &reasons, &findings);
         if !is_repeat {
-            self.learn(&seen, facts, history, time, score);
+            self.learn(&seen, facts, &mut history, time, score);
         }
         self.store.sweep(self.watermark.ms);
-        (Judgement { score, action, reasons, findings, is_repeat }, features)
+        Judgement { score, action, reasons, findings, is_repeat }
     }
 
     /// The features of an event by what was learnt so far. Nothing is learnt.
@@ -114,8 +124,10 @@ impl Engine {
         let seen = Seen::new(&self.key, event);
         let agent = event.agent.filter(|text| !text.is_empty());
         let facts = Facts::new(&seen, agent.map(|text| crate::agent::Agent::read(&self.key, text)));
-        let history = self.store.get(seen.user, day_of(self.watermark.ms)).unwrap_or_default();
-        self.compare(&seen, &facts, &history)
+        let (mut features, mut history) = (Features::default(), History::default());
+        self.store.get(seen.user, day_of(self.watermark.ms), &mut history);
+        self.compare(&seen, &facts, &history, &mut features);
+        features
     }
 
     /// An analyst's verdict about an event, which is given again as it came. It changes nothing that was learnt.
@@ -134,16 +146,15 @@ impl Engine {
     /// What is known of a user; nothing that would name an address or a user agent in clear.
     pub fn known(&self, user: &str, now_ms: i64) -> Known {
         let tag = self.tag_of(user);
-        let history = self.store.get(tag, day_of(now_ms)).unwrap_or_default();
+        let mut history = History::default();
+        self.store.get(tag, day_of(now_ms), &mut history);
         Known::new(&history, self.marks.of(tag), day_of(now_ms))
     }
 
     /// Forgets a user. Whether anything was known.
     pub fn forget(&mut self, user: &str) -> bool {
         let tag = self.tag_of(user);
-        let was_known = self.store.get(tag, 0).is_some();
-        self.store.remove(tag);
-        was_known
+        self.store.remove(tag)
     }
 
     /// The hash under which a user is remembered.
@@ -168,50 +179,15 @@ impl Engine {
         &mut self.settings
     }
 
-    fn compare(&self, seen: &Seen<'_>, facts: &Facts, history: &History) -> Features {
-        let mut features = Features { bucket: Bucket::of(history.logins), ..Features::default() };
+    fn compare(&self, seen: &Seen<'_>, facts: &Facts, history: &History, features: &mut Features) {
+        features.bucket = Bucket::of(history.logins);
         if matches!(seen.event.act, Act::Logoff | Act::Prompt) {
-            return features;
+            return;
         }
         let trust = Trust { today: day_of(self.watermark.ms), marks: self.marks.of(seen.user) };
-        network::add(&mut features, facts, history, &trust, &self.everybody);
-        client::add(&mut features, facts, history, &trust, &self.everybody);
-        habit::add(&mut features, facts, history, &self.everybody);
-        features
-    }
-
-    /// Where the score begins, and a reason for each term that says something.
-    fn weigh(&self, features: &Features, history: &History) -> Vec<Reason> {
-        let mut reasons = Vec::with_capacity(16);
-        // What a reason shows is what its largest part saw.
-        let mut largest = [0.0f64; 32];
-        let prior = Reason {
-            term: Term::Prior,
-            log_odds: self.weights.bias(features.bucket),
-            observed: Value::Count(history.logins.into()),
-            expected: Value::None,
-        };
-        reasons.push(prior);
-        for raw in &features.raw {
-            let log_odds = raw.value * self.weights.of(raw.feature, features.bucket);
-            let term = raw.feature.term();
-            if log_odds == 0.0 || self.settings.off.has(term) {
-                continue;
-            }
-            let (observed, expected) = (raw.observed, raw.expected);
-            let Some(largest) = largest.get_mut(term as usize) else { continue };
-            match reasons.iter_mut().find(|reason| reason.term == term) {
-                None => reasons.push(Reason { term, log_odds, observed, expected }),
-                Some(reason) => {
-                    reason.log_odds += log_odds;
-                    if log_odds.abs() > *largest {
-                        (reason.observed, reason.expected) = (observed, expected);
-                    }
-                }
-            }
-            *largest = largest.max(log_odds.abs());
-        }
-        reasons
+        network::add(features, facts, history, &trust, &self.everybody);
+        client::add(features, facts, history, &trust, &self.everybody);
+        habit::add(features, facts, history, &self.everybody);
     }
 
     fn action(&self, event: &Event<'_>, score: f64, reasons: &[Reason], findings: &[Finding]) -> Action {
@@ -238,7 +214,7 @@ impl Engine {
         by_score.max(by_findings)
     }
 
-    fn learn(&mut self, seen: &Seen<'_>, mut facts: Facts, mut history: History, time: Time, score: f64) {
+    fn learn(&mut self, seen: &Seen<'_>, mut facts: Facts, history: &mut History, time: Time, score: f64) {
         let is_success = match seen.event.outcome {
             Outcome::Success => true,
             // Sources that never say how it ended would teach nothing otherwise.
@@ -261,8 +237,8 @@ impl Engine {
             _ => How::Probation,
         };
         let is_new_prefix = !history.networks.iter().any(|net| net.prefix == facts.prefix);
-        learn::learn(&mut history, &facts, how);
-        self.store.put(seen.user, &history);
+        learn::learn(history, &facts, how);
+        self.store.put(seen.user, history);
         if how != How::Probation {
             learn::learn_everybody(&mut self.everybody, &facts, is_new_prefix);
         }

@@ -5,7 +5,7 @@
 mod counts;
 mod crowd;
 
-pub use counts::{Counts, Mix};
+pub use counts::{Counts, Few, Mix};
 use crowd::Crowd;
 
 use crate::agent::Agent;
@@ -13,9 +13,12 @@ use crate::event::Network;
 use crate::key::Tag;
 use crate::store::WEEK_BINS;
 
-/// Values that are counted exactly, by kind; of more the rare ones are forgotten.
-const COUNTRIES_MAX: usize = 1_024;
-const SYSTEMS_MAX: usize = 131_072;
+/// Values that there can be.
+const COUNTRIES: usize = 677;
+const SYSTEMS: usize = 1_024;
+const BROWSERS: usize = 64;
+/// Values that are counted at most; of more the rare ones are forgotten.
+const ASNS_MAX: usize = 131_072;
 const FAMILIES_MAX: usize = 65_536;
 const TARGETS_MAX: usize = 65_536;
 const PEERS_MAX: usize = 262_144;
@@ -23,16 +26,16 @@ const PEERS_MAX: usize = 262_144;
 /// Counts over all successful logins that were not judged risky.
 #[derive(Debug, Clone)]
 pub struct Everybody {
-    pub countries: Counts<u16>,
+    pub countries: Few,
     /// Autonomous systems.
     pub asns: Counts<u32>,
-    pub kinds: Counts<u8>,
+    pub kinds: Few,
     /// Systems and devices together.
-    pub systems: Counts<u16>,
-    pub browsers: Counts<u8>,
+    pub systems: Few,
+    pub browsers: Few,
     pub families: Counts<u32>,
     pub targets: Counts<u32>,
-    pub week: Counts<u8>,
+    pub week: Few,
     /// By group and what it does.
     pub peers: Counts<u64>,
     /// Different users of a prefix; logins with a user agent.
@@ -52,14 +55,14 @@ pub enum Of {
 impl Default for Everybody {
     fn default() -> Self {
         Self {
-            countries: Counts::new(COUNTRIES_MAX),
-            asns: Counts::new(SYSTEMS_MAX),
-            kinds: Counts::new(8),
-            systems: Counts::new(4_096),
-            browsers: Counts::new(256),
+            countries: Few::new(COUNTRIES),
+            asns: Counts::new(ASNS_MAX),
+            kinds: Few::new(8),
+            systems: Few::new(SYSTEMS),
+            browsers: Few::new(BROWSERS),
             families: Counts::new(FAMILIES_MAX),
             targets: Counts::new(TARGETS_MAX),
-            week: Counts::new(WEEK_BINS),
+            week: Few::new(WEEK_BINS),
             peers: Counts::new(PEERS_MAX),
             crowd: Crowd::default(),
         }
@@ -96,7 +99,7 @@ impl Everybody {
     pub fn add_agent(&mut self, agent: Tag, read: &Agent) {
         self.crowd.add(agent);
         self.systems.add(system_key(read));
-        self.browsers.add(read.browser);
+        self.browsers.add(read.browser.into());
         self.families.add(read.family);
     }
 
@@ -148,8 +151,8 @@ pub fn system_key(agent: &Agent) -> u16 {
 }
 
 /// A kind of network as a key.
-pub fn kind_key(kind: Network) -> u8 {
-    kind as u8
+pub fn kind_key(kind: Network) -> u16 {
+    kind as u16
 }
 
 fn peer_key(group: u16, of: Of, value: u32) -> u64 {

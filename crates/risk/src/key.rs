@@ -7,7 +7,7 @@ use siphasher::sip::SipHasher13;
 
 /// The secret that makes hashes of one estate useless to whoever finds a snapshot without it.
 #[derive(Clone, Copy)]
-pub struct Key([u8; 16]);
+pub struct Key(u64, u64);
 
 /// A keyed 64-bit hash of something that is not to be remembered in clear.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -44,13 +44,14 @@ pub enum Of {
 impl Key {
     /// A key of these bytes, which the caller draws from a secure source and keeps.
     pub fn new(bytes: [u8; 16]) -> Self {
-        Self(bytes)
+        let [low, high] = [0, 64].map(|at| (u128::from_le_bytes(bytes) >> at) as u64);
+        Self(low, high)
     }
 
     /// The tag of some bytes.
     pub fn tag(&self, of: Of, bytes: &[u8]) -> Tag {
-        let mut hasher = SipHasher13::new_with_key(&self.0);
-        hasher.write_u8(of as u8);
+        // The kind is part of the key, so that bytes stay aligned.
+        let mut hasher = SipHasher13::new_with_keys(self.0, self.1 ^ of as u64);
         hasher.write(bytes);
         Tag(hasher.finish())
     }

@@ -18,6 +18,8 @@ pub const SHARDS: usize = 4_096;
 const SHARD_BITS: u32 = 12;
 /// Days after which a history that was not used is forgotten.
 pub const KEEP_DAYS: u16 = 183;
+/// In which every shard is swept once.
+const SWEEP_MS: i64 = 7 * 86_400_000;
 
 /// Histories by user.
 #[derive(Debug, Clone)]
@@ -35,10 +37,15 @@ impl Store {
         Self { shards: vec![Shard::default(); SHARDS], bytes_max, swept: 0 }
     }
 
-    /// A user's history, if it is not older than what is kept.
-    pub fn get(&self, user: Tag, today: u16) -> Option<History> {
-        let bytes = self.shard(user)?.get(user)?;
-        History::unpack(bytes).filter(|history| !is_old(history.last_day(), today))
+    /// Reads a user's history into an empty one. Whether there is any that is not older than what is kept.
+    pub fn get(&self, user: Tag, today: u16, history: &mut History) -> bool {
+        let bytes = self.shards.get(shard_of(user)).and_then(|shard| shard.get(user));
+        let is_one = bytes.is_some_and(|bytes| history.unpack(bytes).is_some());
+        if is_one && is_old(history.last_day(), today) {
+            *history = History::default();
+            return false;
+        }
+        is_one
     }
 
     /// Keeps a user's history, in place of what was kept.
@@ -58,16 +65,14 @@ impl Store {
         }
     }
 
-    /// Forgets a user.
-    pub fn remove(&mut self, user: Tag) {
-        if let Some(shard) = self.shards.get_mut(shard_of(user)) {
-            shard.remove(user);
-        }
+    /// Forgets a user. Whether anything was held.
+    pub fn remove(&mut self, user: Tag) -> bool {
+        self.shards.get_mut(shard_of(user)).is_some_and(|shard| shard.remove(user))
     }
 
-    /// Forgets what is too old in the next shard, if its turn has come: each has one a day.
+    /// Forgets what is too old in the next shard, if its turn has come.
     pub fn sweep(&mut self, now_ms: i64) {
-        let turn = u64::try_from(now_ms / (86_400_000 / SHARDS as i64)).unwrap_or(0);
+        let turn = u64::try_from(now_ms / (SWEEP_MS / SHARDS as i64)).unwrap_or(0);
         if turn <= self.swept {
             return;
         }
@@ -111,10 +116,6 @@ impl Store {
     /// Continues sweeping where a snapshot was.
     pub fn set_swept(&mut self, swept: u64) {
         self.swept = swept;
-    }
-
-    fn shard(&self, user: Tag) -> Option<&Shard> {
-        self.shards.get(shard_of(user))
     }
 }
 

@@ -86,7 +86,7 @@ fn tree(
     let observed = Value::Word(Agent::system_word(agent.system));
     features.push(Feature::System, system.surprise(common, &SYSTEM), observed, expected);
 
-    let browser_logins = f64::from(everybody.browsers.get(agent.browser));
+    let browser_logins = f64::from(everybody.browsers.get(agent.browser.into()));
     let common = (browser_logins + 0.5) / (everybody.browsers.total() as f64 + 10.0);
     let expected = usual.map_or(Value::None, |client| Value::Word(Agent::browser_word(client.browser)));
     let observed = Value::Word(Agent::browser_word(agent.browser));

@@ -34,7 +34,7 @@ fn hour(features: &mut Features, facts: &Facts, history: &History, everybody: &E
         return;
     }
     let bin = facts.week_bin();
-    let common = everybody.week.share(bin, 50.0, WEEK_BINS as f64);
+    let common = everybody.week.share(bin.into(), 50.0, WEEK_BINS as f64);
     // An hour beside a usual one is half as usual.
     let round = if bin < 12 { 0..12u8 } else { 12..16 };
     let at = |bin: u8| f64::from(history.week.get(usize::from(bin)).copied().unwrap_or(0));

@@ -83,7 +83,7 @@ pub fn learn_everybody(everybody: &mut Everybody, facts: &Facts, is_new_prefix: 
         everybody.asns.add(facts.asn);
     }
     everybody.kinds.add(kind_key(facts.kind));
-    everybody.week.add(facts.week_bin());
+    everybody.week.add(facts.week_bin().into());
     if let (Some(tag), Some(agent)) = (facts.agent_tag, &facts.agent) {
         everybody.add_agent(tag, agent);
     }

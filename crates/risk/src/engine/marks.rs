@@ -166,7 +166,9 @@ impl Marks {
 
     fn insert(&mut self, user: Tag, mark: Mark) {
         if mark.source != 0 {
-            self.by_source.entry(mark.source.into()).or_default().push((user, mark.id));
+            // In one order, whatever order they came in, so that their sum is the same after a snapshot.
+            let about = self.by_source.entry(mark.source.into()).or_default();
+            about.insert(about.partition_point(|other| *other < (user, mark.id)), (user, mark.id));
         }
         self.by_user.entry(user.0).or_default().push(mark);
         self.count += 1;

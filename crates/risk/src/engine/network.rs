@@ -47,7 +47,8 @@ pub fn add(
     if !facts.has_network() {
         return;
     }
-    let levels = Levels::new(facts, history, trust);
+    let mut levels = Levels::new(facts, history, trust);
+    levels.users = facts.prefix_tag.map_or(0, |tag| everybody.users_of(tag));
     tree(features, facts, history, &levels, everybody);
     company(features, facts, &levels, everybody);
     way(features, facts, history, &levels, everybody);
@@ -60,6 +61,8 @@ struct Levels {
     asn: Level,
     prefix: Level,
     source: Level,
+    /// Users of the prefix, about.
+    users: u32,
 }
 
 impl Levels {
@@ -119,7 +122,7 @@ fn tree(features: &mut Features, facts: &Facts, history: &History, levels: &Leve
         features.push(Feature::Asn, value, observed, most(|net| net.asn).map_or(Value::None, Value::Asn));
     }
     if facts.prefix != 0 {
-        let users = f64::from(facts.prefix_tag.map_or(0, |tag| everybody.users_of(tag)));
+        let users = f64::from(levels.users);
         let common = ((users + 0.1) / (asn_logins.max(users) + 50.0)).min(1.0);
         let value = levels.prefix.surprise(common, &PREFIX);
         let known = history.networks.iter().filter(|net| net.asn == facts.asn).count() as u64;
@@ -136,9 +139,8 @@ fn company(features: &mut Features, facts: &Facts, levels: &Levels, everybody: &
     if levels.prefix.seen > 0.0 {
         return;
     }
-    let users = facts.prefix_tag.map_or(0, |tag| everybody.users_of(tag));
-    let value = -(1.0 + f64::from(users) / 8.0).ln();
-    features.push(Feature::Crowd, value, Value::Count(users.into()), Value::None);
+    let value = -(1.0 + f64::from(levels.users) / 8.0).ln();
+    features.push(Feature::Crowd, value, Value::Count(levels.users.into()), Value::None);
     let all = everybody.of_group(facts.group, Of::All, 0);
     if facts.group == 0 || all < GROUP_MIN || levels.asn.seen > 0.0 {
         return;
@@ -187,7 +189,7 @@ fn way(features: &mut Features, facts: &Facts, history: &History, levels: &Level
     }
     let is_colleagues =
         facts.group != 0 && everybody.of_group(facts.group, Of::Asn, facts.asn) >= COLLEAGUES_MIN;
-    let is_crowd = facts.prefix_tag.is_some_and(|tag| everybody.users_of(tag) >= CROWD_MIN);
+    let is_crowd = levels.users >= CROWD_MIN;
     let there = facts.spot;
     let here = history
         .point

@@ -1,58 +1,71 @@
-//! Events that were seen before: the identifiers of the last million or so, as hashes. Not here: events without one.
+//! Events that were seen before: the identifiers of the last million or so, as hashes, eight to a line of memory; in a line
+//! the oldest goes first. Not here: events without an identifier.
 
-use std::collections::HashSet;
-use std::hash::BuildHasherDefault;
-
-use crate::everybody::Mix;
+use crate::bytes;
 use crate::key::Tag;
 
-/// Identifiers of one generation; of two that are held the older goes when the younger is full.
-const GENERATION: usize = 524_288;
-
-type Set = HashSet<u64, BuildHasherDefault<Mix>>;
+/// Lines, 16 MiB together; what was never touched takes no memory. Of the last half million identifiers one in a thousand
+/// is forgotten.
+const LINES: usize = 262_144;
+const LINE: usize = 8;
 
 /// Identifiers that came lately.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Repeats {
-    young: Set,
-    old: Set,
+    ids: Vec<u64>,
+}
+
+impl Default for Repeats {
+    fn default() -> Self {
+        Self { ids: vec![0; LINES * LINE] }
+    }
 }
 
 impl Repeats {
     /// Whether an identifier came before; from now on it has.
     pub fn is_repeat(&mut self, id: Tag) -> bool {
-        if self.old.contains(&id.0) || !self.young.insert(id.0) {
+        let at = usize::try_from(id.0 >> 32).unwrap_or(0) % LINES * LINE;
+        let Some(line) = self.ids.get_mut(at..at + LINE) else { return false };
+        // 0 is an empty place.
+        let id = id.0.max(1);
+        if line.contains(&id) {
             return true;
         }
-        if self.young.len() >= GENERATION {
-            self.old = std::mem::take(&mut self.young);
+        line.rotate_right(1);
+        if let Some(first) = line.first_mut() {
+            *first = id;
         }
         false
     }
 
-    /// Bytes of memory held, about.
+    /// Bytes of memory held.
     pub fn bytes(&self) -> usize {
-        (self.young.capacity() + self.old.capacity()) * 8 / 7 * (size_of::<u64>() + 1)
+        self.ids.capacity() * size_of::<u64>()
     }
 
-    /// Appends them to a snapshot.
+    /// Appends them to a snapshot: lines that are not empty.
     pub fn write(&self, into: &mut Vec<u8>) {
-        for set in [&self.young, &self.old] {
-            let mut sorted: Vec<u64> = set.iter().copied().collect();
-            sorted.sort_unstable();
-            into.extend_from_slice(&(sorted.len() as u64).to_le_bytes());
-            sorted.iter().for_each(|id| into.extend_from_slice(&id.to_le_bytes()));
-        }
-    }
-
-    /// Reads what [`Repeats::write`] wrote, from the front of `bytes`.
-    pub fn read(bytes: &mut &[u8]) -> Option<Self> {
-        let mut new = Self::default();
-        for set in [&mut new.young, &mut new.old] {
-            for _ in 0..crate::bytes::u64(bytes)? {
-                set.insert(crate::bytes::u64(bytes)?);
+        for (at, line) in (0u32..).zip(self.ids.chunks_exact(LINE)) {
+            if line.iter().any(|id| *id != 0) {
+                into.extend_from_slice(&at.to_le_bytes());
+                line.iter().for_each(|id| into.extend_from_slice(&id.to_le_bytes()));
             }
         }
-        Some(new)
+        into.extend_from_slice(&u32::MAX.to_le_bytes());
+    }
+
+    /// Reads what [`Repeats::write`] wrote, from the front of `from`.
+    pub fn read(from: &mut &[u8]) -> Option<Self> {
+        let mut new = Self::default();
+        loop {
+            let at = bytes::u32(from)?;
+            if at == u32::MAX {
+                return Some(new);
+            }
+            let at = usize::try_from(at).ok()?.checked_mul(LINE)?;
+            for id in new.ids.get_mut(at..at.checked_add(LINE)?)? {
+                *id = bytes::u64(from)?;
+            }
+        }
     }
 }

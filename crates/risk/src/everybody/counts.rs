@@ -1,4 +1,5 @@
-//! Counts of values, exact while there are not too many of them.
+//! Counts of values, exact while there are not too many of them: in a table where they are few and small, by hash where
+//! they are not.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hash, Hasher};
@@ -76,6 +77,67 @@ impl<K: Copy + Ord + Hash + Into<u64> + TryFrom<u64>> Counts<K> {
             self.counts.insert(value, bytes::u32(from)?);
         }
         (self.counts.len() <= self.values_max).then_some(())
+    }
+}
+
+/// How often each of a few small values was seen.
+#[derive(Debug, Clone)]
+pub struct Few {
+    counts: Vec<u32>,
+    total: u64,
+}
+
+impl Few {
+    /// Counts of the values below a bound; what is not is not counted.
+    pub fn new(bound: usize) -> Self {
+        Self { counts: vec![0; bound], total: 0 }
+    }
+
+    /// How often a value was seen.
+    pub fn get(&self, value: u16) -> u32 {
+        self.counts.get(usize::from(value)).copied().unwrap_or(0)
+    }
+
+    /// All that was counted.
+    pub fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// The share of a value among all, as if `allowance` more logins were spread over `values` values.
+    pub fn share(&self, value: u16, allowance: f64, values: f64) -> f64 {
+        (f64::from(self.get(value)) + allowance / values) / (self.total as f64 + allowance)
+    }
+
+    /// One more.
+    pub fn add(&mut self, value: u16) {
+        if let Some(count) = self.counts.get_mut(usize::from(value)) {
+            *count += 1;
+            self.total += 1;
+        }
+        if self.total > TOTAL_MAX {
+            self.counts.iter_mut().for_each(|count| *count /= 2);
+            self.total /= 2;
+        }
+    }
+
+    /// Bytes of memory held.
+    pub fn bytes(&self) -> usize {
+        self.counts.capacity() * size_of::<u32>()
+    }
+
+    /// Appends the counts to a snapshot.
+    pub fn write(&self, into: &mut Vec<u8>) {
+        into.extend_from_slice(&self.total.to_le_bytes());
+        self.counts.iter().for_each(|count| into.extend_from_slice(&count.to_le_bytes()));
+    }
+
+    /// Reads what [`Few::write`] wrote, from the front of `from`.
+    pub fn read(&mut self, from: &mut &[u8]) -> Option<()> {
+        self.total = bytes::u64(from)?;
+        for count in &mut self.counts {
+            *count = bytes::u32(from)?;
+        }
+        Some(())
     }
 }
 

@@ -27,16 +27,16 @@ impl Crowd {
     /// About how often a value was added.
     pub fn get(&self, tag: Tag) -> u32 {
         let Some(line) = line_of(tag).and_then(|line| self.counters.get(line..line + LINE)) else { return 0 };
-        let lowest = slots_of(tag).iter().filter_map(|slot| line.get(*slot)).min();
-        u32::from(lowest.copied().unwrap_or(0))
+        u32::from(lowest(line, tag))
     }
 
     /// Adds a value: only the lowest of its counters grow.
     pub fn add(&mut self, tag: Tag) {
-        let lowest = self.get(tag);
         if let Some(line) = line_of(tag).and_then(|line| self.counters.get_mut(line..line + LINE)) {
-            for slot in slots_of(tag) {
-                if let Some(counter) = line.get_mut(slot).filter(|counter| u32::from(**counter) == lowest) {
+            let lowest = lowest(line, tag);
+            for (at, quarter) in line.chunks_exact_mut(LINE / 4).enumerate() {
+                if let Some(counter) = quarter.get_mut(slot_of(tag, at)).filter(|counter| **counter == lowest)
+                {
                     *counter = counter.saturating_add(1);
                 }
             }
@@ -86,7 +86,15 @@ fn line_of(tag: Tag) -> Option<usize> {
     Some(usize::try_from(tag.0 >> 32).ok()? % LINES * LINE)
 }
 
-/// Its counters in the line: four different eighths of it, so that they never meet.
-fn slots_of(tag: Tag) -> [usize; 4] {
-    [0, 1, 2, 3].map(|at| at * LINE / 4 + ((tag.0 >> (at * 3)) & 7) as usize)
+/// A value has a counter in each quarter of its line, so that they never meet.
+fn slot_of(tag: Tag, quarter: usize) -> usize {
+    (tag.0 >> (quarter * 3)) as usize % (LINE / 4)
+}
+
+fn lowest(line: &[u16], tag: Tag) -> u16 {
+    let mut lowest = u16::MAX;
+    for (at, quarter) in line.chunks_exact(LINE / 4).enumerate() {
+        lowest = lowest.min(quarter.get(slot_of(tag, at)).copied().unwrap_or(0));
+    }
+    lowest
 }

@@ -165,45 +165,39 @@ impl History {
         }
     }
 
-    /// Reads what [`History::pack`] wrote, and a byte more where the store rounds up. `None` if it is no such thing.
-    pub fn unpack(bytes: &[u8]) -> Option<Self> {
-        let mut bytes = Bytes(bytes);
-        let last_s = bytes.u32()?;
-        let (logins, first_day) = (bytes.u16()?, bytes.u16()?);
-        let (lat, lon) = (bytes.u16()? as i16, bytes.u16()? as i16);
-        let group = bytes.u16()?;
-        let mut week = [0; WEEK_BINS];
-        for pair in week.as_chunks_mut::<2>().0 {
-            let packed = bytes.u8()?;
+    /// Reads what [`History::pack`] wrote, and a byte more where the store rounds up, into an empty history. `None` if
+    /// it is no such thing.
+    pub fn unpack(&mut self, bytes: &[u8]) -> Option<()> {
+        let (head, rest) = bytes.split_first_chunk::<HEAD_BYTES>()?;
+        let mut head = Bytes(head);
+        self.last_s = head.u32()?;
+        self.logins = head.u16()?;
+        self.first_day = head.u16()?;
+        let (lat, lon) = (head.u16()? as i16, head.u16()? as i16);
+        self.point = (lat != i16::MIN).then_some((lat, lon));
+        self.group = head.u16()?;
+        for pair in self.week.as_chunks_mut::<2>().0 {
+            let packed = head.u8()?;
             *pair = [packed & 15, packed >> 4];
         }
-        let (mean, packed) = (bytes.u8()?, bytes.u8()?);
-        let rtt = Rtt { mean, deviation: packed >> 4, count: packed & 15 };
-        let counts = bytes.u16()?;
-        let [networks, clients, targets, hosts] = [0, 4, 8, 12].map(|at| usize::from((counts >> at) & 15));
-        let mut history = Self {
-            logins,
-            first_day,
-            last_s,
-            point: (lat != i16::MIN).then_some((lat, lon)),
-            week,
-            rtt,
-            group,
-            ..Self::default()
-        };
-        for _ in 0..networks {
-            history.networks.try_push(Net::unpack(&mut bytes)?).ok()?;
+        let (mean, packed) = (head.u8()?, head.u8()?);
+        self.rtt = Rtt { mean, deviation: packed >> 4, count: packed & 15 };
+        let counts = head.u16()?;
+        let count = |at: u16| usize::from((counts >> at) & 15);
+        let mut bytes = Bytes(rest);
+        for _ in 0..count(0) {
+            self.networks.try_push(Net::unpack(&mut bytes)?).ok()?;
         }
-        for _ in 0..clients {
-            history.clients.try_push(Client::unpack(&mut bytes)?).ok()?;
+        for _ in 0..count(4) {
+            self.clients.try_push(Client::unpack(&mut bytes)?).ok()?;
         }
-        for _ in 0..targets {
-            history.targets.try_push(Item::unpack(&mut bytes)?).ok()?;
+        for _ in 0..count(8) {
+            self.targets.try_push(Item::unpack(&mut bytes)?).ok()?;
         }
-        for _ in 0..hosts {
-            history.hosts.try_push(Item::unpack(&mut bytes)?).ok()?;
+        for _ in 0..count(12) {
+            self.hosts.try_push(Item::unpack(&mut bytes)?).ok()?;
         }
-        (bytes.0.len() < 2).then_some(history)
+        (bytes.0.len() < 2).then_some(())
     }
 }
 
@@ -220,6 +214,7 @@ impl Net {
     }
 
     fn unpack(bytes: &mut Bytes<'_>) -> Option<Self> {
+        let mut bytes = Bytes(bytes.part::<NETWORK_BYTES>()?.as_slice());
         let (source, prefix, asn) = (bytes.u32()?, bytes.u24()?, bytes.u24()?);
         let packed = bytes.u16()?;
         Some(Self {
@@ -245,6 +240,7 @@ impl Client {
     }
 
     fn unpack(bytes: &mut Bytes<'_>) -> Option<Self> {
+        let mut bytes = Bytes(bytes.part::<CLIENT_BYTES>()?.as_slice());
         let (agent, family) = (bytes.u32()?, bytes.u32()?);
         let (browser, system, packed) = (bytes.u8()?, bytes.u8()?, bytes.u8()?);
         let (count, day) = (bytes.u16()?, bytes.u16()?);
@@ -293,7 +289,14 @@ fn three(bytes: &[u8; 4]) -> &[u8] {
 /// Bytes that are read from the front.
 struct Bytes<'a>(&'a [u8]);
 
-impl Bytes<'_> {
+impl<'a> Bytes<'a> {
+    /// The next so many, whose number is known from here on.
+    fn part<const N: usize>(&mut self) -> Option<&'a [u8; N]> {
+        let (part, rest) = self.0.split_first_chunk::<N>()?;
+        self.0 = rest;
+        Some(part)
+    }
+
     fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
         let (taken, rest) = self.0.split_first_chunk::<N>()?;
         self.0 = rest;

@@ -27,6 +27,8 @@ pub struct Shard {
     arena: Vec<u8>,
     live: u32,
     dead_bytes: u32,
+    /// No record was used last before this, seconds since 1970.
+    oldest_s: u32,
 }
 
 impl Shard {
@@ -40,6 +42,8 @@ impl Shard {
     /// Keeps a packed history.
     pub fn put(&mut self, user: Tag, packed: &[u8]) {
         let length = (WORD_BYTES + packed.len()).next_multiple_of(UNIT_BYTES);
+        let last_s = packed.first_chunk::<4>().map_or(0, |time| u32::from_le_bytes(*time));
+        self.oldest_s = self.oldest_s.min(last_s);
         let found = self.find(user);
         if let Some((_, at)) = found.filter(|(_, at)| self.length_at(*at) == Some(length)) {
             let end = at + WORD_BYTES + packed.len();
@@ -68,20 +72,26 @@ impl Shard {
         self.live += 1;
     }
 
-    /// Forgets a user.
-    pub fn remove(&mut self, user: Tag) {
-        let Some((slot, at)) = self.find(user) else { return };
+    /// Forgets a user. Whether anything was held.
+    pub fn remove(&mut self, user: Tag) -> bool {
+        let Some((slot, at)) = self.find(user) else { return false };
         self.kill(at);
         self.close_gap(slot);
+        true
     }
 
     /// Forgets whoever was away since before a day.
     pub fn forget_before(&mut self, day: u16) {
         let limit = u32::from(day).saturating_mul(86_400);
-        if self.records().any(|(at, _)| self.last_s(at).is_some_and(|last| last < limit)) {
+        if self.oldest_s >= limit {
+            return;
+        }
+        let oldest = |shard: &Self| shard.records().filter_map(|(at, _)| shard.last_s(at)).min();
+        if oldest(self).is_some_and(|oldest| oldest < limit) {
             self.compact(limit);
             self.shrink();
         }
+        self.oldest_s = oldest(self).unwrap_or(u32::MAX);
     }
 
     /// Forgets the eighth that was away longest.
@@ -124,7 +134,7 @@ impl Shard {
         while at < bytes.len() {
             let word = new.word(at)?;
             let length = new.length_at(at)?;
-            History::unpack(bytes.get(at + WORD_BYTES..at + length)?)?;
+            History::default().unpack(bytes.get(at + WORD_BYTES..at + length)?)?;
             if word & DEAD != 0 || length == 0 {
                 return None;
             }
