@@ -56,21 +56,20 @@ impl Sum {
 
     /// The score, and the reasons that sum to it, the largest first.
     pub fn end(self) -> (f64, Vec<Reason>) {
-        let mut order = [(0.0f64, 0u8); TERMS];
+        let mut order = [(f64::NEG_INFINITY, 0u8); TERMS];
         let mut count = 0usize;
         for (at, part) in (0u8..).zip(&self.parts) {
             if part.log_odds == 0.0 && at != Term::Prior as u8 {
                 continue;
             }
-            let place =
-                order.iter().take(count).position(|(larger, _)| *larger < part.log_odds).unwrap_or(count);
-            if let Some(moved) = order.get_mut(place..=count) {
-                moved.rotate_right(1);
-            }
-            if let Some(slot) = order.get_mut(place) {
-                *slot = (part.log_odds, at);
-            }
+            // Insertion: there are few.
+            let mut held = (part.log_odds, at);
             count += 1;
+            for slot in order.iter_mut().take(count) {
+                if slot.0 < held.0 {
+                    std::mem::swap(slot, &mut held);
+                }
+            }
         }
         let mut reasons = Vec::with_capacity(count);
         for (log_odds, at) in order.iter().take(count) {
