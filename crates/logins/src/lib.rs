@@ -7,6 +7,7 @@ pub mod lines;
 pub mod login;
 pub mod ocsf;
 pub mod problem;
+pub mod simulate;
 pub mod state;
 mod steps;
 pub mod tail;

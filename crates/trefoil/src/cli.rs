@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 pub(crate) mod catalog;
 pub(crate) mod inspect;
+pub(crate) mod logins;
 pub(crate) mod record;
 pub(crate) mod residency;
 pub(crate) mod sites;
@@ -67,6 +68,9 @@ pub(crate) enum Command {
     /// What a database holds, and whether its catalog still says so
     #[command(subcommand)]
     Catalog(catalog::Command),
+    /// Streams of logins: how suspicious each is, and how well that is told
+    #[command(subcommand)]
+    Logins(logins::LoginsCommand),
     /// Identifiers of people in any text
     #[command(subcommand)]
     Inspect(inspect::Command),

@@ -14,6 +14,7 @@ mod explain;
 mod folder;
 mod gate;
 mod inspect;
+mod logins;
 mod policy_files;
 mod principals;
 mod pseudonyms;
@@ -90,6 +91,7 @@ fn run(cli: Cli) -> Result<(), Ended> {
         Command::Catalog(cli::catalog::Command::Scan(asked)) => catalog::scan(&asked),
         Command::Catalog(cli::catalog::Command::Check(asked)) => catalog::check(&asked),
         Command::Inspect(cli::inspect::Command::Scan(asked)) => inspect::scan(&asked),
+        Command::Logins(asked) => logins::run(&asked),
         Command::Completions(asked) => completions::run(&asked),
     }
 }

@@ -1,0 +1,56 @@
+//! Arguments of those `trefoil logins …` that are about made-up worlds: simulate, evaluate, train.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+#[derive(Debug, Args)]
+pub(crate) struct Simulate {
+    /// The same seed makes the same world, byte for byte
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// How many users
+    #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..=50_000_000))]
+    pub(crate) users: u32,
+    /// How many days
+    #[arg(long, value_name = "D", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=3650))]
+    pub(crate) days: u32,
+    /// Where to write the events, a line each; `-` is standard output
+    #[arg(long, value_name = "FILE", default_value = "-")]
+    pub(crate) out: PathBuf,
+    /// Who the users are
+    #[arg(long, value_name = "WHO", value_enum, default_value_t = Who::Customers)]
+    pub(crate) people: Who,
+    /// Share of the single attackers who come from rented machines and not from networks as the victims have them
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    pub(crate) rented: f64,
+    /// Campaigns of each kind a day
+    #[arg(long, value_name = "N", default_value_t = 0.5)]
+    pub(crate) campaigns: f64,
+    /// Nobody attacks
+    #[arg(long)]
+    pub(crate) peaceful: bool,
+    /// Say on standard error what the world is like, beside what was published of a real one
+    #[arg(long)]
+    pub(crate) describe: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Who {
+    /// Anybody: half log in twice or less, one in a hundred daily
+    Customers,
+    /// People who work there: on working days, in departments, to many services
+    Employees,
+}
+
+pub(crate) const SIMULATE_EXAMPLES: &str = "\
+Examples:
+  trefoil logins simulate --seed 7 --out world.ndjson
+  trefoil logins simulate --seed 7 --people employees --users 3000 --days 30 --out world.ndjson
+  trefoil logins simulate --users 1000000 --peaceful | trefoil logins score --input -
+
+Each line is an event of OCSF (classes 3002 and 3001). `unmapped.label` says who did it: `legitimate`, or kind and number
+of the attack, the same for all events of one: naive, vpn, targeted, spray, stuffing, brute_force, low_and_slow, replay,
+takeover, mfa_fatigue, poisoner; so `spray:3`. Nothing that scores reads it.
+
+Exit codes: 0 written, 2 cannot tell (the file could not be written).";
