@@ -176,7 +176,7 @@ impl Scene<'_> {
 }
 
 /// A name that no user has: of another service's list.
-fn nobody(dice: &mut Dice) -> String {
+pub(super) fn nobody(dice: &mut Dice) -> String {
     const NAMES: [&str; 12] =
         ["anna", "max", "info", "admin", "sofia", "lukas", "emma", "noah", "olga", "marc", "lena", "jan"];
     let name = dice.pick(&NAMES).copied().unwrap_or("info");

@@ -4,6 +4,7 @@
 use risk::{Act, Outcome, Why};
 
 use super::agents::Device;
+use super::campaign::nobody;
 use super::dice::{Dice, Of};
 use super::person::{self, DEPARTMENTS, From, Person};
 use super::plan::{CITIES, Plan};
@@ -84,8 +85,11 @@ impl Days<'_> {
         let midnight = self.shape.start_ms + i64::from(day) * DAY_MS;
         let mut at = midnight + ((hour - person.zone).rem_euclid(24.0) * HOUR_MS) as i64;
         let Some(visit) = self.visit(&person, day, hour, None, &mut dice) else { return };
+        let name = nobody(&mut dice);
         for _ in 0..1 + dice.count(0.9) {
-            out.push(visit.event(self, at, Act::Logon, Outcome::Failure(Why::UnknownUser)));
+            let mut attempt = visit.event(self, at, Act::Logon, Outcome::Failure(Why::UnknownUser));
+            attempt.login.user = name.clone().into();
+            out.push(attempt);
             at += 4000 + dice.wait(20_000.0) as i64;
         }
     }
