@@ -3,6 +3,7 @@
 //! gate's own logins (crate `access`).
 
 pub mod clock;
+pub mod import;
 pub mod lines;
 pub mod login;
 pub mod ocsf;

@@ -1,0 +1,1 @@
+//! Records of each format, and the logins they are.
