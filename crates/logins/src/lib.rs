@@ -7,6 +7,7 @@ pub mod import;
 pub mod lines;
 pub mod login;
 pub mod ocsf;
+pub mod places;
 pub mod problem;
 pub mod simulate;
 pub mod state;

@@ -1,0 +1,185 @@
+//! Places of addresses: of small files written here, and of the pinned ones that the tests fetch.
+
+use std::fs;
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use proptest::prelude::*;
+use risk::{Act, Outcome};
+
+use super::ranges::Ranges;
+use super::*;
+use crate::login::Login;
+
+const ASN: &str = "\
+1.0.0.0,1.0.0.255,13335,\"Cloudflare, Inc.\"
+1.0.4.0,1.0.7.255,38803,Gtelecom Pty Ltd
+5.9.0.0,5.9.255.255,24940,Hetzner Online GmbH
+2001:4:112::,2001:4:112:ffff:ffff:ffff:ffff:ffff,112,DNS-OARC
+2a01:4f8::,2a01:4f8:ffff:ffff:ffff:ffff:ffff:ffff,24940,Hetzner Online GmbH
+";
+
+fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        fs::write(folder.path().join(name), text).unwrap();
+    }
+    folder
+}
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+#[test]
+fn networks_are_those_of_the_table() {
+    let folder =
+        folder(&[("asn-ipv4.csv", ASN), ("asn-ipv4-num.csv", "nonsense"), ("notes.txt", "nonsense")]);
+    let places = Places::open(folder.path()).unwrap();
+    let check = |address: &str, asn: Option<u32>, network| {
+        let place = places.of(ip(address));
+        assert_eq!((place.asn, place.network), (asn, network), "{address}");
+    };
+    check("1.0.0.0", Some(13335), Network::Hosting);
+    check("1.0.0.255", Some(13335), Network::Hosting);
+    check("1.0.1.0", None, Network::Unknown);
+    check("0.255.255.255", None, Network::Unknown);
+    check("1.0.5.1", Some(38803), Network::Unknown);
+    check("5.9.77.1", Some(24940), Network::Hosting);
+    check("::ffff:5.9.77.1", Some(24940), Network::Hosting);
+    check("255.255.255.255", None, Network::Unknown);
+    check("2001:4:112::1", Some(112), Network::Unknown);
+    check("2001:4:113::1", None, Network::Unknown);
+    check("2a01:4f8:1::", Some(24940), Network::Hosting);
+    assert_eq!(places.missing().len(), 2);
+}
+
+#[test]
+fn lists_win_over_names_and_the_event_over_both() {
+    let folder = folder(&[
+        ("asn.csv", ASN),
+        ("anonymous-tor.txt", "# exits\n5.9.0.7\n5.9.1.0/24 # more\n2a01:4f8:7::/48\n"),
+        ("mobile.txt", "1.0.4.0-1.0.4.9\n5.9.0.0/16\n"),
+    ]);
+    let places = Places::open(folder.path()).unwrap();
+    assert_eq!(places.of(ip("5.9.0.7")).network, Network::Anonymous);
+    assert_eq!(places.of(ip("5.9.1.255")).network, Network::Anonymous);
+    assert_eq!(places.of(ip("5.9.2.0")).network, Network::Mobile);
+    assert_eq!(places.of(ip("2a01:4f8:7:1::1")).network, Network::Anonymous);
+    assert_eq!(places.of(ip("1.0.4.9")).network, Network::Mobile);
+    assert_eq!(places.of(ip("1.0.4.10")).network, Network::Unknown);
+    let login = Login::new(0, "ana", Act::Logon, Outcome::Success);
+    let mut event = login.event();
+    places.fill(&mut event);
+    assert_eq!(event.place, Place::default(), "without an address nothing is known");
+    event.ip = Some(ip("5.9.0.7"));
+    event.place = Place { asn: Some(1), country: Some(*b"FR"), ..Place::default() };
+    places.fill(&mut event);
+    let expected =
+        Place { asn: Some(1), country: Some(*b"FR"), network: Network::Anonymous, ..Place::default() };
+    assert_eq!(event.place, expected);
+}
+
+#[test]
+fn a_wrong_file_is_named_with_its_line() {
+    for (name, text, wanted) in [
+        ("asn-ipv4.csv", "1.0.0.0,1.0.0.255,AS1,x\n", "line 1: no number"),
+        ("asn-ipv4.csv", "1.0.0.0,1.0.0.9,1,x\n1.0.0.9,1.0.0.0,1,x\n", "line 2: no range"),
+        ("asn-ipv4.csv", "1.0.0.0\n", "line 1: less than three"),
+        ("hosting.txt", "# a\n10.0.0.0/33\n", "line 2: `10.0.0.0/33`"),
+        ("x-country.mmdb", "nonsense", "MaxMind DB"),
+    ] {
+        let folder = folder(&[(name, text)]);
+        let error = Places::open(folder.path()).map(|_| ()).unwrap_err().to_string();
+        assert!(error.contains(name) && error.contains(wanted), "{error}");
+    }
+    let error = Places::open(&PathBuf::from("/nowhere")).map(|_| ()).unwrap_err().to_string();
+    assert!(error.starts_with("/nowhere: "), "{error}");
+}
+
+#[test]
+fn a_file_that_changes_is_read_again_and_a_broken_one_changes_nothing() {
+    let folder = folder(&[("asn.csv", "1.0.0.0,1.0.0.255,1,x\n")]);
+    let mut places = Places::open(folder.path()).unwrap();
+    assert!(!places.reload().unwrap());
+    fs::write(folder.path().join("asn.csv"), "1.0.0.0,1.0.0.255,22,x\n").unwrap();
+    assert!(places.reload().unwrap());
+    assert_eq!(places.of(ip("1.0.0.1")).asn, Some(22));
+    fs::write(folder.path().join("asn.csv"), "1.0.0.0,1.0.0.255\n").unwrap();
+    assert!(places.reload().is_err());
+    assert!(!places.reload().unwrap(), "said once");
+    assert_eq!(places.of(ip("1.0.0.1")).asn, Some(22));
+    fs::write(folder.path().join("mobile.txt"), "1.0.0.0/24\n").unwrap();
+    fs::write(folder.path().join("asn.csv"), "1.0.0.0,1.0.0.255,333,x\n").unwrap();
+    assert!(places.reload().unwrap());
+    let place = places.of(ip("1.0.0.1"));
+    assert_eq!((place.asn, place.network), (Some(333), Network::Mobile));
+}
+
+#[test]
+fn names_speak_of_kinds() {
+    for (name, wanted) in [
+        ("Hetzner Online GmbH", Network::Hosting),
+        ("Amazon.com, Inc.", Network::Hosting),
+        ("T-Mobile USA, Inc.", Network::Mobile),
+        ("Cellco Partnership DBA Verizon Wireless", Network::Mobile),
+        ("Deutsche Telekom AG", Network::Access),
+        ("Comcast Cable Communications, LLC", Network::Access),
+        ("Inmarsat Global Limited", Network::Carriage),
+        ("31173 Services AB", Network::Unknown),
+        ("AnchorFree VPN Services", Network::Anonymous),
+        ("Torkel Elektrik", Network::Unknown),
+        ("", Network::Unknown),
+    ] {
+        assert_eq!(kind::of_name(name), wanted, "{name}");
+    }
+}
+
+proptest! {
+    /// Against a search through all of them.
+    #[test]
+    fn ranges_are_found(
+        lengths in proptest::collection::vec((1_u32..200_000, 0_u32..200_000), 1..60),
+        start in 0_u32..u32::MAX / 2,
+        asked in proptest::collection::vec(0_u32..12_000_000, 1..60),
+    ) {
+        let mut ranges = Ranges::default();
+        let mut all = Vec::new();
+        let mut at = start;
+        for (value, (length, gap)) in lengths.into_iter().enumerate() {
+            let (first, last) = (at, at + length - 1);
+            let v6 = |bits: u32| IpAddr::V6((u128::from(bits) << 40).into());
+            ranges.add(IpAddr::V4(first.into()), IpAddr::V4(last.into()), value).unwrap();
+            ranges.add(v6(first), v6(last), value).unwrap();
+            all.push((first, last, value));
+            at = last + 1 + gap;
+        }
+        ranges.finish();
+        for asked in asked {
+            let address = start.saturating_add(asked);
+            let wanted = all.iter().find(|(first, last, _)| (*first..=*last).contains(&address)).map(|(_, _, value)| *value);
+            prop_assert_eq!(ranges.of(IpAddr::V4(address.into())), wanted);
+            prop_assert_eq!(ranges.of(IpAddr::V6((u128::from(address) << 40).into())), wanted);
+        }
+    }
+}
+
+/// The pinned files, as `.ci/install.sh` fetches them.
+#[test]
+fn the_fetched_files_know_well_known_addresses() {
+    let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/places"));
+    let places = Places::open(&folder).expect("`. .ci/install.sh && ensure_places_files` fetches them");
+    let check = |address: &str, country: &[u8; 2], asn: u32, network| {
+        let place = places.of(ip(address));
+        assert_eq!(
+            (place.country, place.asn, place.network),
+            (Some(*country), Some(asn), network),
+            "{address}"
+        );
+    };
+    // RIPE NCC, DFN, Hetzner: older than this code and unlikely to move.
+    check("193.0.6.139", b"NL", 3333, Network::Unknown);
+    check("2001:67c:2e8:22::c100:68b", b"NL", 3333, Network::Unknown);
+    check("5.9.0.1", b"DE", 24940, Network::Hosting);
+    assert_eq!(places.of(ip("10.0.0.1")), Place::default());
+}
