@@ -2,6 +2,7 @@
 //! disk, worlds to try it on, and figures of how well it does. Not here: how a login is judged (crate `risk`), the
 //! gate's own logins (crate `access`).
 
+pub mod answer;
 pub mod clock;
 pub mod import;
 pub mod lines;

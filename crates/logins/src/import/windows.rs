@@ -166,7 +166,8 @@ impl<'v> Event<'v> {
         let first = |names: &[&str]| names.iter().find_map(|name| field(root, name));
         let first_text = |names: &[&str]| names.iter().find_map(|name| text(root, name));
         Ok(Self {
-            number: number(first(&["EventID", "event_id"]), "EventID")?,
+            // By its exact name: AWS has an `eventID` that is something else.
+            number: number(root.get("EventID").or_else(|| root.get("event_id")), "EventID")?,
             time: first(&["@timestamp", "TimeCreated", "TimeGenerated", "EventTime", "UtcTime"]),
             computer: first_text(&["Hostname", "Computer", "computer_name", "ComputerName", "MachineName"]),
             record: first_text(&["RecordNumber", "EventRecordID", "record_number", "RecordId"]),
@@ -338,7 +339,7 @@ fn number(of: Option<&Value>, key: &str) -> Result<u64, Wrong> {
 
 /// An object of another product in the same file: it has a time and names no Windows event.
 fn is_other(root: &Value) -> bool {
-    root.get("@timestamp").is_some() && field(root, "EventID").is_none()
+    root.get("@timestamp").is_some() && root.get("EventID").is_none()
 }
 
 /// Old clients write `\\NAME`.

@@ -1,12 +1,18 @@
-//! `trefoil logins …`: streams of logins, how suspicious each is, and how well that is told. One file a subcommand.
+//! `trefoil logins …`: streams of logins, how suspicious each is, and how well that is told. One file a subcommand; what
+//! some share of reading is in `source`.
 
+mod import;
+mod score;
 mod simulate;
+mod source;
 
 use crate::cli::logins::LoginsCommand;
 use crate::ended::Ended;
 
 pub(crate) fn run(asked: &LoginsCommand) -> Result<(), Ended> {
     match asked {
+        LoginsCommand::Import(asked) => import::run(asked),
+        LoginsCommand::Score(asked) => score::run(asked),
         LoginsCommand::Simulate(asked) => simulate::run(asked),
     }
 }

@@ -1,0 +1,95 @@
+//! `trefoil logins score`: judges the logins of a log from nothing known, in their order, and prints what it thinks of
+//! them. Nothing is kept; `trefoil logins watch` keeps it.
+
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use logins::answer;
+use logins::login::Login;
+use logins::places::Places;
+use risk::engine::Settings;
+use risk::weights::Weights;
+use risk::{Baseline, Engine, Key};
+
+use super::source;
+use crate::cli::logins::read::{Action, Score};
+use crate::ended::{Ended, OrEnded};
+use crate::terminal;
+
+/// Nothing of a run is stored, so that its hashes need no secret; with the same one, the same log is judged the same.
+const KEY: [u8; 16] = [0; 16];
+/// Logins between two looks at whether the files of places changed.
+const LOGINS_BETWEEN: u64 = 1 << 16;
+
+impl Action {
+    const fn of_risk(self) -> risk::Action {
+        match self {
+            Self::Allow => risk::Action::Allow,
+            Self::StepUp => risk::Action::StepUp,
+            Self::Throttle => risk::Action::Throttle,
+            Self::Block => risk::Action::Block,
+            Self::Revoke => risk::Action::Revoke,
+        }
+    }
+}
+
+pub(crate) fn run(asked: &Score) -> Result<(), Ended> {
+    let options = source::options(&asked.source)?;
+    let mut judge = Judge {
+        engine: Engine::new(Key::new(KEY), Weights::shipped(), Settings::default()),
+        baseline: asked.baseline.then(Baseline::new),
+        places: places(asked.places.as_deref())?,
+        min_score: asked.min_score.unwrap_or(f64::NEG_INFINITY),
+        above: asked.above.map_or(risk::Action::Allow, Action::of_risk),
+        out: BufWriter::new(io::stdout().lock()),
+    };
+    let read =
+        source::read(&asked.input, asked.source.format, &options, |index, login| judge.take(index, login));
+    // Nothing can be told to a reader that is gone.
+    let _ = judge.out.flush();
+    read
+}
+
+/// What is known of addresses. What is not is said once.
+fn places(folder: Option<&Path>) -> Result<Places, Ended> {
+    let Some(folder) = folder else {
+        terminal::note("addresses are not looked up: --places DIR says where they are");
+        return Ok(Places::default());
+    };
+    let places = Places::open(folder).or_cannot_tell("--places")?;
+    let missing = places.missing();
+    if !missing.is_empty() {
+        terminal::note(&format!("{}: not known of addresses: {}", folder.display(), missing.join(", ")));
+    }
+    Ok(places)
+}
+
+struct Judge {
+    engine: Engine,
+    baseline: Option<Baseline>,
+    places: Places,
+    min_score: f64,
+    above: risk::Action,
+    out: BufWriter<io::StdoutLock<'static>>,
+}
+
+impl Judge {
+    fn take(&mut self, index: u64, login: &Login<'_>) -> io::Result<()> {
+        if index % LOGINS_BETWEEN == LOGINS_BETWEEN - 1
+            && let Err(error) = self.places.reload()
+        {
+            terminal::complain(&format!("{error}; what was known of addresses before is used on"));
+        }
+        let mut event = login.event();
+        self.places.fill(&mut event);
+        let judgement = self.engine.judge(&event);
+        let baseline = self.baseline.as_mut().map(|baseline| baseline.judge(&event));
+        for finding in &judgement.findings {
+            answer::write_finding(&mut self.out, index, finding, event.time_ms)?;
+        }
+        if judgement.score < self.min_score || judgement.action < self.above {
+            return Ok(());
+        }
+        answer::write_judgement(&mut self.out, index, &event, &judgement, baseline)
+    }
+}
