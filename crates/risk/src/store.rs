@@ -27,14 +27,22 @@ pub struct Store {
     shards: Vec<Shard>,
     /// Bytes that all may hold; each shard has its part.
     bytes_max: u64,
+    sweep: Sweep,
+}
+
+/// Where sweeping is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Sweep {
     /// Sweeps done: each is of the next shard.
-    swept: u64,
+    pub done: u64,
+    /// When the next is due, milliseconds since 1970.
+    pub due_ms: i64,
 }
 
 impl Store {
     /// An empty one that holds at most so many bytes: whoever was away longest is forgotten first.
     pub fn new(bytes_max: u64) -> Self {
-        Self { shards: vec![Shard::default(); SHARDS], bytes_max, swept: 0 }
+        Self { shards: vec![Shard::default(); SHARDS], bytes_max, sweep: Sweep::default() }
     }
 
     /// Reads a user's history into an empty one. Whether there is any that is not older than what is kept.
@@ -72,14 +80,15 @@ impl Store {
 
     /// Forgets what is too old in the next shard, if its turn has come.
     pub fn sweep(&mut self, now_ms: i64) {
-        let turn = u64::try_from(now_ms / (SWEEP_MS / SHARDS as i64)).unwrap_or(0);
-        if turn <= self.swept {
+        if now_ms < self.sweep.due_ms {
             return;
         }
-        // After a pause one round is enough.
-        self.swept = (self.swept + 1).max(turn.saturating_sub(SHARDS as u64));
-        let today = u16::try_from(now_ms / 86_400_000).unwrap_or(u16::MAX);
-        let at = usize::try_from(self.swept % SHARDS as u64).unwrap_or(0);
+        let step_ms = SWEEP_MS / SHARDS as i64;
+        // Where events are rare, each sweeps a shard; after a pause nothing is made up for but one round.
+        self.sweep.due_ms = (self.sweep.due_ms.saturating_add(step_ms)).max(now_ms.saturating_sub(SWEEP_MS));
+        self.sweep.done = self.sweep.done.wrapping_add(1);
+        let today = u16::try_from((now_ms / 86_400_000).max(0)).unwrap_or(u16::MAX);
+        let at = usize::try_from(self.sweep.done % SHARDS as u64).unwrap_or(0);
         if let Some(shard) = self.shards.get_mut(at) {
             shard.forget_before(today.saturating_sub(KEEP_DAYS));
         }
@@ -95,9 +104,9 @@ impl Store {
         self.shards.iter().map(Shard::bytes).sum::<usize>() + self.shards.capacity() * size_of::<Shard>()
     }
 
-    /// How often it was swept: part of a snapshot.
-    pub fn swept(&self) -> u64 {
-        self.swept
+    /// Where sweeping is: part of a snapshot.
+    pub fn swept(&self) -> Sweep {
+        self.sweep
     }
 
     /// Records of one shard, packed one behind the other, appended to `into`.
@@ -114,8 +123,8 @@ impl Store {
     }
 
     /// Continues sweeping where a snapshot was.
-    pub fn set_swept(&mut self, swept: u64) {
-        self.swept = swept;
+    pub fn set_swept(&mut self, sweep: Sweep) {
+        self.sweep = sweep;
     }
 }
 

@@ -62,7 +62,7 @@ fn density(value: f64, mean: f64, deviation: f64) -> f64 {
 }
 
 fn dormancy(features: &mut Features, facts: &Facts, history: &History) {
-    let idle = (facts.time_ms - i64::from(history.last_s) * 1_000) as f64 / 86_400_000.0;
+    let idle = facts.time_ms.saturating_sub(i64::from(history.last_s) * 1_000) as f64 / 86_400_000.0;
     if history.logins > 0 && idle > IDLE_DAYS {
         features.push(Feature::Dormancy, (idle / IDLE_DAYS).ln(), Value::Days(idle), Value::Days(IDLE_DAYS));
     }

@@ -19,7 +19,7 @@ const KIND: Habit = Habit { doubt: 1.0, novelty: 0.3, copied: 0.3 };
 /// Addresses of a prefix that are somebody's, about.
 const SOURCE_SHARE: f64 = 1.0 / 32.0;
 /// Attackers' networks by kind: unknown, access, mobile, hosting, anonymous, carriage.
-const ATTACKERS_KINDS: [f64; 6] = [0.2, 0.33, 0.08, 0.24, 0.14, 0.01];
+const ATTACKERS_KINDS: [f64; 6] = [0.2, 0.338, 0.08, 0.24, 0.14, 0.002];
 /// What everybody's are taken for before anything was learnt, in hundreds of logins.
 const KINDS: [f64; 6] = [0.2, 0.45, 0.3, 0.03, 0.015, 0.005];
 /// Logins of a group before it is compared with.
@@ -44,7 +44,8 @@ pub fn add(
     everybody: &Everybody,
 ) {
     kind(features, facts, history, trust, everybody);
-    if !facts.has_network() {
+    // In the air the address says where a station on the ground is.
+    if !facts.has_network() || facts.kind == Network::Carriage {
         return;
     }
     let mut levels = Levels::new(facts, history, trust);
@@ -208,7 +209,9 @@ fn way(features: &mut Features, facts: &Facts, history: &History, levels: &Level
     if is_crowd {
         return;
     }
-    let hours = ((facts.time_ms - i64::from(history.last_s) * 1_000) as f64 / 3_600_000.0).abs().max(SKEW_H);
+    let hours = (facts.time_ms.saturating_sub(i64::from(history.last_s) * 1_000) as f64 / 3_600_000.0)
+        .abs()
+        .max(SKEW_H);
     let kmh = km / hours;
     if kmh > TRAVEL_KMH {
         let share = if facts.kind == Network::Mobile { 1.0 } else { 2.0 };

@@ -46,7 +46,7 @@ impl Repeats {
     /// Appends them to a snapshot: lines that are not empty.
     pub fn write(&self, into: &mut Vec<u8>) {
         for (at, line) in (0u32..).zip(self.ids.chunks_exact(LINE)) {
-            if line.iter().any(|id| *id != 0) {
+            if line != [0; LINE] {
                 into.extend_from_slice(&at.to_le_bytes());
                 line.iter().for_each(|id| into.extend_from_slice(&id.to_le_bytes()));
             }

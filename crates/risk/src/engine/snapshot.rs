@@ -11,7 +11,7 @@ use crate::bytes;
 use crate::campaign::Campaigns;
 use crate::everybody::Everybody;
 use crate::key::{Key, Of, Tag};
-use crate::store::{SHARDS, Store};
+use crate::store::{SHARDS, Store, Sweep};
 use crate::weights::Weights;
 
 use super::marks::Marks;
@@ -54,7 +54,9 @@ impl Engine {
         for word in self.watermark.pack() {
             out.block.extend_from_slice(&word.to_le_bytes());
         }
-        out.block.extend_from_slice(&self.store.swept().to_le_bytes());
+        let sweep = self.store.swept();
+        out.block.extend_from_slice(&sweep.done.to_le_bytes());
+        out.block.extend_from_slice(&sweep.due_ms.to_le_bytes());
         out.end_block()?;
         self.everybody.write(&mut out.block);
         out.end_block()?;
@@ -109,7 +111,7 @@ impl Engine {
         let mut word = || bytes::u64(from).map(u64::cast_signed);
         self.watermark = Watermark::unpack([word()?, word()?, word()?])?;
         self.store = Store::new(self.settings.history_bytes_max);
-        self.store.set_swept(word()?.cast_unsigned());
+        self.store.set_swept(Sweep { done: word()?.cast_unsigned(), due_ms: word()? });
         Some(())
     }
 }

@@ -5,8 +5,9 @@ use crate::store::{Client, Net, TRUSTED, is_old};
 
 use super::marks::{Mark, Verdict};
 
-/// What is on probation weighs so much.
+/// What is on probation weighs so much a login, and no more for being used more often: patience gains nothing.
 const PROBATION: f64 = 0.1;
+const PROBATION_LOGINS: u16 = 3;
 /// Days in which a login loses half of its weight.
 const HALF_DAYS: f64 = 90.0;
 
@@ -37,16 +38,16 @@ impl Trust<'_> {
     }
 
     fn weight(&self, verdict: Option<Verdict>, trust: u8, count: u16, day: u16) -> f64 {
-        let share = match verdict {
+        let logins = match verdict {
             Some(Verdict::Attack) => return 0.0,
-            Some(Verdict::Legitimate) => 1.0,
-            None if trust == TRUSTED => 1.0,
-            None => PROBATION,
+            Some(Verdict::Legitimate) => f64::from(count),
+            None if trust == TRUSTED => f64::from(count),
+            None => PROBATION * f64::from(count.min(PROBATION_LOGINS)),
         };
         if is_old(day, self.today) {
             return 0.0;
         }
         let age = f64::from(self.today.saturating_sub(day));
-        share * f64::from(count) * HALF_DAYS / (HALF_DAYS + age)
+        logins * HALF_DAYS / (HALF_DAYS + age)
     }
 }

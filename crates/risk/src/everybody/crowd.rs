@@ -57,7 +57,7 @@ impl Crowd {
     pub fn write(&self, into: &mut Vec<u8>) {
         into.extend_from_slice(&self.added.to_le_bytes());
         for (at, line) in (0u32..).zip(self.counters.chunks_exact(LINE)) {
-            if line.iter().any(|counter| *counter != 0) {
+            if line != [0; LINE] {
                 into.extend_from_slice(&at.to_le_bytes());
                 line.iter().for_each(|counter| into.extend_from_slice(&counter.to_le_bytes()));
             }
