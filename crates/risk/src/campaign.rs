@@ -10,6 +10,7 @@ mod count;
 mod crowd;
 mod crowds;
 mod ledger;
+mod pair;
 mod session;
 mod siege;
 mod store;
@@ -95,9 +96,11 @@ impl Default for Settings {
 }
 
 /// A change of password or factor right after a login is so much likelier to be an attacker's, in log-odds.
-const CHANGE_LOG_ODDS: f64 = 3.5;
+const CHANGE_LOG_ODDS: f64 = 5.0;
+/// Both within the same time are more so.
+const BOTH_LOG_ODDS: f64 = 4.0;
 /// Logins of less than this much less risk than a takeover's are forgotten at once.
-const FORGOTTEN_LOG_ODDS: f64 = 5.0;
+const FORGOTTEN_LOG_ODDS: f64 = 7.5;
 /// What a snapshot begins with: its form. It holds numbers of [`Kind`] as they are declared.
 const FORM: u64 = u64::from_le_bytes(*b"tfcamp01");
 
@@ -147,7 +150,9 @@ impl Campaigns {
         match seen.event.act {
             Act::Logon => self.logon(seen, known, at, &mut evidence),
             Act::Prompt => self.prompt(at, false, &mut evidence),
-            Act::PasswordChange | Act::FactorChange if is_success => self.change(at, &mut evidence),
+            Act::PasswordChange | Act::FactorChange if is_success => {
+                self.change(at, seen.event.act == Act::FactorChange, &mut evidence);
+            }
             Act::PasswordChange | Act::FactorChange | Act::Reuse | Act::Logoff => {}
         }
         let is_use = matches!(seen.event.act, Act::Logon if is_success) || seen.event.act == Act::Reuse;
@@ -161,7 +166,7 @@ impl Campaigns {
     }
 
     fn logon(&mut self, seen: &Seen<'_>, known: &Familiarity, at: At, evidence: &mut Evidence) {
-        let (mut is_campaign, mut worse) = (false, 1.0);
+        let mut aimed = 1.0;
         if at.source != 0 {
             let look = self.crowds.observe(seen, known, at, &mut self.ledger);
             for (term, (log_odds, bad, due)) in [(Term::Source, look.source), (Term::Campaign, look.campaign)]
@@ -169,15 +174,13 @@ impl Campaigns {
                 evidence.add(term, log_odds, Value::Count(bad), Value::Count(due.round().max(0.0) as u64));
             }
             evidence.findings.extend(look.finding);
-            (is_campaign, worse) = (look.is_campaign, look.worse);
+            aimed = look.aimed;
         }
         match seen.event.outcome {
             Outcome::Failure(Why::Factor) => self.prompt(at, true, evidence),
             Outcome::Failure(why) => {
                 let weight = siege::try_weight(why, known, at.source != 0, at.home == Home::Usual);
-                // What is done to many users is not done to this one above all; nor is it when everybody fails.
-                let weight = if is_campaign { 0.0 } else { weight / worse.max(1.0) };
-                self.siege(at, weight, evidence);
+                self.siege(at, weight * aimed, evidence);
             }
             Outcome::Success => {
                 self.siege(at, 0.0, evidence);
@@ -240,31 +243,34 @@ impl Campaigns {
     }
 
     /// A password or factor was changed.
-    fn change(&mut self, at: At, evidence: &mut Evidence) {
+    fn change(&mut self, at: At, is_factor: bool, evidence: &mut Evidence) {
         let siege = self.sieges.entry(at.user);
-        siege.changed(at.now_ms, at.source);
-        self.takeover(at, evidence);
+        let is_both = siege.changed(at.now_ms, at.source, is_factor);
+        self.takeover(at, is_both, evidence);
     }
 
     /// A user was let in.
     fn entered(&mut self, known: &Familiarity, at: At, evidence: &Evidence) {
         let risk = known.risk + evidence.reasons.iter().map(|reason| reason.log_odds).sum::<f64>();
-        if risk >= self.takeover_log_odds - FORGOTTEN_LOG_ODDS && at.home != Home::Usual {
+        if risk >= self.takeover_log_odds - FORGOTTEN_LOG_ODDS && !matches!(at.home, Home::Usual | Home::New)
+        {
             self.sieges.entry(at.user).entered(at.now_ms, risk as f32, at.source);
         }
     }
 
     /// A change that follows a risky login of the same user, unless it is the owner who makes it.
-    fn takeover(&mut self, at: At, evidence: &mut Evidence) {
+    fn takeover(&mut self, at: At, is_both: bool, evidence: &mut Evidence) {
         let Some(siege) = self.sieges.get_mut(at.user) else { return };
         let after_ms = at.now_ms - siege.risky_ms;
         let is_owner = at.home == Home::Usual && at.source != siege.risky_source;
         if siege.risky_ms == 0 || !(0..=siege::TAKEOVER_MS).contains(&after_ms) || is_owner {
             return;
         }
-        let log_odds = CHANGE_LOG_ODDS * (1.0 - after_ms as f64 / siege::TAKEOVER_MS as f64);
+        let fade = 1.0 - after_ms as f64 / siege::TAKEOVER_MS as f64;
+        let log_odds = fade * if is_both { CHANGE_LOG_ODDS + BOTH_LOG_ODDS } else { CHANGE_LOG_ODDS };
         let risk = f64::from(siege.risky);
-        evidence.add(Term::Takeover, risk.max(0.0) + log_odds, Value::Ms(after_ms as f64), Value::None);
+        let observed = Value::Ms(after_ms as f64);
+        evidence.add(Term::Takeover, (risk + log_odds).max(0.0), observed, Value::None);
         if risk + log_odds >= self.takeover_log_odds {
             let begun = Begun::at(at.user, siege.risky_ms, 1, 0);
             evidence.find(&mut self.ledger, &mut siege.takeover, (Kind::Takeover, Action::Block), at, begun);
@@ -278,6 +284,7 @@ impl Campaigns {
         let arrival = Arrival {
             is_usual_source: known.is_source,
             is_usual_network: known.is_network,
+            is_new_agent: known.is_agent == Some(false),
             is_shared: self.crowds.is_shared(at.source),
         };
         let session = self.sessions.entry(key);

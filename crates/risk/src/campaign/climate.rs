@@ -3,27 +3,27 @@
 //! fault. Not here: whom it is held against (`crowd`).
 
 use super::Familiarity;
-use super::count::{DAY_MS, HOUR_MS, Step};
+use super::count::{DAY_MS, HOUR_MS, Pace, Step};
 use super::store::{Kept, stored};
 
 /// How much a user is at home where a login comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Home {
-    /// From a source of theirs.
+    /// At a source of theirs.
     Usual,
-    /// From a new source in a network of theirs.
+    /// At a new source in a network of theirs.
     Near,
-    /// From elsewhere.
+    /// Elsewhere.
     Strange,
-    /// Nothing is known of the user.
-    Nobody,
+    /// The user was never let in before.
+    New,
 }
 
 impl Home {
     pub(super) fn of(known: &Familiarity, has_succeeded_here: bool) -> Self {
         match () {
             () if known.is_source || has_succeeded_here => Self::Usual,
-            () if !known.is_user => Self::Nobody,
+            () if !known.is_user => Self::New,
             () if known.is_network => Self::Near,
             () => Self::Strange,
         }
@@ -34,7 +34,7 @@ impl Home {
         match self {
             Self::Usual => 0.2,
             Self::Near => 0.6,
-            Self::Strange | Self::Nobody => 1.0,
+            Self::Strange | Self::New => 1.0,
         }
     }
 }
@@ -47,15 +47,29 @@ const FAST_MS: i64 = HOUR_MS / 12;
 const PRIOR_BAD: f32 = 0.15;
 const PRIOR_WEIGHT: f32 = 20.0;
 /// The same for the present against the usual.
-const PRESENT_WEIGHT: f32 = 4.0;
+const PRESENT_WEIGHT: f32 = 6.0;
 /// No share is believed to be beyond these.
 const SHARE_MIN: f32 = 0.05;
 const SHARE_MAX: f32 = 0.9;
-/// What is new to a target's own history is held against everybody else's up to this.
-const STRANGER_SHARE_MAX: f32 = 0.35;
+/// Users at home, from which on they are a control group.
+const CONTROLS_MIN: f32 = 30.0;
+/// Users who were let in, from which on a target's own shares are believed.
+const OWN_MIN: f32 = 20.0;
+
+/// Strangers fail more often than those at home, but no more than by these factors of the odds: what is beyond is an
+/// attacker's share.
+const NEAR_TIMES_MAX: f32 = 2.0;
+const STRANGE_TIMES_MAX: f32 = 3.0;
+const NEW_TIMES_MAX: f32 = 6.0;
+
+/// A share of so many times the odds.
+fn odds_times(share: f32, times: f32) -> f32 {
+    let odds = share / (1.0 - share) * times;
+    odds / (1.0 + odds)
+}
 
 stored! {
-    /// Users that failed and did not get in later, and all users, each once a day and source.
+    /// Bad ones, and all, of users that count once a day and source.
     pub(super) struct Share {
         bad: f32,
         all: f32,
@@ -67,26 +81,66 @@ impl Share {
         (self.bad + prior * weight) / (self.all + weight)
     }
 
-    fn add(&mut self, step: Step, bad: f32, all: f32, half_ms: i64) {
-        step.add(&mut self.bad, bad, half_ms);
-        step.add(&mut self.all, all, half_ms);
+    fn usual(&self) -> f32 {
+        self.of(PRIOR_BAD, PRIOR_WEIGHT).clamp(SHARE_MIN, SHARE_MAX)
+    }
+
+    fn add(&mut self, pace: Pace, bad: f32, all: f32) {
+        pace.add(&mut self.bad, bad);
+        pace.add(&mut self.all, all);
     }
 }
 
+/// What a login adds to a target's shares.
+#[derive(Clone, Copy)]
+pub(super) struct Told {
+    pub(super) home: Home,
+    pub(super) is_bad: bool,
+    /// What it counts for: one user a day at a source, less when the source was heard enough. Negative where an earlier
+    /// failure is taken back.
+    pub(super) heard: f32,
+    /// It is the first user of its source, and speaks for it.
+    pub(super) is_first: bool,
+    /// The user is none.
+    pub(super) is_nobody: bool,
+    /// It was said that the user is none.
+    pub(super) is_said: bool,
+    /// It was not said how it ended.
+    pub(super) is_vague: bool,
+}
+
+/// What is expected of a login: shares of users.
+#[derive(Clone, Copy)]
+pub(super) struct Expected {
+    /// Who are users and fail.
+    pub(super) bad: f32,
+    /// Who are none, of those at one source; and of those alone who are not at home.
+    pub(super) nobody: f32,
+    pub(super) nobody_away: f32,
+    /// Of whom it is not said how it ended.
+    pub(super) vague: f32,
+}
+
 stored! {
-    /// The shares of one target.
+    /// The shares of one target, or of all.
     pub(super) struct Climate {
         last_ms: i64,
         usual: Share,
         near: Share,
         strange: Share,
-        nobody: Share,
-        /// Of those from sources of theirs, now.
+        new: Share,
+        /// Of those at home, now.
         present: Share,
-        /// Of one user of each source, now; where nobody is known, they stand for the control group.
+        /// Of one user of each source, now and usually; where nobody is known, they stand for the control group.
         voices: Share,
-        /// Of logins of which it is not said how they ended.
+        all_voices: Share,
+        /// Users who are none, among those of a source, and among those who are not at home.
+        nobodies: Share,
+        nobodies_away: Share,
+        /// Logins of which it is not said how they ended.
         vague: Share,
+        /// How often it was said that a user is none.
+        said: f32,
     }
 }
 
@@ -97,69 +151,79 @@ impl Kept for Climate {
 }
 
 impl Climate {
-    /// Counts a user's first login of the day from a source, or (`all` of 0) takes back that it was bad. The first user of
-    /// a source speaks for it.
-    pub(super) fn add(&mut self, now_ms: i64, home: Home, bad: f32, all: f32, is_first: bool) {
+    /// Counts what a login tells.
+    pub(super) fn add(&mut self, now_ms: i64, told: Told) {
         let step = Step::take(&mut self.last_ms, now_ms);
-        for (class, share) in [
+        let (slow, fast) = (step.pace(SLOW_MS), step.pace(FAST_MS));
+        let is_back = told.heard < 0.0;
+        let one = |counts: bool| if counts && !is_back { told.heard } else { 0.0 };
+        let bad = |counts: bool| if counts && told.is_bad { told.heard } else { 0.0 };
+        let is_user = !told.is_nobody && !told.is_vague;
+        for (home, share) in [
             (Home::Usual, &mut self.usual),
             (Home::Near, &mut self.near),
             (Home::Strange, &mut self.strange),
-            (Home::Nobody, &mut self.nobody),
+            (Home::New, &mut self.new),
         ] {
-            let counts = f32::from(u8::from(class == home));
-            share.add(step, bad * counts, all * counts, SLOW_MS);
+            let counts = is_user && told.home == home;
+            share.add(slow, bad(counts), one(counts));
         }
-        let counts = f32::from(u8::from(home == Home::Usual));
-        self.present.add(step, bad * counts, all * counts, FAST_MS);
-        let counts = f32::from(u8::from(is_first));
-        self.voices.add(step, bad * counts, all * counts, FAST_MS);
-        self.vague.add(step, 0.0, all, SLOW_MS);
+        let counts = is_user && told.home == Home::Usual;
+        self.present.add(fast, bad(counts), one(counts));
+        let counts = told.is_first && !told.is_vague;
+        self.voices.add(fast, bad(counts), one(counts));
+        self.all_voices.add(slow, bad(counts), one(counts));
+        let weight = told.home.weight();
+        self.nobodies.add(slow, one(told.is_nobody) * weight, one(true) * weight);
+        let is_away = told.home != Home::Usual;
+        self.nobodies_away.add(slow, one(told.is_nobody), one(is_away));
+        self.vague.add(slow, one(told.is_vague), one(true));
+        slow.add(&mut self.said, one(told.is_said));
     }
 
-    /// Counts a login that does not say how it ended.
-    pub(super) fn add_vague(&mut self, now_ms: i64, all: f32) {
-        let step = Step::take(&mut self.last_ms, now_ms);
-        self.vague.add(step, all, all, SLOW_MS);
-    }
-
-    /// The share of logins that do not say how they ended.
-    pub(super) fn vague_share(&self) -> f32 {
-        self.vague.of(PRIOR_BAD, PRIOR_WEIGHT).clamp(SHARE_MIN, SHARE_MAX)
-    }
-
-    /// The share of such logins that is expected to end badly now.
-    pub(super) fn expected(&self, home: Home) -> f32 {
-        let (share, most) = match home {
-            Home::Usual => (&self.usual, SHARE_MAX),
-            Home::Near => (&self.near, SHARE_MAX),
-            Home::Strange => (&self.strange, STRANGER_SHARE_MAX),
-            Home::Nobody => (&self.nobody, STRANGER_SHARE_MAX),
+    /// What is expected of a login at this target now: by its own shares, or by those of all targets where mostly attackers
+    /// come.
+    pub(super) fn expected(&self, all: &Self, home: Home) -> Expected {
+        let shares = [&self.usual, &self.near, &self.strange, &self.new];
+        let (bad, every) =
+            shares.iter().fold((0.0, 0.0), |sum, share| (sum.0 + share.bad, sum.1 + share.all));
+        let slow = if every - bad >= OWN_MIN.max(bad) { self } else { all };
+        let (share, times) = match home {
+            Home::Usual => (&slow.usual, 1.0),
+            Home::Near => (&slow.near, NEAR_TIMES_MAX),
+            Home::Strange => (&slow.strange, STRANGE_TIMES_MAX),
+            Home::New => (&slow.new, NEW_TIMES_MAX),
         };
-        let slow = share.of(PRIOR_BAD, PRIOR_WEIGHT).clamp(SHARE_MIN, most);
-        let worse = self.worse();
-        if worse <= 1.0 {
-            return slow;
+        let most = odds_times(slow.usual.usual(), times);
+        let mut bad = share.usual().min(most);
+        let worse = self.worse(all);
+        if worse > 1.0 {
+            bad = odds_times(bad, worse).min(0.95);
         }
-        let odds = slow / (1.0 - slow) * worse;
-        (odds / (1.0 + odds)).min(0.95)
+        Expected {
+            bad,
+            nobody: slow.nobodies.usual(),
+            nobody_away: slow.nobodies_away.usual(),
+            vague: slow.vague.usual(),
+        }
     }
 
     /// By how much the odds of failing are worse now than usually, for those who are at home.
-    pub(super) fn worse(&self) -> f32 {
-        let usual = self.usual.of(PRIOR_BAD, PRIOR_WEIGHT).clamp(SHARE_MIN, SHARE_MAX);
-        let now = if self.usual.all > 30.0 {
-            self.present.of(usual, PRESENT_WEIGHT)
-        } else {
-            self.voices.of(usual, 2.0 * PRESENT_WEIGHT)
+    pub(super) fn worse(&self, all: &Self) -> f32 {
+        let (present, usual) = match (self, all) {
+            (here, _) if here.usual.all > CONTROLS_MIN => (here.present, here.usual),
+            (_, all) if all.usual.all > CONTROLS_MIN => (all.present, all.usual),
+            (here, _) => (here.voices, here.all_voices),
         };
-        let now = now.min(0.98);
+        let usual = usual.usual();
+        let now = present.of(usual, PRESENT_WEIGHT).min(0.98);
         (now / (1.0 - now)) / (usual / (1.0 - usual))
     }
 
-    /// Whether enough users were let in before for a name that never was to be telling.
+    /// Whether a user who fails and was never let in is likely none: enough users were let in for that to be telling, and
+    /// the target does not say it itself.
     pub(super) fn knows_users(&self) -> bool {
         let known = self.usual.all + self.near.all + self.strange.all;
-        known > 50.0 && known > self.nobody.all - self.nobody.bad
+        self.said < 0.5 && known > 50.0 && known > self.new.all - self.new.bad
     }
 }

@@ -32,9 +32,23 @@ impl Step {
         Self { fade_ms: since.max(0), late_ms: (-since).max(0) }
     }
 
+    /// What that is for sums of which half fades in this time.
+    pub(super) fn pace(self, half_ms: i64) -> Pace {
+        Pace { fade: faded(self.fade_ms, half_ms), late: faded(self.late_ms, half_ms) }
+    }
+}
+
+/// A step of sums of one half-life.
+#[derive(Clone, Copy)]
+pub(super) struct Pace {
+    fade: f32,
+    late: f32,
+}
+
+impl Pace {
     /// Fades a sum and adds to it.
-    pub(super) fn add(self, sum: &mut f32, more: f32, half_ms: i64) {
-        *sum = (*sum * faded(self.fade_ms, half_ms) + more * faded(self.late_ms, half_ms)).max(0.0);
+    pub(super) fn add(self, sum: &mut f32, more: f32) {
+        *sum = (*sum * self.fade + more * self.late).max(0.0);
     }
 }
 

@@ -2,7 +2,7 @@
 //! how unlikely so many are. Each user counts once a day and source, and no longer once they got in. Not here: what is
 //! usual (`climate`), and who looks at it when (`campaign`).
 
-use super::count::{DAY_MS, Distinct, HOUR_MS, Step, faded};
+use super::count::{DAY_MS, Distinct, HOUR_MS, Pace, Step, faded};
 use super::store::{Kept, stored};
 
 /// Half of a burst is forgotten in this time.
@@ -27,7 +27,7 @@ const PRIOR_ODDS: f64 = 1e-4;
 const PRIOR_SOURCE_NATS: f64 = 9.0;
 
 stored! {
-    /// Sums over users: how many fail, how many there are, and how many were expected to fail.
+    /// Sums over users: how many are bad, how many there are, and how many were expected to be bad.
     pub(super) struct Sums {
         bad: f32,
         all: f32,
@@ -35,27 +35,44 @@ stored! {
     }
 }
 
-/// One user's share in the sums.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Part {
-    pub(super) bad: f32,
-    pub(super) all: f32,
-    pub(super) due: f32,
-    /// The part of `bad` that is of users who are none.
-    pub(super) unknown: f32,
-}
-
-impl Part {
-    pub(super) fn scaled(self, by: f32) -> Self {
-        Self { bad: self.bad * by, all: self.all * by, due: self.due * by, unknown: self.unknown * by }
+stored! {
+    /// Users of a crowd in some time: those who are users, of whom some fail, and all, of whom some are none.
+    pub(super) struct Window {
+        users: Sums,
+        names: Sums,
     }
 }
 
+/// One login's part in a window.
+#[derive(Clone, Copy, Default, Debug)]
+pub(super) struct Part {
+    pub(super) users: Sums,
+    pub(super) names: Sums,
+}
+
 impl Sums {
-    fn add(&mut self, step: Step, part: Part, half_ms: i64) {
-        step.add(&mut self.bad, part.bad, half_ms);
-        step.add(&mut self.all, part.all, half_ms);
-        step.add(&mut self.due, part.due, half_ms);
+    pub(super) fn new(bad: f32, all: f32, due: f32) -> Self {
+        Self { bad, all, due }
+    }
+
+    pub(super) fn scaled(self, by: f32) -> Self {
+        Self { bad: self.bad * by, all: self.all * by, due: self.due * by }
+    }
+
+    /// With fewer expected to be bad than this share.
+    pub(super) fn at_most(self, share: f32) -> Self {
+        Self { due: self.due.min(self.all * share), ..self }
+    }
+
+    /// With another number expected to be bad.
+    pub(super) fn with_share(self, share: f32) -> Self {
+        Self { due: self.all * share, ..self }
+    }
+
+    fn add(&mut self, pace: Pace, part: Self) {
+        pace.add(&mut self.bad, part.bad);
+        pace.add(&mut self.all, part.all);
+        pace.add(&mut self.due, part.due);
     }
 
     /// The share that is expected to fail, where this crowd usually fails `own` times as often as others.
@@ -81,17 +98,42 @@ impl Sums {
     }
 }
 
+impl Window {
+    fn add(&mut self, pace: Pace, part: Part) {
+        self.users.add(pace, part.users);
+        self.names.add(pace, part.names);
+    }
+
+    fn bad(&self) -> f32 {
+        self.users.bad + self.names.bad
+    }
+
+    fn good(&self) -> f32 {
+        self.users.all - self.users.bad
+    }
+
+    /// Forgets what is beyond the expected.
+    fn settle(&mut self, own: f32) {
+        for sums in [&mut self.users, &mut self.names] {
+            sums.bad = sums.bad.min(sums.all * sums.share(own) / ODDS_SPREAD);
+        }
+    }
+
+    fn surprise(&self, own: f32) -> f32 {
+        self.users.surprise(own) + self.names.surprise(own)
+    }
+}
+
 stored! {
     /// A crowd.
     pub(super) struct Crowd {
         last_ms: i64,
         since_ms: i64,
-        fast: Sums,
-        slow: Sums,
+        fast: Window,
+        slow: Window,
         /// What is usual of this crowd: failures seen and expected.
         own_bad: f32,
         own_due: f32,
-        unknown: f32,
         /// Evidence when it was last counted.
         evidence: f32,
         /// Failed attempts and successes since `since_ms`.
@@ -113,26 +155,26 @@ impl Kept for Crowd {
 }
 
 impl Crowd {
-    /// Counts a part of a user and says what the evidence is now, in nats.
-    pub(super) fn add(&mut self, now_ms: i64, part: Part) -> f32 {
+    /// Counts a login's part.
+    pub(super) fn add(&mut self, now_ms: i64, part: Part) {
         let step = Step::take(&mut self.last_ms, now_ms);
-        let bad = self.slow.bad * faded(step.fade_ms, SLOW_MS);
-        if self.campaign == 0 && part.bad > 0.0 && (bad < 0.5 || bad > 2.0 && self.evidence < 0.1) {
+        let (slow, own) = (step.pace(SLOW_MS), step.pace(OWN_MS));
+        let bad = self.slow.bad() * faded(step.fade_ms, SLOW_MS);
+        let is_bad = part.users.bad + part.names.bad > 0.0;
+        if self.campaign == 0 && is_bad && (bad < 0.5 || bad > 2.0 && self.evidence < 0.1) {
             // What came before has faded, or surprises nobody: a campaign would begin here.
             self.since_ms = now_ms;
             (self.tries, self.hits) = (0, 0);
             (self.users, self.sources) = (Distinct::default(), Distinct::default());
         }
-        self.fast.add(step, part, FAST_MS);
-        self.slow.add(step, part, SLOW_MS);
-        step.add(&mut self.unknown, part.unknown, SLOW_MS);
+        self.fast.add(step.pace(FAST_MS), part);
+        self.slow.add(slow, part);
         // A crowd of nothing but failures has no usual share of its own.
-        let learns =
-            if self.evidence < LEARN_EVIDENCE_MAX && self.good() > self.slow.bad { 1.0 } else { 0.0 };
-        step.add(&mut self.own_bad, part.bad * learns, OWN_MS);
-        step.add(&mut self.own_due, part.due * learns, OWN_MS);
-        self.evidence = self.surprise();
-        self.evidence
+        let learns = f32::from(u8::from(self.evidence < LEARN_EVIDENCE_MAX && self.slow.good() > 1.0));
+        own.add(&mut self.own_bad, (part.users.bad + part.names.bad) * learns);
+        own.add(&mut self.own_due, (part.users.due + part.names.due) * learns);
+        let usual = self.own();
+        self.evidence = self.fast.surprise(usual).max(self.slow.surprise(usual));
     }
 
     /// Remembers a failed attempt.
@@ -143,30 +185,28 @@ impl Crowd {
         self.sources.add(source);
     }
 
-    /// How often this crowd usually fails, against others.
-    fn own(&self) -> f32 {
-        ((self.own_bad + OWN_PRIOR) / (self.own_due + OWN_PRIOR)).clamp(0.7, 6.0)
+    /// Failed attempts a user.
+    pub(super) fn tries_a_user(&self) -> f32 {
+        self.tries as f32 / self.users.at_least().max(1) as f32
     }
 
-    fn surprise(&self) -> f32 {
-        let own = self.own();
-        self.fast.surprise(own).max(self.slow.surprise(own))
+    /// How often this crowd usually fails, against others.
+    fn own(&self) -> f32 {
+        ((self.own_bad + OWN_PRIOR) / (self.own_due + OWN_PRIOR)).clamp(1.0, 6.0)
     }
 
     /// How much room a source leaves to those above it: networks and targets see few users of each.
     pub(super) fn room(&self, users: f32) -> f32 {
-        (users - self.slow.all).clamp(0.0, 1.0)
+        (users - self.slow.names.all).clamp(0.0, 1.0)
     }
 
-    /// Failures now, and how many of them are too many.
+    /// Failures of late, and how many of them are too many.
     pub(super) fn surplus(&self) -> (f64, f64) {
-        let sums = if self.fast.surprise(self.own()) > self.slow.surprise(self.own()) {
-            &self.fast
-        } else {
-            &self.slow
-        };
-        let due = sums.all * sums.share(self.own()).min(1.0);
-        (f64::from(sums.bad), f64::from((sums.bad - due).max(0.0)))
+        let own = self.own();
+        let window = if self.fast.surprise(own) > self.slow.surprise(own) { &self.fast } else { &self.slow };
+        let sums = [&window.users, &window.names];
+        let surplus = sums.map(|sums| (sums.bad - sums.all * sums.share(own)).max(0.0));
+        (f64::from(window.bad()), f64::from(surplus.iter().sum::<f32>()))
     }
 
     /// The evidence that is left of what was counted, in nats.
@@ -183,8 +223,8 @@ impl Crowd {
         let attacks = 1.0 / (1.0 + (PRIOR_SOURCE_NATS - evidence).exp());
         let (bad, surplus) = self.surplus();
         let ratio = if is_success {
-            let good = f64::from(self.slow.all.max(self.fast.all)) - bad;
-            (surplus * HIT_SHARE / (good.max(0.0) + 0.5)) / PRIOR_ODDS
+            let good = f64::from(self.good());
+            (surplus * HIT_SHARE / (good + 0.5)) / PRIOR_ODDS
         } else {
             surplus / (bad - surplus + 0.5) / (10.0 * HIT_SHARE)
         };
@@ -193,17 +233,30 @@ impl Crowd {
 
     /// How many got in, of late.
     pub(super) fn good(&self) -> f32 {
-        self.slow.all - self.slow.bad
+        self.slow.good().max(0.0)
+    }
+
+    /// The campaign is over: what was told of it is evidence of no other.
+    pub(super) fn close(&mut self) {
+        let own = self.own();
+        self.fast.settle(own);
+        self.slow.settle(own);
+        (self.campaign, self.evidence) = (0, 0.0);
     }
 
     /// Whether others are let in beside those who fail.
     pub(super) fn is_mixed(&self) -> bool {
-        self.good() > self.slow.bad.max(1.0)
+        self.good() > self.slow.bad().max(1.0)
+    }
+
+    /// Whether so much is bad here that nothing can be learnt from it of what is usual.
+    pub(super) fn is_accused(&self, now_ms: i64) -> bool {
+        self.evidence_at(now_ms) >= LEARN_EVIDENCE_MAX
     }
 
     /// Whether many of those who failed are no users: pairs from elsewhere, or names that are tried out. A list of users
     /// is mostly right.
     pub(super) fn has_many_unknown(&self) -> bool {
-        self.unknown > 0.35 * self.slow.bad
+        self.slow.names.bad > 0.35 * self.slow.bad()
     }
 }

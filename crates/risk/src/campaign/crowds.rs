@@ -3,12 +3,12 @@
 //! network, nor one bad network a target. Not here: one user (`siege`) or session.
 
 use super::climate::{Climate, Home};
-use super::count::DAY_MS;
-use super::crowd::{Crowd, Part};
+use super::crowd::Crowd;
 use super::ledger::{Added, Begun, Ledger};
-use super::store::{Kept, Stored, Table, mix, stored};
+use super::pair::{Around, Change, Pair};
+use super::store::{Stored, Table, mix};
 use super::{Familiarity, Settings};
-use crate::event::{Network, Outcome, Why};
+use crate::event::{Network, Outcome};
 use crate::judgement::{Action, Finding, Kind};
 use crate::seen::Seen;
 
@@ -30,12 +30,12 @@ const COHORT: Rank =
     Rank { nats: 20.0, users: 10, sources: 8, spray: Action::StepUp, stuffing: Action::Throttle };
 /// A source is heard by its network and target as this many users at a time.
 const USERS_HEARD: f32 = 4.0;
-/// Each user counts once in this time.
-const PAIR_MS: i64 = DAY_MS;
-/// A login that does not say how it ended is more than half a failure.
-const VAGUE: f32 = 0.6;
-/// The second factor was missing: the password was none of a guesser's, mostly.
-const FACTOR: f32 = 0.3;
+/// Who fails in a way in which many do is aimed at less likely.
+const AIMED_IN_COHORT: f32 = 0.25;
+/// Tries a user that are few.
+const FEW_TRIES: f32 = 4.0;
+/// The climate of all targets.
+const ALL: u64 = 1;
 
 impl Rank {
     fn is_met(&self, crowd: &Crowd, now_ms: i64, scale: f32) -> bool {
@@ -60,7 +60,7 @@ impl Rank {
         added: Added,
     ) -> Option<(u64, Option<Finding>)> {
         if crowd.campaign != 0 && !ledger.is_live(crowd.campaign, added.now_ms) {
-            crowd.campaign = 0;
+            crowd.close();
         }
         let is_new = crowd.campaign == 0;
         if is_new && (added.is_success || !self.is_met(crowd, added.now_ms, scale)) {
@@ -71,36 +71,11 @@ impl Rank {
         }
         let kind = if crowd.has_many_unknown() { Kind::Stuffing } else { Kind::Spray };
         if is_new {
-            let is_kin = ledger.is_live(kin, added.now_ms);
+            let is_kin = ledger.is_live(kin, added.now_ms) && ledger.is_of(kin, kind);
             crowd.campaign = if is_kin { kin } else { ledger.open(kind, key, Begun::of(crowd)) };
         }
         let action = self.action(kind, crowd);
         Some((crowd.campaign, ledger.add(crowd.campaign, added, (kind, action), is_new)))
-    }
-}
-
-const FRESH: u8 = 0;
-const BAD: u8 = 1;
-const GOOD: u8 = 2;
-
-stored! {
-    /// A user at a source: how today's first login ended, and what it added to the sums.
-    pub(super) struct Pair {
-        first_ms: i64,
-        last_ms: i64,
-        state: u8,
-        home: u8,
-        bad: f32,
-        unknown: f32,
-        /// The part that the source's network and target heard, and whether it was the source's first.
-        heard: f32,
-        is_first: u8,
-    }
-}
-
-impl Kept for Pair {
-    fn worth_ms(&self) -> i64 {
-        self.last_ms
     }
 }
 
@@ -130,19 +105,10 @@ pub(super) struct Look {
     /// Log-odds of its source, and of the source's network or the way to the target, with the failures seen and due.
     pub(super) source: (f64, u64, f64),
     pub(super) campaign: (f64, u64, f64),
-    /// Whether it belongs to a campaign of many users.
-    pub(super) is_campaign: bool,
-    /// By how much the odds of failing are worse at the target than usually.
-    pub(super) worse: f32,
+    /// How much of a failure may be somebody's who is after this user above all: nothing when its source or network attacks
+    /// many, little when many attack the target in the same way, less when everybody fails.
+    pub(super) aimed: f32,
     pub(super) finding: Option<Finding>,
-}
-
-/// What a login changes in the sums: nothing, when the user was counted today.
-enum Change {
-    None,
-    Count(Part),
-    /// It was counted as bad and is none: the user got in after all.
-    Resolve(Part),
 }
 
 impl Crowds {
@@ -166,8 +132,7 @@ impl Crowds {
 
     /// Whether a user got in from a source today.
     pub(super) fn has_succeeded(&self, user: u64, source: u64, now_ms: i64) -> bool {
-        let pair = self.pairs.get(mix(user, source));
-        pair.is_some_and(|pair| pair.state == GOOD && now_ms - pair.first_ms < PAIR_MS)
+        self.pairs.get(mix(user, source)).is_some_and(|pair| pair.has_succeeded(now_ms))
     }
 
     /// Whether several users log in from a source, or did lately.
@@ -183,107 +148,84 @@ impl Crowds {
         at: At,
         ledger: &mut Ledger,
     ) -> Look {
-        let outcome = seen.event.outcome;
-        let target = seen.target.map_or(0, |target| target.0);
+        let target = mix(seen.target.map_or(0, |target| target.0), 1);
         let keys = Keys::of(seen, known, at, target);
-        let (change, heard) = self.change(at, target, outcome);
-        let is_failure = matches!(outcome, Outcome::Failure(_)) || matches!(outcome, Outcome::Unknown);
+        let change = self.change(at, &keys, target, seen.event.outcome);
+        let is_failure = seen.event.outcome != Outcome::Success;
         if is_failure || at.home != Home::Usual || self.sources.get(at.source).is_some() {
-            self.count(at, &keys, change, heard, is_failure);
+            self.count(at, &keys, change, is_failure);
         }
-        let worse = self.climates.get(mix(target, 1)).map_or(1.0, Climate::worse);
-        let mut look = Look { worse, ..Look::default() };
+        let mut look = Look { aimed: 1.0, ..Look::default() };
+        if let (true, Some(here), Some(all)) = (is_failure, self.climates.get(target), self.climates.get(ALL))
+        {
+            look.aimed = 1.0 / here.worse(all).max(1.0);
+        }
         self.say(at, &keys, &mut look);
         self.find(at, &keys, ledger, &mut look);
         look
     }
 
-    /// What a login changes, by what is remembered of its user at its source; and the part that others hear of it.
-    fn change(&mut self, at: At, target: u64, outcome: Outcome) -> (Change, f32) {
-        let climate = self.climates.entry(mix(target, 1));
+    /// What a login changes, by what is remembered of its user at its source. The target hears of it, unless what it would
+    /// hear is an attack.
+    fn change(&mut self, at: At, keys: &Keys, target: u64, outcome: Outcome) -> Option<Change> {
         let pair = self.pairs.entry(mix(at.user, at.source));
-        if at.now_ms - pair.first_ms >= PAIR_MS {
-            *pair = Pair { first_ms: at.now_ms, ..Pair::default() };
+        if !pair.is_counted(at.now_ms, outcome) {
+            return None;
         }
-        pair.last_ms = pair.last_ms.max(at.now_ms);
-        let weight = at.home.weight();
         let source = self.sources.get(at.source);
-        let is_first = source.is_none_or(|source| source.room(1.0) > 0.5);
-        let heard = match at.home {
-            Home::Usual | Home::Near => 1.0,
-            Home::Strange | Home::Nobody => source.map_or(1.0, |source| source.room(USERS_HEARD)),
+        let networks = keys.networks().filter_map(|key| self.networks.get(key));
+        let is_accused = source.into_iter().chain(networks).any(|crowd| crowd.is_accused(at.now_ms));
+        let room = source.map_or(1.0, |source| source.room(USERS_HEARD));
+        let heard = if matches!(at.home, Home::Usual | Home::Near) { 1.0 } else { room };
+        let all = self.climates.get(ALL).copied().unwrap_or_default();
+        let climate = self.climates.entry(target);
+        let around = Around {
+            expected: climate.expected(&all, at.home),
+            knows_users: climate.knows_users(),
+            heard,
+            is_first: source.is_none_or(|source| source.room(1.0) > 0.5),
+            has_success: source.is_some_and(|source| source.good() > 0.9),
         };
-        match (outcome, pair.state) {
-            (Outcome::Success, FRESH) => {
-                (pair.state, pair.heard) = (GOOD, heard);
-                let due = climate.expected(at.home) * weight;
-                climate.add(at.now_ms, at.home, 0.0, heard, is_first);
-                (Change::Count(Part { all: weight, due, ..Part::default() }), heard)
-            }
-            (Outcome::Success, BAD) => {
-                pair.state = GOOD;
-                climate.add(at.now_ms, home(pair.home), -pair.heard, 0.0, pair.is_first == 1);
-                (
-                    Change::Resolve(Part { bad: -pair.bad, unknown: -pair.unknown, ..Part::default() }),
-                    pair.heard,
-                )
-            }
-            (Outcome::Failure(why), FRESH) => {
-                let bad = if why == Why::Factor { FACTOR } else { 1.0 } * weight;
-                let is_none = why == Why::UnknownUser || at.home == Home::Nobody && climate.knows_users();
-                let unknown = if is_none { bad } else { 0.0 };
-                let due = climate.expected(at.home) * weight;
-                let home = at.home as u8;
-                *pair = Pair { state: BAD, home, bad, unknown, heard, is_first: u8::from(is_first), ..*pair };
-                climate.add(at.now_ms, at.home, heard, heard, is_first);
-                (Change::Count(Part { bad, all: weight, due, unknown }), heard)
-            }
-            (Outcome::Unknown, FRESH) => {
-                let due = climate.vague_share() * weight * VAGUE;
-                let bad = weight * VAGUE;
-                *pair = Pair { state: BAD, home: at.home as u8, bad, heard, ..*pair };
-                climate.add_vague(at.now_ms, heard);
-                (Change::Count(Part { bad, all: bad, due, unknown: 0.0 }), heard)
-            }
-            _ => (Change::None, 0.0),
+        let (change, told) = pair.count(at, outcome, &around);
+        if !is_accused || told.heard < 0.0 {
+            climate.add(at.now_ms, told);
+            self.climates.entry(ALL).add(at.now_ms, told);
         }
+        Some(change)
     }
 
     /// Adds a change to the crowds of a login, from the smallest up until one explains it.
-    fn count(&mut self, at: At, keys: &Keys, change: Change, heard: f32, is_failure: bool) {
+    fn count(&mut self, at: At, keys: &Keys, change: Option<Change>, is_failure: bool) {
         let tried = |crowd: &mut Crowd| {
             if is_failure {
                 crowd.tried(at.now_ms, at.user, at.source);
             }
         };
-        let (part, is_resolved) = match change {
-            Change::None => (None, false),
-            Change::Count(part) => (Some(part), false),
-            Change::Resolve(part) => (Some(part), true),
-        };
         let source = self.sources.entry(at.source);
-        if let Some(part) = part {
-            source.add(at.now_ms, part);
+        if let Some(change) = &change {
+            source.add(at.now_ms, change.source);
         }
         source.hits += u32::from(at.is_success && at.home != Home::Usual);
         tried(source);
-        if !is_resolved && SOURCE.is_met(source, at.now_ms, 1.0) {
+        let Some(change) = change else { return };
+        // What is taken back was heard by all.
+        let explains = |rank: &Rank, crowd: &Crowd| !change.is_back && rank.is_met(crowd, at.now_ms, 1.0);
+        if explains(&SOURCE, source) || change.heard <= 0.0 {
             return;
         }
-        let Some(part) = part.map(|part| part.scaled(heard)).filter(|_| heard > 0.0) else { return };
         for key in keys.networks() {
             let network = self.networks.entry(key);
-            network.add(at.now_ms, part);
+            network.add(at.now_ms, change.network);
             tried(network);
-            if !is_resolved && NETWORK.is_met(network, at.now_ms, 1.0) {
+            if explains(&NETWORK, network) {
                 return;
             }
         }
         for key in keys.cohorts() {
             let cohort = self.cohorts.entry(key);
-            cohort.add(at.now_ms, part);
+            cohort.add(at.now_ms, change.cohort);
             tried(cohort);
-            if !is_resolved && COHORT.is_met(cohort, at.now_ms, 1.0) {
+            if explains(&COHORT, cohort) {
                 return;
             }
         }
@@ -329,16 +271,20 @@ impl Crowds {
         }
         for key in keys.networks().filter(|_| is_stranger) {
             if let (None, Some(crowd)) = (&found, self.networks.get_mut(key)) {
-                found = NETWORK.join((key, crowd, 1.0), kin, ledger, added);
+                found = NETWORK.join((key, crowd, scale), kin, ledger, added);
             }
         }
-        for key in keys.cohorts().filter(|_| is_stranger && !at.is_success) {
+        if found.is_some() {
+            look.aimed = 0.0;
+        }
+        for key in keys.cohorts().filter(|_| !at.is_success) {
             if let (None, Some(crowd)) = (&found, self.cohorts.get_mut(key)) {
                 found = COHORT.join((key, crowd, scale), kin, ledger, added);
             }
         }
         if let Some((_, finding)) = found {
-            look.is_campaign = true;
+            let tries = self.sources.get(at.source).map_or(0.0, Crowd::tries_a_user);
+            look.aimed *= if tries > FEW_TRIES { 1.0 } else { AIMED_IN_COHORT };
             look.finding = finding;
         }
     }
@@ -366,8 +312,8 @@ impl Keys {
         let asn = place.asn.map_or(0, |asn| mix(u64::from(asn), 3));
         let is_rented = matches!(place.network, Network::Hosting | Network::Anonymous);
         let mut cohorts = [0; 5];
-        if matches!(at.home, Home::Strange | Home::Nobody) {
-            let way = mix(target, 4 + at.home as u64);
+        if at.home != Home::Usual {
+            let way = mix(target, 4);
             let family = known.family.map_or(0, |family| mix(way, family.0));
             let country =
                 place.country.map_or(0, |country| mix(way, u64::from(u16::from_le_bytes(country)) + 16));
@@ -385,12 +331,6 @@ impl Keys {
     fn cohorts(&self) -> impl Iterator<Item = u64> + use<> {
         self.cohorts.into_iter().filter(|key| *key != 0)
     }
-}
-
-/// How a pair's home was stored.
-fn home(stored: u8) -> Home {
-    const HOMES: [Home; 4] = [Home::Usual, Home::Near, Home::Strange, Home::Nobody];
-    HOMES.into_iter().find(|home| *home as u8 == stored).unwrap_or(Home::Usual)
 }
 
 impl Stored for Crowds {

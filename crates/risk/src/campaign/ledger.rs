@@ -7,7 +7,7 @@ use super::store::{Kept, Table, mix, stored};
 use crate::judgement::{Action, Finding, Kind};
 
 /// A campaign of which nothing was seen for this long is over: what comes next is another.
-const QUIET_MS: i64 = 2 * DAY_MS;
+const QUIET_MS: i64 = DAY_MS;
 /// It is told again when it has grown by this factor.
 const GROWN: u64 = 4;
 
@@ -84,6 +84,11 @@ impl Ledger {
     /// Whether a campaign is under way.
     pub(super) fn is_live(&self, id: u64, now_ms: i64) -> bool {
         id != 0 && self.0.get(id).is_some_and(|campaign| now_ms - campaign.last_ms < QUIET_MS)
+    }
+
+    /// Whether a campaign is of a kind.
+    pub(super) fn is_of(&self, id: u64, kind: Kind) -> bool {
+        self.0.get(id).is_some_and(|campaign| campaign.kind == kind as u8)
     }
 
     /// Opens a campaign of what has this key. The event that completes it is counted by `add`.

@@ -7,7 +7,7 @@ use crate::event::{Network, Place};
 use crate::seen::Seen;
 
 /// From here on a session was copied, in nats.
-pub(super) const COPIED_NATS: f64 = 7.0;
+pub(super) const COPIED_NATS: f64 = 6.0;
 /// Nobody travels faster (km/h), whatever the clocks say.
 const SPEED_MAX: f64 = 900.0;
 /// Cities this near (km) may be the same, as addresses are looked up.
@@ -18,6 +18,7 @@ stored! {
     pub(super) struct Spot {
         time_ms: i64,
         source: u64,
+        prefix: u64,
         asn: u32,
         country: u16,
         family: u64,
@@ -49,6 +50,8 @@ impl Kept for Session {
 pub(super) struct Arrival {
     pub(super) is_usual_source: bool,
     pub(super) is_usual_network: bool,
+    /// The user never had this agent.
+    pub(super) is_new_agent: bool,
     /// Other users log in from there: an office, a VPN.
     pub(super) is_shared: bool,
 }
@@ -60,6 +63,7 @@ impl Spot {
         Self {
             time_ms: now_ms,
             source,
+            prefix: seen.prefix.map_or(0, |prefix| prefix.0),
             asn: asn.unwrap_or_default(),
             country: country.map_or(0, u16::from_le_bytes),
             family,
@@ -102,17 +106,24 @@ impl Spot {
         let hidden = self.is(Network::Anonymous) || to.is(Network::Anonymous);
         let mut nats = 0.0_f64;
         nats += if is_new_network { 2.5 } else { 0.0 };
-        nats += if is_other_agent { 5.0 } else { 0.0 };
+        nats += if !is_new_network && differs(self.prefix, to.prefix) { 1.0 } else { 0.0 };
         nats += if differs(self.country, to.country) { 1.5 } else { 0.0 };
         nats += if self.is_beyond(to) { 3.5 } else { 0.0 };
         // One who is in two places goes to and fro; so does a phone that changes between its networks.
         nats += if is_back && self.is_beyond(to) { 2.0 } else { 0.0 };
-        nats -= if crowded && !is_other_agent { 5.0 } else { 0.0 };
-        nats -= if hidden && !is_other_agent { 2.0 } else { 0.0 };
+        if is_other_agent {
+            nats += if arrival.is_new_agent { 6.5 } else { 5.0 };
+            nats -= if arrival.is_usual_network { 1.0 } else { 0.0 };
+        } else {
+            // A phone changes between networks, a VPN is turned on, colleagues use the same way out.
+            nats -= if crowded { 5.0 } else { 0.0 };
+            nats -= if hidden { 2.0 } else { 0.0 };
+            nats -= if arrival.is_shared { 4.0 } else { 0.0 };
+            nats -= if arrival.is_usual_network { 2.0 } else { 0.0 };
+        }
         nats -= if arrival.is_usual_source { 4.0 } else { 0.0 };
-        nats -= if arrival.is_usual_network { 2.0 } else { 0.0 };
-        nats -= if arrival.is_shared && !is_other_agent { 4.0 } else { 0.0 };
-        nats.max(0.0)
+        // At one source it is one device.
+        if self.source == to.source { nats.min(COPIED_NATS - 1.0) } else { nats.max(0.0) }
     }
 }
 

@@ -18,9 +18,9 @@ const SLOW_TRIES_MIN: f32 = 30.0;
 /// So many are when one of them succeeds.
 const BROKEN_TRIES_MIN: f32 = 7.0;
 /// So many prompts are meant to wear the user out.
-const PROMPTS_MIN: f32 = 6.0;
+const PROMPTS_MIN: f32 = 4.7;
 /// So many are when the user gives in.
-const YIELDED_PROMPTS_MIN: f32 = 3.5;
+const YIELDED_PROMPTS_MIN: f32 = 3.2;
 /// A login refused for its factor within this time of a prompt is the same.
 const SAME_PROMPT_MS: i64 = 90_000;
 /// A change that comes within this time of a risky login may belong to it.
@@ -44,9 +44,10 @@ stored! {
         risky_ms: i64,
         risky: f32,
         risky_source: u64,
-        /// The last change of password or factor: when, and where from.
+        /// The last change of password or factor: when, where from, and which.
         change_ms: i64,
         change_source: u64,
+        change_factor: u8,
         /// Campaigns of each kind against this user.
         brute_force: u64,
         fatigue: u64,
@@ -78,11 +79,10 @@ impl Siege {
     /// Brings the sums up to now.
     fn step(&mut self, now_ms: i64) -> Step {
         let step = Step::take(&mut self.last_ms, now_ms);
-        for (sum, half_ms) in
-            [(&mut self.fast, FAST_MS), (&mut self.slow, SLOW_MS), (&mut self.prompts, FAST_MS)]
-        {
-            step.add(sum, 0.0, half_ms);
-        }
+        let (fast, slow) = (step.pace(FAST_MS), step.pace(SLOW_MS));
+        fast.add(&mut self.fast, 0.0);
+        fast.add(&mut self.prompts, 0.0);
+        slow.add(&mut self.slow, 0.0);
         Step { fade_ms: 0, ..step }
     }
 
@@ -92,8 +92,8 @@ impl Siege {
         if self.slow < 0.5 {
             (self.since_ms, self.tries, self.sources) = (now_ms, 0, 0);
         }
-        step.add(&mut self.fast, weight, FAST_MS);
-        step.add(&mut self.slow, weight, SLOW_MS);
+        step.pace(FAST_MS).add(&mut self.fast, weight);
+        step.pace(SLOW_MS).add(&mut self.slow, weight);
         self.since_ms = self.since_ms.min(now_ms);
         self.tries = self.tries.saturating_add(1);
         self.sources |= super::count::bit(source);
@@ -127,7 +127,7 @@ impl Siege {
         if self.prompts < 0.5 {
             (self.prompts_since_ms, self.prompted) = (now_ms, 0);
         }
-        step.add(&mut self.prompts, weight, FAST_MS);
+        step.pace(FAST_MS).add(&mut self.prompts, weight);
         self.prompts_since_ms = self.prompts_since_ms.min(now_ms);
         self.prompted_ms = self.prompted_ms.max(now_ms);
         self.prompted = self.prompted.saturating_add(1);
@@ -169,9 +169,12 @@ impl Siege {
         }
     }
 
-    /// Remembers a change of password or factor.
-    pub(super) fn changed(&mut self, now_ms: i64, source: u64) {
+    /// Remembers a change of password or factor. Whether the other was changed shortly before.
+    pub(super) fn changed(&mut self, now_ms: i64, source: u64, is_factor: bool) -> bool {
         self.last_ms = self.last_ms.max(now_ms);
-        (self.change_ms, self.change_source) = (now_ms, source);
+        let is_near = self.change_ms != 0 && (now_ms - self.change_ms).abs() < FAST_MS;
+        let is_both = is_near && self.change_source == source && self.change_factor != u8::from(is_factor);
+        (self.change_ms, self.change_source, self.change_factor) = (now_ms, source, u8::from(is_factor));
+        is_both
     }
 }
