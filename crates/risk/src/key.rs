@@ -1,8 +1,6 @@
 //! Names, addresses and user agents as keyed hashes: what is remembered holds no other form of them. Not here: where
 //! the key is kept.
 
-use std::hash::Hasher as _;
-
 use siphasher::sip::SipHasher13;
 
 /// The secret that makes hashes of one estate useless to whoever finds a snapshot without it.
@@ -51,9 +49,7 @@ impl Key {
     /// The tag of some bytes.
     pub fn tag(&self, of: Of, bytes: &[u8]) -> Tag {
         // The kind is part of the key, so that bytes stay aligned.
-        let mut hasher = SipHasher13::new_with_keys(self.0, self.1 ^ of as u64);
-        hasher.write(bytes);
-        Tag(hasher.finish())
+        Tag(SipHasher13::new_with_keys(self.0, self.1 ^ of as u64).hash(bytes))
     }
 }
 

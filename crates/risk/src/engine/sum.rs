@@ -1,5 +1,7 @@
 //! The sum of contributions that is a score, by term. Not here: where they come from.
 
+use arrayvec::ArrayVec;
+
 use crate::judgement::{Reason, Term, Value};
 use crate::weights::Weights;
 
@@ -12,24 +14,15 @@ const TERMS: usize = Term::ALL.len();
 /// Contributions so far, at most one a term.
 #[derive(Debug)]
 pub struct Sum {
-    parts: [Part; TERMS],
+    reasons: ArrayVec<Reason, TERMS>,
+    /// The largest single contribution to each reason, whose values are shown.
+    largest: ArrayVec<f64, TERMS>,
 }
-
-#[derive(Debug, Clone, Copy)]
-struct Part {
-    log_odds: f64,
-    /// The largest single contribution, whose values are shown.
-    largest: f64,
-    observed: Value,
-    expected: Value,
-}
-
-const NOTHING: Part = Part { log_odds: 0.0, largest: 0.0, observed: Value::None, expected: Value::None };
 
 impl Sum {
     /// Begins with what is known of the user, and adds every feature by its weight.
     pub fn new(features: &Features, weights: &Weights, off: Terms, logins: u16) -> Self {
-        let mut sum = Self { parts: [NOTHING; TERMS] };
+        let mut sum = Self { reasons: ArrayVec::new(), largest: ArrayVec::new() };
         sum.add(Term::Prior, weights.bias(features.bucket), Value::Count(logins.into()), Value::None);
         for Raw { feature, value, observed, expected } in &features.raw {
             let term = feature.term();
@@ -51,42 +44,44 @@ impl Sum {
 
     /// The score so far.
     pub fn score(&self) -> f64 {
-        self.parts.iter().map(|part| part.log_odds).sum()
+        self.reasons.iter().map(|reason| reason.log_odds).sum()
     }
 
     /// The score, and the reasons that sum to it, the largest first.
-    pub fn end(self) -> (f64, Vec<Reason>) {
-        let mut order = [(f64::NEG_INFINITY, 0u8); TERMS];
-        let mut count = 0usize;
-        for (at, part) in (0u8..).zip(&self.parts) {
-            if part.log_odds == 0.0 && at != Term::Prior as u8 {
-                continue;
-            }
-            // Insertion: there are few.
-            let mut held = (part.log_odds, at);
-            count += 1;
-            for slot in order.iter_mut().take(count) {
-                if slot.0 < held.0 {
-                    std::mem::swap(slot, &mut held);
-                }
-            }
-        }
-        let mut reasons = Vec::with_capacity(count);
-        for (log_odds, at) in order.iter().take(count) {
-            let at = usize::from(*at);
-            if let (Some(term), Some(part)) = (Term::ALL.get(at), self.parts.get(at)) {
-                let (observed, expected) = (part.observed, part.expected);
-                reasons.push(Reason { term: *term, log_odds: *log_odds, observed, expected });
+    pub fn end(&self) -> (f64, Vec<Reason>) {
+        let mut reasons = Vec::from_iter(self.reasons.iter().copied());
+        // Each goes where as many are larger, so that each is moved once.
+        for (at, reason) in self.reasons.iter().enumerate() {
+            let is_before = |(other_at, other): (usize, &Reason)| {
+                other.log_odds > reason.log_odds || (other.log_odds == reason.log_odds && other_at < at)
+            };
+            let place = self.reasons.iter().enumerate().filter(|other| is_before(*other)).count();
+            if let Some(slot) = reasons.get_mut(place) {
+                *slot = *reason;
             }
         }
         (reasons.iter().map(|reason| reason.log_odds).sum(), reasons)
     }
 
     fn add(&mut self, term: Term, log_odds: f64, observed: Value, expected: Value) {
-        let Some(part) = self.parts.get_mut(term as usize).filter(|_| log_odds.is_finite()) else { return };
-        part.log_odds += log_odds;
-        if log_odds.abs() >= part.largest {
-            *part = Part { largest: log_odds.abs(), observed, expected, ..*part };
+        // No contribution is no reason, but that a score begins somewhere.
+        if !log_odds.is_finite() || (log_odds == 0.0 && term != Term::Prior) {
+            return;
+        }
+        let mut held = self.reasons.iter_mut().zip(&mut self.largest);
+        match held.find(|(reason, _)| reason.term == term) {
+            None => {
+                // There are no more reasons than terms.
+                let _ = self.reasons.try_push(Reason { term, log_odds, observed, expected });
+                let _ = self.largest.try_push(log_odds.abs());
+            }
+            Some((reason, largest)) => {
+                reason.log_odds += log_odds;
+                if log_odds.abs() >= *largest {
+                    *largest = log_odds.abs();
+                    (reason.observed, reason.expected) = (observed, expected);
+                }
+            }
         }
     }
 }

@@ -146,20 +146,22 @@ impl History {
     pub fn pack(&self, into: &mut ArrayVec<u8, HISTORY_BYTES_MAX>) {
         into.clear();
         let (lat, lon) = self.point.unwrap_or((i16::MIN, i16::MIN));
-        put(into, &self.last_s.to_le_bytes());
+        let mut head = [0; HEAD_BYTES];
+        let mut slots = Slots(&mut head);
+        slots.put(self.last_s.to_le_bytes());
         for half in [self.logins, self.first_day, lat as u16, lon as u16, self.group] {
-            put(into, &half.to_le_bytes());
+            slots.put(half.to_le_bytes());
         }
-        for pair in self.week.as_chunks::<2>().0 {
-            let [low, high] = pair;
-            put(into, &[(low & 15) | (high << 4)]);
+        for [low, high] in self.week.as_chunks::<2>().0 {
+            slots.put([(low & 15) | (high << 4)]);
         }
-        put(into, &[self.rtt.mean, (self.rtt.deviation << 4) | (self.rtt.count & 15)]);
+        slots.put([self.rtt.mean, (self.rtt.deviation << 4) | (self.rtt.count & 15)]);
         let counts = [self.networks.len(), self.clients.len(), self.targets.len(), self.hosts.len()];
         let counts = counts.iter().rev().fold(0u16, |packed, count| (packed << 4) | (*count as u16 & 15));
-        put(into, &counts.to_le_bytes());
-        self.networks.iter().for_each(|network| network.pack(into));
-        self.clients.iter().for_each(|client| client.pack(into));
+        slots.put(counts.to_le_bytes());
+        put(into, &head);
+        self.networks.iter().for_each(|network| put(into, &network.pack()));
+        self.clients.iter().for_each(|client| put(into, &client.pack()));
         for item in self.targets.iter().chain(&self.hosts) {
             put(into, &((item.tag & 0x00FF_FFFF) | (u32::from(item.count) << 24)).to_le_bytes());
         }
@@ -202,15 +204,18 @@ impl History {
 }
 
 impl Net {
-    fn pack(&self, into: &mut ArrayVec<u8, HISTORY_BYTES_MAX>) {
-        put(into, &self.source.to_le_bytes());
-        put(into, three(&self.prefix.to_le_bytes()));
-        put(into, three(&self.asn.to_le_bytes()));
+    fn pack(&self) -> [u8; NETWORK_BYTES] {
+        let mut bytes = [0; NETWORK_BYTES];
+        let mut slots = Slots(&mut bytes);
+        slots.put(self.source.to_le_bytes());
+        slots.put(three(self.prefix));
+        slots.put(three(self.asn));
         let packed =
             (self.country & 0x3FF) | (kind_code(self.kind) << 10) | ((u16::from(self.trust) & 7) << 13);
         for half in [packed, self.count, self.day] {
-            put(into, &half.to_le_bytes());
+            slots.put(half.to_le_bytes());
         }
+        bytes
     }
 
     fn unpack(bytes: &mut Bytes<'_>) -> Option<Self> {
@@ -231,12 +236,15 @@ impl Net {
 }
 
 impl Client {
-    fn pack(&self, into: &mut ArrayVec<u8, HISTORY_BYTES_MAX>) {
-        put(into, &self.agent.to_le_bytes());
-        put(into, &self.family.to_le_bytes());
-        put(into, &[self.browser, self.system, (self.device & 15) | (self.trust << 4)]);
-        put(into, &self.count.to_le_bytes());
-        put(into, &self.day.to_le_bytes());
+    fn pack(&self) -> [u8; CLIENT_BYTES] {
+        let mut bytes = [0; CLIENT_BYTES];
+        let mut slots = Slots(&mut bytes);
+        slots.put(self.agent.to_le_bytes());
+        slots.put(self.family.to_le_bytes());
+        slots.put([self.browser, self.system, (self.device & 15) | (self.trust << 4)]);
+        slots.put(self.count.to_le_bytes());
+        slots.put(self.day.to_le_bytes());
+        bytes
     }
 
     fn unpack(bytes: &mut Bytes<'_>) -> Option<Self> {
@@ -282,8 +290,23 @@ fn put(into: &mut ArrayVec<u8, HISTORY_BYTES_MAX>, bytes: &[u8]) {
     let _ = into.try_extend_from_slice(bytes);
 }
 
-fn three(bytes: &[u8; 4]) -> &[u8] {
-    bytes.get(..3).unwrap_or_default()
+fn three(value: u32) -> [u8; 3] {
+    let [a, b, c, _] = value.to_le_bytes();
+    [a, b, c]
+}
+
+/// Bytes that are written from the front.
+struct Slots<'a>(&'a mut [u8]);
+
+impl Slots<'_> {
+    fn put<const N: usize>(&mut self, bytes: [u8; N]) {
+        let slots = std::mem::take(&mut self.0);
+        // Every array is as long as what is put into it: what is not would fail to unpack.
+        if let Some((slot, rest)) = slots.split_first_chunk_mut::<N>() {
+            *slot = bytes;
+            self.0 = rest;
+        }
+    }
 }
 
 /// Bytes that are read from the front.
