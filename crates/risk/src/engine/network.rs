@@ -52,7 +52,10 @@ pub fn add(
     levels.users = facts.prefix_tag.map_or(0, |tag| everybody.users_of(tag));
     tree(features, facts, history, &levels, everybody);
     company(features, facts, &levels, everybody);
-    way(features, facts, history, &levels, everybody);
+    // Where somebody was last says nothing if an analyst says that it was somebody else.
+    if history.networks.first().is_some_and(|last| trust.of_network(last) > 0.0) {
+        way(features, facts, history, &levels, everybody);
+    }
 }
 
 /// A history's networks beside the one that is seen.

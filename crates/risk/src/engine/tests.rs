@@ -62,6 +62,22 @@ enum Step {
 }
 use Step::*;
 
+/// With small tables, as they are written often.
+fn settings() -> Settings {
+    let campaign = crate::campaign::Settings {
+        sources: 1_024,
+        networks: 256,
+        cohorts: 256,
+        targets: 64,
+        pairs: 1_024,
+        users: 1_024,
+        sessions: 64,
+        campaigns: 64,
+        ..Default::default()
+    };
+    Settings { campaign, ..Settings::default() }
+}
+
 struct World {
     engine: Engine,
     now: i64,
@@ -298,15 +314,11 @@ const CASES: &[Case] = &[
 #[test]
 fn scenarios_end_as_expected() {
     let mut background = Vec::new();
-    World::new(Settings::default()).engine.write(&mut background).expect("memory holds it");
+    World::new(settings()).engine.write(&mut background).expect("memory holds it");
     let mut wrong = Vec::new();
     for (name, history, next, action, first) in CASES {
-        let engine = Engine::read(
-            &mut background.as_slice(),
-            Key::new([9; 16]),
-            Weights::shipped(),
-            Settings::default(),
-        );
+        let engine =
+            Engine::read(&mut background.as_slice(), Key::new([9; 16]), Weights::shipped(), settings());
         let mut world = World { engine: engine.expect("what was written"), now: START - DAY, others: 0 };
         history.iter().for_each(|step| world.step(step));
         let judgement = world.login("ann", next);

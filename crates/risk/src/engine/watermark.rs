@@ -1,8 +1,11 @@
 //! What time it is by the events themselves. One that is far ahead or far behind does not decide it; several that agree do.
 //! Not here: a clock.
 
-/// How far events may be apart before one of them is taken for wrong.
-const FAR_MS: u64 = 7 * 86_400_000;
+/// How much later than all others an event may be before its clock is taken for wrong. If it was, and less, the events
+/// after it are late for a moment.
+const AHEAD_MS: i64 = 90 * 86_400_000;
+/// How late an event may come, and how near each other those are that agree.
+const LATE_MS: i64 = 7 * 86_400_000;
 /// Events in a row, far off but near each other, that are believed.
 const AGREEING: u8 = 4;
 
@@ -29,12 +32,13 @@ pub enum Time {
 impl Watermark {
     /// Looks at the time of an event, and moves on.
     pub fn observe(&mut self, time_ms: i64) -> Time {
-        if self.ms == 0 || time_ms.abs_diff(self.ms) <= FAR_MS {
+        let after_ms = time_ms.saturating_sub(self.ms);
+        if self.ms == 0 || (-LATE_MS..=AHEAD_MS).contains(&after_ms) {
             self.ms = self.ms.max(time_ms);
             self.far = 0;
             return Time::Now;
         }
-        let agrees = self.far > 0 && time_ms.abs_diff(self.far_ms) <= FAR_MS;
+        let agrees = self.far > 0 && time_ms.abs_diff(self.far_ms) <= LATE_MS.unsigned_abs();
         self.far = if agrees { self.far + 1 } else { 1 };
         self.far_ms = time_ms;
         if self.far >= AGREEING {
@@ -72,11 +76,12 @@ mod tests {
             (start + 400 * DAY, Time::Ahead(start + DAY), start + DAY),
             (start - 400 * DAY, Time::Late, start + DAY),
             (start + DAY, Time::Now, start + DAY),
-            (start + 30 * DAY, Time::Ahead(start + DAY), start + DAY),
-            (start + 31 * DAY, Time::Ahead(start + DAY), start + DAY),
-            (start + 30 * DAY, Time::Ahead(start + DAY), start + DAY),
-            (start + 32 * DAY, Time::Now, start + 32 * DAY),
-            (start, Time::Late, start + 32 * DAY),
+            (start + 130 * DAY, Time::Ahead(start + DAY), start + DAY),
+            (start + 131 * DAY, Time::Ahead(start + DAY), start + DAY),
+            (start + 130 * DAY, Time::Ahead(start + DAY), start + DAY),
+            (start + 132 * DAY, Time::Now, start + 132 * DAY),
+            (start + 200 * DAY, Time::Now, start + 200 * DAY),
+            (start, Time::Late, start + 200 * DAY),
         ] {
             assert_eq!((mark.observe(at), mark.ms), (expected, now), "{}", (at - start) / DAY);
         }

@@ -114,22 +114,6 @@ fn owned() -> impl Strategy<Value = Owned> {
     )
 }
 
-/// With small tables, as they are written often.
-fn settings() -> Settings {
-    let campaign = crate::campaign::Settings {
-        sources: 64,
-        networks: 64,
-        cohorts: 64,
-        targets: 64,
-        pairs: 64,
-        users: 64,
-        sessions: 64,
-        campaigns: 64,
-        ..Default::default()
-    };
-    Settings { campaign, ..Settings::default() }
-}
-
 fn engine() -> Engine {
     Engine::new(Key::new([5; 16]), Weights::shipped(), settings())
 }
@@ -204,8 +188,7 @@ proptest! {
 fn a_damaged_snapshot_is_refused() {
     let bytes = written(&World::new(settings()).engine);
     let key = Key::new([9; 16]);
-    let try_read =
-        |bytes: &[u8]| Engine::read(&mut &*bytes, key, Weights::shipped(), Settings::default()).map(drop);
+    let try_read = |bytes: &[u8]| Engine::read(&mut &*bytes, key, Weights::shipped(), settings()).map(drop);
     try_read(&bytes).expect("what was written");
     for cut in (0..bytes.len()).step_by(bytes.len() / 20).chain([bytes.len() - 1]) {
         let error = try_read(&bytes[..cut]).expect_err("it is cut short");
@@ -229,7 +212,7 @@ fn a_damaged_snapshot_is_refused() {
 
 #[test]
 fn a_second_delivery_teaches_nothing() {
-    let mut world = World::new(Settings::default());
+    let mut world = World::new(settings());
     let event = Event { id: Some("7"), ..world.event("ann", &[]) };
     assert!(!world.engine.judge(&event).is_repeat);
     let before = world.engine.known("ann", event.time_ms);
@@ -242,7 +225,7 @@ fn a_second_delivery_teaches_nothing() {
 #[test]
 fn a_verdict_counts_for_the_user_and_against_the_source() {
     let away: &[But] = &[From(SPAIN, 3, 3), With(FIREFOX)];
-    let mut world = World::new(Settings::default());
+    let mut world = World::new(settings());
     world.step(&Own(20, &[]));
     let event = world.event("ann", away);
     let other = world.event("bob", &[From(SPAIN, 3, 3)]);
@@ -276,12 +259,32 @@ fn settings_are_kept_to() {
         world.step(&Own(20, &[]));
         world.login("ann", odd)
     };
-    assert_eq!(judge(Settings::default()).action, Action::Block);
-    assert_eq!(judge(Settings { observe_only: true, ..Settings::default() }).action, Action::Allow);
+    assert_eq!(judge(settings()).action, Action::Block);
+    assert_eq!(judge(Settings { observe_only: true, ..settings() }).action, Action::Allow);
     for term in [Term::Device, Term::Place, Term::NetworkKind] {
-        let off = judge(Settings { off: Terms::default().and(term), ..Settings::default() });
+        let off = judge(Settings { off: Terms::default().and(term), ..settings() });
         assert!(off.reasons.iter().all(|reason| reason.term != term), "{term:?}");
     }
+}
+
+#[test]
+fn a_list_that_is_full_keeps_what_a_provider_is_worth() {
+    let mut world = World::new(settings());
+    for step in [Moving(60, &[From(PHONE, 0, 0)]), Moving(30, &[From(NEIGHBOUR, 0, 0), Mfa]), Own(9, &[])] {
+        world.step(&step);
+    }
+    let known = world.engine.known("ann", world.now);
+    let of = |asn: u32| {
+        let nets = known.networks.iter().filter(move |net| net.asn == Some(asn) && !net.is_on_probation);
+        nets.map(|net| net.logins).sum::<u64>()
+    };
+    assert_eq!([of(PHONE.1), of(NEIGHBOUR.1), of(HOME.1)], [60, 30, 9], "{known:?}");
+    assert!(known.networks.len() <= crate::store::NETWORKS_MAX);
+    assert_eq!(known.logins, 99);
+    // What is half a year old is of no use any more.
+    world.step(&Own(3, &[After(80 * DAY)]));
+    let known = world.engine.known("ann", world.now);
+    assert_eq!(known.networks.iter().map(|net| net.asn).collect::<Vec<_>>(), [Some(HOME.1)], "{known:?}");
 }
 
 #[test]
