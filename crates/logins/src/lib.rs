@@ -4,6 +4,7 @@
 
 pub mod answer;
 pub mod clock;
+pub mod evaluate;
 pub mod import;
 pub mod lines;
 pub mod login;

@@ -38,6 +38,7 @@ struct Visit<'a> {
     agent: String,
     target: String,
     trap: Option<&'static str>,
+    day: u32,
     is_away: bool,
 }
 
@@ -112,7 +113,7 @@ impl Days<'_> {
         let month = day / DAYS_OF_TRIPS;
         [Some(month), month.checked_sub(1)].into_iter().flatten().find_map(|month| {
             let mut dice = Dice::of(self.shape.seed, Of::Trip, person.number, u64::from(month));
-            let goes = dice.chance(if self.shape.people == People::Employees { 0.2 } else { 0.11 });
+            let goes = dice.chance(if self.shape.people == People::Employees { 0.12 } else { 0.07 });
             let mut first = month * DAYS_OF_TRIPS + dice.below(DAYS_OF_TRIPS as usize) as u32;
             let mut last = first + 1 + dice.wait(5.0) as u32;
             let on_holiday = self.traps.is_holiday(day) && dice.chance(0.07);
@@ -159,6 +160,7 @@ impl Days<'_> {
             agent,
             target: self.target(person, dice),
             trap: trap.or(updates),
+            day,
             is_away: trip.is_some(),
         })
     }
@@ -195,7 +197,7 @@ impl Days<'_> {
             return (person::guest_of(plan, dice, net), Some("flight"));
         }
         if let Some(trip) = trip {
-            return self.abroad(person, device, trip, dice);
+            return self.abroad(person, device, day, trip, dice);
         }
         if traps.kiosk.contains(&day) && dice.chance(0.04) {
             let mut shared = Dice::of(
@@ -215,20 +217,20 @@ impl Days<'_> {
         let working = weekday && (8.5..17.5).contains(&hour);
         if let Some(work) = person.work.filter(|_| working && dice.chance(0.75)) {
             if let Some((_, net)) = traps.vpn(day).filter(|_| person.number.is_multiple_of(4)) {
-                return (person::concentrator(plan, dice, net), Some("vpn-roll-out"));
+                return (person::concentrator(plan, dice, net, person.number), Some("vpn-roll-out"));
             }
             if !device.is_phone() || dice.chance(0.4) {
                 return (work.from(shape, plan, at, dice, device.number), None);
             }
         }
-        if device.is_phone() && dice.chance(if working { 0.6 } else { 0.4 }) {
-            return (person.mobile(plan, dice), None);
+        if device.is_phone() && dice.chance(if working { 0.3 } else { 0.2 }) {
+            return (person.mobile(shape, plan, day, dice), None);
         }
-        if dice.chance(0.03) {
+        if dice.chance(0.01) {
             return (person::guest(plan, dice, person.country, person.city), None);
         }
         if traps.is_behind_few(day, person.home.net) {
-            return (person::concentrator(plan, dice, person.home.net), Some("cgnat"));
+            return (person::concentrator(plan, dice, person.home.net, person.number), Some("cgnat"));
         }
         (person.home.from(shape, plan, at, dice, device.number), None)
     }
@@ -238,11 +240,12 @@ impl Days<'_> {
         &self,
         person: &Person,
         device: &Device,
+        day: u32,
         trip: &Trip,
         dice: &mut Dice,
     ) -> (From, Option<&'static str>) {
         if device.is_phone() && dice.chance(0.45) {
-            return (person.mobile(self.plan, dice), Some("roaming"));
+            return (person.mobile(self.shape, self.plan, day, dice), Some("roaming"));
         }
         let mut there = Dice::of(self.shape.seed, Of::Trip, trip.number, 1);
         if device.is_phone() && dice.chance(0.25) {
@@ -312,7 +315,7 @@ impl Days<'_> {
             again.login.session = Some(session.to_owned().into());
             // A phone leaves the Wi-Fi and keeps its session.
             if visit.device.is_phone() && !visit.is_away && dice.chance(0.3) {
-                let mobile = visit.person.mobile(self.plan, dice);
+                let mobile = visit.person.mobile(self.shape, self.plan, visit.day, dice);
                 (again.login.ip, again.login.place) = (Some(mobile.ip), mobile.place);
             }
             out.push(again);

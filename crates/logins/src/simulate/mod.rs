@@ -23,7 +23,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
 use std::fmt;
 
-use risk::{Act, Outcome};
+use risk::{Act, Event, Outcome};
 
 pub use self::describe::{Describe, Figure};
 pub use self::shape::{People, Shape};
@@ -36,6 +36,7 @@ use self::person::Person;
 use self::plan::Plan;
 use self::shape::DAY_MS;
 use self::traps::Traps;
+use crate::evaluate::{Log, Truths};
 use crate::login::Login;
 
 /// An event of a world.
@@ -218,6 +219,28 @@ impl Lately {
 /// nothing else.
 const PASSERS_BY: f64 = 0.35;
 
+/// A world as a log that can be read more than once.
+#[derive(Debug, Clone)]
+pub struct WorldLog(pub Shape);
+
+impl WorldLog {
+    /// Who did what in it.
+    pub fn truths(&self) -> Truths {
+        let mut truths = Truths::default();
+        World::new(self.0.clone()).for_each(|drawn| truths.add(&drawn.label.to_string()));
+        truths
+    }
+}
+
+impl Log for WorldLog {
+    type Error = std::convert::Infallible;
+
+    fn read(&mut self, each: &mut dyn FnMut(usize, &Event<'_>)) -> Result<(), Self::Error> {
+        World::new(self.0.clone()).enumerate().for_each(|(index, drawn)| each(index, &drawn.login.event()));
+        Ok(())
+    }
+}
+
 /// What is due in a world, by time.
 #[derive(Debug)]
 enum Due {
@@ -312,7 +335,7 @@ impl World {
             let count = if self.shape.campaigns == 0.0 && !kind.is_single() { 0.0 } else { count };
             for number in 0..count as u32 {
                 // Who has time begins early.
-                let last = if kind == Attacker::Poisoner { days * 0.5 } else { days };
+                let last = if kind == Attacker::Poisoner { days * 0.75 } else { days };
                 let day = dice.between(days * 0.1, last).floor();
                 let hour = if kind.is_single() {
                     (14.0 + 4.8 * dice.normal()).rem_euclid(24.0)

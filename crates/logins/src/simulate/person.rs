@@ -98,11 +98,16 @@ impl Person {
         format!("user{number:07}")
     }
 
-    /// At the carrier's, behind an address of a pool that many share. The session is new at each login.
-    pub(super) fn mobile(&self, plan: &Plan, dice: &mut Dice) -> From {
-        pool(plan, dice, self.carrier, self.city)
+    /// At the carrier's, behind an address of a pool that many share: the same for some days, mostly.
+    pub(super) fn mobile(&self, shape: &Shape, plan: &Plan, day: u32, dice: &mut Dice) -> From {
+        let days = f64::from(day) / (CARRIER_DAYS / shape.churn.max(0.01)) + (self.number % 11) as f64 / 11.0;
+        let mut usual = Dice::of(shape.seed, Of::Lease, self.number | 1 << 60, days as u64);
+        pool(plan, if dice.chance(0.95) { &mut usual } else { dice }, self.carrier, self.city)
     }
 }
+
+/// How long a carrier lets a customer keep an address.
+const CARRIER_DAYS: f64 = 45.0;
 
 fn country(shape: &Shape, dice: &mut Dice) -> usize {
     let home = COUNTRIES.iter().position(|country| country.code == shape.home).unwrap_or(0);
@@ -135,7 +140,7 @@ impl Line {
     /// A home's line: by its network's habits its address stays, or changes every day, week or month.
     fn draw(shape: &Shape, plan: &Plan, dice: &mut Dice, country: usize, city: usize, number: u64) -> Self {
         let net = plan.choose(dice, country, Network::Access);
-        let leases = [(0.3, 2000.0), (0.12, 1.0), (0.23, 7.0), (0.35, 40.0)];
+        let leases = [(0.66, 2000.0), (0.01, 1.0), (0.03, 7.0), (0.3, 50.0)];
         let chosen = dice.weighted(leases.iter().map(|(share, _)| *share));
         let days = leases.get(chosen).map_or(40.0, |(_, days)| *days);
         Self {
@@ -211,12 +216,18 @@ pub(super) fn guest_of(plan: &Plan, dice: &mut Dice, net: usize) -> From {
 }
 
 /// One of the few addresses behind which a network put everybody.
-pub(super) fn concentrator(plan: &Plan, dice: &mut Dice, net: usize) -> From {
+pub(super) fn concentrator(plan: &Plan, dice: &mut Dice, net: usize, user: u64) -> From {
     let first = plan.net(net).and_then(|net| net.blocks.first().copied());
     let block = first.unwrap_or(Block { first: 0xf000_0000, size: 16, city: 0 });
+    // Each customer has one of them, mostly.
+    let number = if dice.chance(0.9) {
+        (user.wrapping_mul(0x9e37_79b9) >> 8) as u32 % 16
+    } else {
+        dice.below(16) as u32
+    };
     let ip = plan::address(
         dice,
-        Block { first: block.first + 512 % block.size, size: 16.min(block.size), city: block.city },
+        Block { first: block.first + (512 + number) % block.size, size: 1, city: block.city },
     );
     From { ip, place: plan.place(net, block.city), net }
 }

@@ -178,7 +178,7 @@ impl Space {
             })
             .collect();
         self.asn += 1;
-        let six = dice.chance(0.5).then_some(0x3fff_0000 | (self.asn & 0x0fff));
+        let six = dice.chance(0.06).then_some(0x3fff_0000 | (self.asn & 0x0fff));
         Net { asn: self.asn, country, kind, share, blocks: of, six }
     }
 }

@@ -16,4 +16,7 @@ pub(crate) enum LoginsCommand {
     /// Make a world of logins up: people, networks, attackers, each event labelled with who did it
     #[command(after_help = worlds::SIMULATE_EXAMPLES)]
     Simulate(worlds::Simulate),
+    /// Say how well attacks are told from logins in a labelled log, by the baseline and by the model
+    #[command(after_help = worlds::EVALUATE_EXAMPLES)]
+    Evaluate(worlds::Evaluate),
 }

@@ -1,6 +1,7 @@
 //! `trefoil logins …`: streams of logins, how suspicious each is, and how well that is told. One file a subcommand; what
 //! some share of reading is in `source`.
 
+mod evaluate;
 mod import;
 mod score;
 mod simulate;
@@ -13,6 +14,7 @@ pub(crate) fn run(asked: &LoginsCommand) -> Result<(), Ended> {
     match asked {
         LoginsCommand::Import(asked) => import::run(asked),
         LoginsCommand::Score(asked) => score::run(asked),
+        LoginsCommand::Evaluate(asked) => evaluate::run(asked),
         LoginsCommand::Simulate(asked) => simulate::run(asked),
     }
 }

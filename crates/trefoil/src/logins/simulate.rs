@@ -22,7 +22,10 @@ pub(crate) fn run(asked: &Simulate) -> Result<(), Ended> {
     if !(0.0..=1000.0).contains(&asked.campaigns) {
         return Err(Ended::cannot_tell(format!("--campaigns {}: from 0 to 1000 a day", asked.campaigns)));
     }
-    (shape.rented, shape.campaigns) = (asked.rented, asked.campaigns);
+    if !(0.0..=100.0).contains(&asked.churn) {
+        return Err(Ended::cannot_tell(format!("--churn {}: from 0 to 100", asked.churn)));
+    }
+    (shape.rented, shape.campaigns, shape.churn) = (asked.rented, asked.campaigns, asked.churn);
     if asked.peaceful {
         (shape.attackers, shape.campaigns) = (0.0, 0.0);
     }

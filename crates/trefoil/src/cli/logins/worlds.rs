@@ -21,6 +21,9 @@ pub(crate) struct Simulate {
     /// Who the users are
     #[arg(long, value_name = "WHO", value_enum, default_value_t = Who::Customers)]
     pub(crate) people: Who,
+    /// How often users' addresses change: 1 is what is usual
+    #[arg(long, value_name = "X", default_value_t = 1.0)]
+    pub(crate) churn: f64,
     /// Share of the single attackers who come from rented machines and not from networks as the victims have them
     #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
     pub(crate) rented: f64,
@@ -33,6 +36,22 @@ pub(crate) struct Simulate {
     /// Say on standard error what the world is like, beside what was published of a real one
     #[arg(long)]
     pub(crate) describe: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Evaluate {
+    /// Labelled events in order of time, a line each, as `trefoil logins simulate` writes them
+    #[arg(long, value_name = "FILE")]
+    pub(crate) input: PathBuf,
+    /// Weights of the model [default: those that come with this program]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) weights: Option<PathBuf>,
+    /// Judge again without each term, and tell what it is worth
+    #[arg(long)]
+    pub(crate) ablate: bool,
+    /// Print one JSON object instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -54,3 +73,15 @@ of the attack, the same for all events of one: naive, vpn, targeted, spray, stuf
 takeover, mfa_fatigue, poisoner; so `spray:3`. Nothing that scores reads it.
 
 Exit codes: 0 written, 2 cannot tell (the file could not be written).";
+
+pub(crate) const EVALUATE_EXAMPLES: &str = "\
+Examples:
+  trefoil logins simulate --seed 7 --out world.ndjson && trefoil logins evaluate --input world.ndjson
+  trefoil logins evaluate --input world.ndjson --json | jq '.model.reauth.targeted[\"0.99\"].after_39'
+
+The file is judged in its order by the baseline (Freeman et al. 2016) and by the model, which see no label. Labels are in
+`unmapped.label`: `legitimate`, or a kind of attacker and what tells its attacks apart (`spray:3`, `spray-3`, or an object of
+`kind` and `campaign`); kinds may have any name, and figures have it too. Each figure that cannot be given is null and says
+why.
+
+Exit codes: 0 told, 2 cannot tell (the file cannot be read, or nothing in it has a label).";

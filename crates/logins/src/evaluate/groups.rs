@@ -1,0 +1,102 @@
+//! Figures about campaigns: how many are found, how soon, and how many findings are of nothing. Not here: single logins
+//! (`single`).
+
+use std::collections::BTreeMap;
+
+use risk::Kind;
+use serde::Serialize;
+
+use super::replay::{Campaign, Replay};
+use super::truth::Truths;
+
+/// How campaigns of one kind are found.
+#[derive(Debug, Clone, Serialize, Default)]
+pub struct Group {
+    /// Share of the campaigns at one of whose events there is a finding of a kind that fits.
+    pub recall: Option<f64>,
+    /// Median seconds from a campaign's first event to that.
+    pub seconds_to_detect: Option<f64>,
+    /// Findings of the kinds that fit which begin at a user's own event, for a million of users' attempts: as many a day
+    /// as a service of a million attempts a day would see.
+    pub false_per_million_per_day: Option<f64>,
+    /// How many campaigns there are.
+    pub campaigns: usize,
+    /// Share of them that has a finding of any kind.
+    pub found_as_any: Option<f64>,
+    /// Findings that fit and begin at a user's own event.
+    pub false_findings: u64,
+    /// Why a figure is missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<String>,
+}
+
+/// Which findings fit a kind of attack, whatever a log calls it; none where nobody would know.
+fn fitting(kind: &str) -> Option<&'static [Kind]> {
+    let word: String =
+        kind.chars().filter(char::is_ascii_alphabetic).map(|c| c.to_ascii_lowercase()).collect();
+    // A spray and a stuffing are the same to whoever sees single tries at many users: each fits the other.
+    const MANY: &[Kind] = &[Kind::Spray, Kind::Stuffing];
+    const WORDS: [(&[&str], &[Kind]); 6] = [
+        (&["spray", "stuff", "lowandslow", "lowslow", "distributed"], MANY),
+        (&["brute", "guess"], &[Kind::BruteForce]),
+        (&["replay", "hijack", "token", "sessionreuse", "cookie"], &[Kind::Replay]),
+        (&["mfa", "fatigue", "prompt", "push"], &[Kind::MfaFatigue]),
+        (&["takeover", "ato"], &[Kind::Takeover]),
+        (&["poison"], &[Kind::Takeover]),
+    ];
+    WORDS.iter().find(|(words, _)| words.iter().any(|part| word.contains(part))).map(|(_, kinds)| *kinds)
+}
+
+/// The kinds of attack that have a finding, in figures.
+pub(super) fn groups(replay: &Replay, truths: &Truths) -> BTreeMap<String, Group> {
+    let mut by_kind: BTreeMap<String, Vec<&Campaign>> = BTreeMap::new();
+    for campaign in replay.campaigns.values() {
+        let kind = truths.kind(campaign.kind);
+        if fitting(kind).is_some() {
+            by_kind.entry(kind.to_owned()).or_default().push(campaign);
+        }
+    }
+    by_kind
+        .into_iter()
+        .map(|(kind, campaigns)| {
+            let group = group(replay, &kind, &campaigns);
+            (kind, group)
+        })
+        .collect()
+}
+
+fn group(replay: &Replay, kind: &str, campaigns: &[&Campaign]) -> Group {
+    let kinds = fitting(kind).unwrap_or_default();
+    let mut seconds: Vec<f64> = campaigns
+        .iter()
+        .filter_map(|campaign| {
+            let found = kinds.iter().filter_map(|kind| campaign.found.get(kind)).min()?;
+            Some((*found - campaign.first_ms) as f64 / 1000.0)
+        })
+        .collect();
+    seconds.sort_by(f64::total_cmp);
+    let count = campaigns.len();
+    let false_findings = kinds.iter().filter_map(|kind| replay.false_findings.get(kind)).sum();
+    let any = campaigns.iter().filter(|campaign| !campaign.found.is_empty()).count();
+    Group {
+        recall: (count > 0).then(|| seconds.len() as f64 / count as f64),
+        seconds_to_detect: seconds.get(seconds.len() / 2).copied(),
+        false_per_million_per_day: (replay.attempts > 0)
+            .then(|| false_findings as f64 * 1e6 / replay.attempts as f64),
+        campaigns: count,
+        found_as_any: (count > 0).then(|| any as f64 / count as f64),
+        false_findings,
+        left_out: None,
+    }
+}
+
+/// The same kinds for whoever has no findings at all.
+pub(super) fn none(groups: &BTreeMap<String, Group>) -> BTreeMap<String, Group> {
+    let why = "the baseline looks at one login at a time and finds no campaign";
+    let none = |group: &Group| Group {
+        campaigns: group.campaigns,
+        left_out: Some(why.to_owned()),
+        ..Group::default()
+    };
+    groups.iter().map(|(kind, group)| (kind.clone(), none(group))).collect()
+}
