@@ -19,6 +19,7 @@ use crate::config::Site;
 use crate::entries::detail_of;
 use crate::fault::{Fault, Whose};
 use crate::gate::Gate;
+use crate::logins;
 use crate::pool::Lease;
 use crate::standing::{Stand, Standing};
 use crate::upstream::{self, Backend, TwoKeys};
@@ -45,6 +46,8 @@ pub struct Asker {
     pub site: Option<String>,
     /// The home that it comes to write, from the startup options: it gets the site that holds it, and no other.
     pub home: Option<String>,
+    /// A one-time code, from the startup options: the connection confirms and opens no session.
+    pub code: Option<String>,
     /// Settings that go on to the site.
     pub settings: Vec<(String, String)>,
 }
@@ -71,15 +74,19 @@ pub struct Admitted {
 }
 
 /// Decides, records and connects.
-pub async fn admit(gate: &Gate, asker: Asker) -> Result<Admitted, Fault> {
-    let seat = match gate.brakes.sit(&asker.principal) {
+pub async fn admit(gate: &Arc<Gate>, asker: Asker) -> Result<Admitted, Fault> {
+    let seat = match gate.brakes.sit(&asker.principal, asker.address) {
         Ok(seat) => seat,
         Err(fault) => return Err(refuse_braked(gate, &asker, fault).await),
     };
     let permit = match decide(gate, &asker) {
         Ok(permit) => permit,
-        Err(denial) => return Err(refuse(gate, &asker, &denial).await),
+        Err(denial) => {
+            logins::failed(gate, &asker, logins::Ended::Denied).await;
+            return Err(refuse(gate, &asker, &denial).await);
+        }
     };
+    logins::proven(gate, &asker, &permit.profile().name).await?;
     let wanted = wanted(gate, &asker, &permit)?;
     let mut last = None;
     for stand in wanted {
@@ -196,6 +203,7 @@ async fn record_opening(
     let detail = SessionOpen {
         principal: asker.principal.clone(),
         listener: asker.listener.clone(),
+        address: Some(asker.address.to_string()),
         purpose: asker.purpose.clone(),
         ticket: asker.ticket.clone(),
         profile: permit.profile().name.clone(),

@@ -148,8 +148,8 @@ fn make_room(failed: &mut HashMap<Who, Failed>, now: Instant) {
     failed.retain(|_, known| known.until > oldest);
 }
 
-/// The address as it is counted.
-fn shared(address: IpAddr) -> IpAddr {
+/// The address as it is counted: of IPv6, what a network hands to one customer.
+pub(crate) fn shared(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
             let bits = u128::from(address) >> (128 - IPV6_PREFIX_BITS) << (128 - IPV6_PREFIX_BITS);

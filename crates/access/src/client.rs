@@ -2,6 +2,7 @@
 //! passwords (`login`), whether policy lets the principal in (`admit`).
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -18,8 +19,8 @@ use crate::attempts::Seat;
 use crate::config::Listener;
 use crate::fault::{Fault, Shown};
 use crate::gate::Gate;
-use crate::login;
 use crate::origin::{self, Origin, OriginError};
+use crate::{login, logins};
 
 /// The protocol that a client names when it begins with TLS at once (`sslnegotiation=direct`).
 pub const ALPN: &[u8] = b"postgresql";
@@ -46,6 +47,8 @@ const SETTINGS_PASSED: [&str; 6] =
 pub enum Opened {
     /// An authenticated client.
     Session(Box<Client>),
+    /// Somebody gave a second proof, and was told so.
+    Confirmed,
     /// Somebody wants a session's statement cancelled.
     Cancel {
         /// As shown in BackendKeyData.
@@ -106,7 +109,7 @@ pub enum OpenError {
 
 /// Opens a connection that came in through a listener.
 pub async fn open(
-    gate: &Gate,
+    gate: &Arc<Gate>,
     listener: &Listener,
     tcp: TcpStream,
     peer: IpAddr,
@@ -117,7 +120,7 @@ pub async fn open(
 }
 
 async fn open_in_time(
-    gate: &Gate,
+    gate: &Arc<Gate>,
     listener: &Listener,
     mut tcp: TcpStream,
     peer: IpAddr,
@@ -145,7 +148,7 @@ async fn open_in_time(
 
 /// Reads opening packets until TLS begins: at most one of each kind of request for encryption.
 async fn ask_for_encryption(
-    gate: &Gate,
+    gate: &Arc<Gate>,
     mut tcp: TcpStream,
     origin: Origin,
     seat: Seat,
@@ -190,7 +193,7 @@ fn nothing_behind(tcp: &TcpStream) -> Result<(), OpenError> {
 }
 
 async fn open_encrypted(
-    gate: &Gate,
+    gate: &Arc<Gate>,
     mut stream: TlsStream<TcpStream>,
     origin: Origin,
     seat: Seat,
@@ -202,17 +205,28 @@ async fn open_encrypted(
             return Err(OpenError::Refused(Fault::protocol("a request for encryption inside TLS")));
         }
     };
-    let asker = match asker(&session, origin) {
+    let mut asker = match asker(&session, origin) {
         Ok(asker) => asker,
         Err(fault) => return Err(refuse(&mut stream, fault).await),
     };
+    if let Err(fault) = logins::check_source(gate, &asker) {
+        return Err(refuse(&mut stream, fault).await);
+    }
     if session.must_negotiate() {
         let mut out = Vec::new();
         backend::negotiate_protocol_version(&mut out, session.minor_spoken(), session.protocol_options())
             .map_err(|e| OpenError::Refused(Fault::protocol(e.to_string())))?;
         stream.write_all(&out).await?;
     }
-    match login::log_in(gate, &mut stream, &asker).await {
+    let code = asker.code.take();
+    let proven = match (login::log_in(gate, &mut stream, &asker).await, code) {
+        (Ok(()), Some(code)) => match logins::confirm(gate, &mut stream, &asker, &code).await {
+            Ok(()) => return Ok(Opened::Confirmed),
+            Err(error) => Err(error),
+        },
+        (proven, _) => proven,
+    };
+    match proven {
         Ok(()) => {
             let takes_long_cancel_keys = session.takes_long_cancel_keys();
             Ok(Opened::Session(Box::new(Client { stream, asker, takes_long_cancel_keys, _seat: seat })))
@@ -241,6 +255,7 @@ fn asker(session: &startup::Session, origin: Origin) -> Result<Asker, Fault> {
         ticket: None,
         site: None,
         home: None,
+        code: None,
         settings: Vec::new(),
     };
     for (name, value) in &session.parameters {
@@ -296,12 +311,19 @@ fn is_utf8(encoding: &str) -> bool {
 }
 
 impl Asker {
+    /// What the client calls itself.
+    pub fn agent(&self) -> Option<&str> {
+        let named = self.settings.iter().find(|(name, _)| name == "application_name");
+        named.map(|(_, agent)| agent.as_str()).filter(|agent| !agent.is_empty())
+    }
+
     fn take_option(&mut self, setting: options::Setting) -> Result<(), Fault> {
         let value = Some(setting.value).filter(|value| !value.is_empty());
         match (setting.name.as_str(), value) {
             ("trefoil.purpose", value) => self.purpose = value,
             ("trefoil.ticket", value) => self.ticket = value,
             ("trefoil.site", value) => self.site = value,
+            ("trefoil.confirm", value) => self.code = value,
             ("trefoil.home", value) => {
                 // The site is told too: what is inserted there without a home is this one's.
                 self.settings.extend(value.iter().map(|home| (HOME_SETTING.to_owned(), home.clone())));

@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use crate::fault::Fault;
+use crate::logins::totp::Secret;
+use crate::logins::{RawLogins, Settings};
 use policy::Network;
 use serde::Deserialize;
 use tlog::note::{SignedNote, SigningKey, VerifierKey};
@@ -52,6 +55,8 @@ pub struct Config {
     pub site_ca: PathBuf,
     /// Passwords and verifiers.
     pub secrets: Secrets,
+    /// Where they are.
+    secrets_file: PathBuf,
     /// Folder of the write-ahead file.
     pub wal: PathBuf,
     /// Folder of sealed details.
@@ -72,6 +77,8 @@ pub struct Config {
     pub rule: ReleaseRule,
     /// The log's signing key.
     pub log_key: SigningKey,
+    /// What is done about suspicious logins.
+    pub logins: Settings,
     /// Who can open day keys: age recipients of operator and monitor, and that of the bundle's auditor.
     pub recipients: Vec<String>,
 }
@@ -146,6 +153,9 @@ pub struct Secrets {
     pub principals: BTreeMap<String, String>,
     /// Site → password of `trefoil_watch`.
     pub watch: BTreeMap<String, String>,
+    /// Principal → secret of one-time codes, base 32.
+    #[serde(default)]
+    totp: BTreeMap<String, String>,
 }
 
 /// Why the gate does not start.
@@ -205,6 +215,7 @@ struct Raw {
     rule: PathBuf,
     log_key: PathBuf,
     recipients: Vec<String>,
+    logins: RawLogins,
 }
 
 #[derive(Deserialize)]
@@ -255,6 +266,8 @@ impl Config {
             server_key: at(&raw.server_key),
             site_ca: at(&raw.site_ca),
             secrets,
+            secrets_file,
+            logins: raw.logins.check(at).map_err(|problem| invalid(file, problem))?,
             wal: at(&raw.wal),
             details: at(&raw.details),
             keys: at(&raw.keys),
@@ -269,6 +282,23 @@ impl Config {
             name: raw.name,
             origin: raw.origin,
         })
+    }
+}
+
+impl Config {
+    /// The secret of a principal's one-time codes, if there is one: as the file says now, because an operator sets one up
+    /// for somebody who waits.
+    pub(crate) fn totp(&self, principal: &str) -> Result<Option<Secret>, Fault> {
+        let wrong = |problem: String| Fault::ours(format!("{}: {problem}", self.secrets_file.display()));
+        let text = text(&self.secrets_file).map_err(|error| Fault::ours(error.to_string()))?;
+        let secrets: Secrets = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+        let secret = secrets.totp.get(principal).map(|text| Secret::parse(text)).transpose();
+        secret.map_err(|error| wrong(format!("totp: {principal}: {error}")))
+    }
+
+    /// Whether a principal can give a second proof.
+    pub(crate) fn has_totp(&self, principal: &str) -> bool {
+        self.totp(principal).is_ok_and(|secret| secret.is_some())
     }
 }
 

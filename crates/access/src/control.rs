@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use record::{ForgetError, Gone};
 use serde::{Deserialize, Serialize};
-use tlog::detail::{HomesStated, ProbesRevealed, ResidencyEvidence};
+use tlog::detail::{
+    HandedLogins, HomesStated, LoginExplained, LoginResponse, ProbesRevealed, ResidencyEvidence,
+};
 use tlog::entry::Kind;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
@@ -16,7 +18,7 @@ use tokio::time::{Duration, timeout};
 
 use crate::config::Config;
 use crate::gate::Gate;
-use crate::{evidence, homes, probe};
+use crate::{evidence, homes, logins, probe};
 
 /// Name of the socket, in the folder of the one that says how the gate is.
 pub const CONTROL_SOCKET: &str = "control.sock";
@@ -43,6 +45,16 @@ pub enum Order {
     Failback(HomesStated),
     /// Append what the residency checker found.
     Evidence(Box<ResidencyEvidence>),
+    /// Append what was judged of the company's other systems.
+    Logins(Box<HandedLogins>),
+    /// Which responses to suspicious logins are in force.
+    Responses,
+    /// Take one back.
+    UndoResponse { id: String, because: String },
+    /// Let a principal's logins from an address pass.
+    PassLogin { principal: String, from: String, because: String },
+    /// What is known of somebody's logins.
+    ExplainLogins(LoginExplained),
 }
 
 /// What came of it. The field names are a promise.
@@ -55,8 +67,20 @@ pub enum Answer {
     Probed(Probed),
     /// Index of the entry; none where the statement was in force already.
     Stated(Option<u64>),
-    /// Index of the `residency.evidence`.
+    /// Index of the entry that holds what was handed in.
     Recorded(u64),
+    /// In force.
+    Responses(Vec<LoginResponse>),
+    /// What became of a response, and which entry says so.
+    Responded {
+        response: Box<LoginResponse>,
+        entry: String,
+    },
+    /// What is known of somebody's logins, and which entry says who looked.
+    Explained {
+        entry: u64,
+        known: serde_json::Value,
+    },
     /// It may not be.
     Refused(String),
     /// It may be, and did not happen or not wholly.
@@ -95,7 +119,7 @@ pub(crate) async fn serve(gate: Arc<Gate>, listener: Option<UnixListener>) {
     }
 }
 
-async fn serve_one(gate: &Gate, mut asker: UnixStream) {
+async fn serve_one(gate: &Arc<Gate>, mut asker: UnixStream) {
     let answer = match timeout(Duration::from_millis(ORDER_MS_MAX), read(&mut asker)).await {
         Ok(Ok(order)) => obey(gate, order).await,
         Ok(Err(error)) => Answer::Refused(format!("not an order: {error}")),
@@ -117,7 +141,7 @@ async fn read(asker: &mut UnixStream) -> io::Result<Order> {
     serde_json::from_str(&line).map_err(io::Error::other)
 }
 
-async fn obey(gate: &Gate, order: Order) -> Answer {
+async fn obey(gate: &Arc<Gate>, order: Order) -> Answer {
     match order {
         Order::Forget { day, class } => {
             if let Err(answer) = check_monitor(gate).await {
@@ -152,6 +176,19 @@ async fn obey(gate: &Gate, order: Order) -> Answer {
                 Ok(index) => Answer::Recorded(index),
                 Err(answer) => answer,
             }
+        }
+        Order::Logins(handed) => match check_monitor(gate).await {
+            Ok(()) => logins::hand_in(gate, *handed).await,
+            Err(answer) => answer,
+        },
+        Order::ExplainLogins(asked) => match check_monitor(gate).await {
+            Ok(()) => logins::explain(gate, asked).await,
+            Err(answer) => answer,
+        },
+        Order::Responses => logins::list(gate),
+        Order::UndoResponse { id, because } => logins::undo(gate, &id, because).await,
+        Order::PassLogin { principal, from, because } => {
+            logins::pass(gate, &principal, &from, &because).await
         }
         Order::SendProbes => match probe::send(gate).await {
             Ok(probed) => Answer::Probed(probed),

@@ -54,6 +54,11 @@ impl Gate {
             Ok(detail) => Some(detail),
             Err(fault) => return fault.internal,
         };
+        self.append_said(draft).await
+    }
+
+    /// Appends an entry, and says under which number.
+    pub(crate) async fn append_said(&self, draft: Draft) -> String {
         match self.record.append(draft).await {
             Ok(witnessed) => format!("entry {}", witnessed.index()),
             Err(why) => match why.index {

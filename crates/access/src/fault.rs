@@ -5,6 +5,7 @@ use std::fmt;
 
 use record::Why;
 use tlog::brake::Order;
+use tlog::detail::LoginResponse;
 
 /// Who has to act. Also the label under which a session's end is logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub enum Whose {
     Record,
     /// The monitor has stopped it.
     Monitor,
+    /// The gate has stopped logins of its source.
+    Source,
     /// The gate itself failed.
     Ours,
 }
@@ -129,6 +132,30 @@ impl Fault {
                 ),
             },
         }
+    }
+
+    /// The gate takes no logins from where this one comes from. What was found is not for who is stopped.
+    pub fn blocked(response: &LoginResponse) -> Self {
+        let LoginResponse { id, principal, source, until, because, .. } = response;
+        let whose = principal.as_ref().map_or_else(String::new, |principal| format!(" of \"{principal}\""));
+        Self {
+            whose: Whose::Source,
+            internal: format!("response {id}: logins{whose} from {source} are stopped: {because}"),
+            shown: Shown {
+                sqlstate: "28000",
+                message: format!("logins{whose} from {source} are stopped until {until} (response {id})"),
+                hint: Some(
+                    "Connect from elsewhere, or ask the gate's operator, and name the response: `trefoil logins \
+                     responses undo` takes it back."
+                        .into(),
+                ),
+            },
+        }
+    }
+
+    /// Whether somebody else than client, site and record ends the session: it has little time to say so.
+    pub fn is_stop(&self) -> bool {
+        matches!(self.whose, Whose::Monitor | Whose::Source)
     }
 
     /// The record could not be witnessed: nothing was released.

@@ -20,6 +20,7 @@ use crate::brake::{self, Brakes};
 use crate::cancel::Cancels;
 use crate::config::Config;
 use crate::figures::Figures;
+use crate::logins::{self, Logins};
 use crate::meter::{Metering, SubjectKey, Usage, UsageError};
 use crate::pool::Pool;
 use crate::standing::Stand;
@@ -47,6 +48,8 @@ pub struct Gate {
     pub metering: Metering,
     /// What the monitor has stopped.
     pub brakes: Arc<Brakes>,
+    /// What is known of logins, and done about them.
+    pub logins: Logins,
     /// Keys for cancelling.
     pub cancels: Cancels,
     /// A secret under which unknown principals get an invented, stable SCRAM challenge.
@@ -72,6 +75,9 @@ pub enum GateError {
     /// What the monitor has stopped is not known.
     #[error("the monitor's brakes: {0}")]
     Brakes(#[from] brake::FileError),
+    /// What was learnt of logins, or is done about them, is not known.
+    #[error("what is known of logins: {0}")]
+    Logins(#[from] logins::FileError),
     /// The wall is not as compiled.
     #[error("{0}")]
     Drift(#[from] drift::DriftError),
@@ -108,6 +114,7 @@ impl Gate {
         let key_text = subject_key.to_hex();
         let metering = Metering::new(subject_key, Usage::open(&config.usage, clock::now)?);
         let brakes = Brakes::open(&config.brakes, &config.name, &config.brake_key)?;
+        let logins = Logins::open(config.logins.clone())?;
         let held = homes::read_homes(&homes::file(&config), &config.bundle, &config.bundle_key);
         let held = held.map_err(|error| GateError::File(error.to_string()))?;
         let sites = drift::check(&config, &held, &roots, &metering).await?;
@@ -140,6 +147,7 @@ impl Gate {
             metering,
             record,
             brakes,
+            logins,
             cancels: Cancels::default(),
             mock_secret: random(),
             connections: Arc::new(Semaphore::new(descriptors::connections())),
@@ -153,6 +161,7 @@ impl Gate {
         let started = GateStart { version, profiles, sites, subject_key: Some(key_text) };
         gate.note(Kind::GateStart, &started).await;
         brake::note_at_start(&gate).await;
+        logins::note_at_start(&gate).await;
         Ok(gate)
     }
 }

@@ -1,6 +1,8 @@
 //! SCRAM-SHA-256 with a client: who it is that it says it is. Failed logins are recorded, and too many of them are not
 //! let pass. Not here: what comes before and after (`client`).
 
+use std::sync::Arc;
+
 use bytes::BytesMut;
 use rand::RngCore;
 use tlog::detail::{Refused, Stage};
@@ -17,6 +19,7 @@ use crate::client::OpenError;
 use crate::clock;
 use crate::fault::Fault;
 use crate::gate::Gate;
+use crate::logins::{self, Ended};
 
 /// The rule that a failed proof is recorded under.
 const RULE_PROOF: &str = "authentication";
@@ -30,7 +33,7 @@ struct Unproven {
 }
 
 /// Authenticates the asker, or records why not.
-pub async fn log_in<S>(gate: &Gate, stream: &mut S, asker: &Asker) -> Result<(), OpenError>
+pub async fn log_in<S>(gate: &Arc<Gate>, stream: &mut S, asker: &Asker) -> Result<(), OpenError>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -40,6 +43,10 @@ where
     };
     if let Some(rule) = unproven.rule {
         record(gate, asker, rule, &unproven.fault).await;
+    }
+    if unproven.rule == Some(RULE_PROOF) {
+        let is_known = gate.config.secrets.principals.contains_key(&asker.principal);
+        logins::failed(gate, asker, if is_known { Ended::Password } else { Ended::UnknownUser }).await;
     }
     Err(OpenError::Refused(unproven.fault))
 }
@@ -112,7 +119,8 @@ fn slow_down(too_many: TooMany) -> Unproven {
     Unproven { fault: Fault::client("28000", message, Some(hint)), rule: is_first.then_some(RULE_TOO_MANY) }
 }
 
-async fn record(gate: &Gate, asker: &Asker, rule: &str, fault: &Fault) {
+/// Has a proof that failed recorded.
+pub async fn record(gate: &Gate, asker: &Asker, rule: &str, fault: &Fault) {
     let detail = Refused {
         principal: asker.principal.clone(),
         listener: asker.listener.clone(),

@@ -152,6 +152,7 @@ fn draft(gate: &Gate, probe: &Probe) -> Result<Draft, Fault> {
     let detail = SessionOpen {
         principal: probe.principal.clone(),
         listener: probe.listener.clone(),
+        address: Some(gate.brakes.some_address(&mut rand::rng()).to_string()),
         purpose: probe.purpose.clone(),
         ticket: probe.ticket.clone(),
         profile: profile.name.clone(),

@@ -16,7 +16,7 @@ use crate::config::{Config, Listener};
 use crate::gate::{Gate, GateError};
 use crate::standing::Standing;
 use crate::workers::Workers;
-use crate::{brake, client, control, drift, session, standby, status};
+use crate::{brake, client, control, drift, logins, session, standby, status};
 
 /// How long sessions may take to end when the gate stops.
 const STOP_WAIT_MS_MAX: u64 = 3_000;
@@ -44,6 +44,7 @@ pub async fn run(
         }
     }
     watching.spawn(brake::listen(Arc::clone(&gate), stop.clone()));
+    watching.spawn(logins::keep(Arc::clone(&gate), stop.clone()));
     let asked = status::listen(&gate.config.status).inspect_err(|error| {
         let path = gate.config.status.display();
         tracing::warn!(%path, %error, "`trefoil status` cannot ask this gate");
@@ -65,6 +66,7 @@ pub async fn run(
         tracing::warn!("sessions did not end in time and are cut");
         accepting.shutdown().await;
     }
+    gate.logins.snapshot();
     if let Err(error) = gate.metering.close() {
         tracing::warn!(%error, "what was reserved of the day's limits counts as used at the next start");
     }
@@ -117,7 +119,7 @@ async fn accept(
 
 /// One connection from its first byte to its last.
 async fn serve(
-    gate: &Gate,
+    gate: &Arc<Gate>,
     listener: &Listener,
     tcp: std::net::TcpStream,
     peer: IpAddr,
@@ -126,6 +128,7 @@ async fn serve(
     let opened = async { client::open(gate, listener, TcpStream::from_std(tcp)?, peer).await };
     match Box::pin(opened).await {
         Ok(client::Opened::Session(client)) => session::run(gate, *client, verdicts).await,
+        Ok(client::Opened::Confirmed) => tracing::info!(%peer, "a second proof was given"),
         Ok(client::Opened::Cancel { pid, secret, connection }) => {
             gate.cancels.cancel(pid, &secret).await;
             client::hang_up(connection).await;

@@ -45,13 +45,13 @@ const TERMINATE: &[u8] = b"X\0\0\0\x04";
 const SITE_READ_BYTES_MAX: usize = 131_072;
 /// How long a backend may take to end after the gate has said goodbye.
 const BACKEND_END_MS_MAX: u64 = 3_000;
-/// How long a client that the monitor has stopped may take to read why.
-const BRAKED_GOODBYE_MS_MAX: u64 = 20;
+/// How long a client that was stopped may take to read why.
+const STOPPED_GOODBYE_MS_MAX: u64 = 20;
 /// How often everything is polled before other sessions have their turn.
 const TURNS_MAX: u32 = 64;
 
 /// Admits the client and serves it to the end.
-pub async fn run(gate: &Gate, mut client: Client, verdicts: Arc<Mutex<Verdicts>>) {
+pub async fn run(gate: &Arc<Gate>, mut client: Client, verdicts: Arc<Mutex<Verdicts>>) {
     let asker = client.asker.clone();
     // What is done once has its own memory, which an idle session does not keep.
     let admitted = match Box::pin(admit::admit(gate, asker)).await {
@@ -284,8 +284,8 @@ impl<'a> Link<'a> {
     /// Says goodbye on both sides, and waits until the backend has ended, so that its role can be used again.
     async fn close(self, relay: &mut Relay, fault: Option<Fault>, seat: &Seat) {
         let Self { site, backend_key, client, backend, .. } = self;
-        let braked = fault.as_ref().is_some_and(|fault| fault.whose == Whose::Monitor);
-        if braked {
+        let stopped = fault.as_ref().is_some_and(Fault::is_stop);
+        if stopped {
             relay.drop_what_waits();
         }
         if let Some(fault) = &fault {
@@ -293,7 +293,7 @@ impl<'a> Link<'a> {
         }
         let limit = Duration::from_millis(BACKEND_END_MS_MAX);
         let to_client = async {
-            say_and_close(client.stream, relay.to_client(), braked).await;
+            say_and_close(client.stream, relay.to_client(), stopped).await;
             seat.is_silent();
         };
         let busy = relay.is_busy();
@@ -350,13 +350,13 @@ async fn end_backend(
 
 /// Sends the last words and closes. Who is stopped has little time for them; what the system still holds for somebody
 /// who does not take them is dropped.
-async fn say_and_close(mut stream: server::TlsStream<TcpStream>, words: &[u8], braked: bool) {
-    let limit = if braked { BRAKED_GOODBYE_MS_MAX } else { BACKEND_END_MS_MAX };
+async fn say_and_close(mut stream: server::TlsStream<TcpStream>, words: &[u8], stopped: bool) {
+    let limit = if stopped { STOPPED_GOODBYE_MS_MAX } else { BACKEND_END_MS_MAX };
     let said = timeout(Duration::from_millis(limit), async {
         stream.write_all(words).await?;
         stream.shutdown().await
     });
-    if !matches!(said.await, Ok(Ok(()))) && braked {
+    if !matches!(said.await, Ok(Ok(()))) && stopped {
         let _ = SockRef::from(stream.get_ref().0).set_linger(Some(Duration::ZERO));
     }
 }

@@ -23,6 +23,7 @@ pub mod place;
 pub mod probing;
 pub mod read;
 pub mod residency;
+pub mod suspicion;
 mod target;
 pub mod thresholds;
 pub mod unmatched;
@@ -40,7 +41,7 @@ pub use thresholds::Thresholds;
 use people::People;
 
 /// Every detector, by the name that incidents and thresholds carry.
-pub const NAMES: [&str; 15] = [
+pub const NAMES: [&str; 16] = [
     mismatch::NAME,
     order::NAME,
     unmatched::NAME,
@@ -56,6 +57,7 @@ pub const NAMES: [&str; 15] = [
     drift::NAME,
     logins::NAME,
     residency::NAME,
+    suspicion::NAME,
 ];
 
 /// All detectors over one gate's record.
@@ -77,6 +79,7 @@ pub struct Detectors {
     drift: drift::Drift,
     logins: logins::Logins,
     residency: residency::Residency,
+    suspicion: suspicion::Suspicion,
 }
 
 impl Detectors {
@@ -98,6 +101,7 @@ impl Detectors {
             drift: drift::Drift::default(),
             logins: logins::Logins::default(),
             residency: residency::Residency::default(),
+            suspicion: suspicion::Suspicion::default(),
         }
     }
 
@@ -132,6 +136,7 @@ impl Detectors {
         self.drift.observe(&limits.clock_drift, &seen, all);
         self.logins.observe(&limits.logins, &seen, all);
         self.residency.observe(&limits.residency, &seen, all);
+        self.suspicion.observe(&limits.suspicious_logins, &seen, all);
         self.people.leave(o);
         found
     }

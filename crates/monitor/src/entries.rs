@@ -4,6 +4,7 @@
 mod ahead;
 mod brake;
 mod gate;
+mod logins;
 mod refused;
 mod release;
 mod residency;
@@ -88,6 +89,8 @@ impl Examiner<'_, '_> {
             Kind::SessionClose => self.session_close(&subject),
             Kind::AccessDecision => self.access_decision(&subject),
             Kind::LoginJudged => self.login_judged(&subject),
+            Kind::LoginResponded => self.login_responded(&subject),
+            Kind::LoginExplained => self.login_explained(&subject),
             Kind::AccessRelease => self.access_release(&subject),
             Kind::AccessWrite => self.access_write(&subject),
             Kind::AccessCommit => self.access_commit(&subject),
@@ -98,7 +101,6 @@ impl Examiner<'_, '_> {
             Kind::ResidencyEvidence => self.residency_evidence(&subject),
             Kind::PolicyApplied
             | Kind::DirectoryChanged
-            | Kind::LoginResponded
             | Kind::MonitorStart
             | Kind::MonitorStop
             | Kind::IncidentOpened

@@ -14,7 +14,7 @@ use serde_json::json;
 use tlog::{
     checkpoint::Checkpoint,
     detail::Stage,
-    entry::CountState,
+    entry::{CountState, Decision},
     hash::{Hash, leaf_hash},
     note::{KeyType, SigningKey},
     proof::Receipt,
@@ -87,6 +87,11 @@ fn what_is_cosigned() {
         gate.refusal(&NOWHERE, None, Stage::Connect, None),
         gate.refusal(&LUKAS, None, Stage::Login, None),
         gate.evidence(),
+        gate.judged(&LUKAS, "step_up", Decision::Deny),
+        gate.judged(&AOIFE, "allow", Decision::Permit),
+        gate.handed(),
+        gate.responded(),
+        gate.explained(),
         gate.close(&windowed, 160, 6_500),
         // A gate that was killed starts again without a stop, and may close what it had open.
         gate.start(),

@@ -188,6 +188,7 @@ impl Lazy {
         let detail = SessionOpen {
             principal: who.principal.to_owned(),
             listener: who.listener.to_owned(),
+            address: None,
             purpose: who.purpose.map(str::to_owned),
             ticket: who.ticket.map(str::to_owned),
             profile: permit.profile().name.clone(),

@@ -134,6 +134,7 @@ impl Scene {
         let opened = SessionOpen {
             principal: AOIFE.principal.to_owned(),
             listener: AOIFE.listener.to_owned(),
+            address: None,
             purpose: AOIFE.purpose.map(str::to_owned),
             ticket: AOIFE.ticket.map(str::to_owned),
             profile: permit.profile().name.clone(),

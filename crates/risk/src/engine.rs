@@ -112,7 +112,8 @@ impl Engine {
         }
         let (score, reasons) = sum.end();
         let action = self.action(event, score, &reasons, &findings);
-        if !is_repeat {
+        let is_refused = self.settings.enforced && action > Action::Allow;
+        if !is_repeat && !is_refused {
             self.learn(&seen, facts, &mut history, time, score);
         }
         self.store.sweep(self.watermark.ms);

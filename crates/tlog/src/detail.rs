@@ -4,6 +4,7 @@
 mod brake;
 mod forgotten;
 mod incident;
+mod login;
 mod probe;
 mod residency;
 mod typed;
@@ -25,6 +26,11 @@ pub use brake::{BrakeApplied, BrakeLifted, Ended};
 pub use forgotten::{Forgotten, RETENTION_CLASSES, key_id_parts, retention_class};
 pub use incident::{
     About, Change, Exhibit, IncidentChanged, IncidentOpened, MonitorStart, MonitorStop, Reason, Severity,
+};
+pub use login::{
+    HandedLogin, HandedLogins, Judged, JudgedLogin, JudgedReason, LOGIN_FINDINGS_MAX, LOGIN_REASONS_MAX,
+    LOGINS_HANDED_MAX, LoginAction, LoginExplained, LoginFinding, LoginFindingKind, LoginJudged,
+    LoginResponded, LoginResponse, Proof, RESPONSE_DAYS_MAX, ResponseChange, ResponseKind,
 };
 pub use probe::{PROBES_MAX, Probe, ProbeRevealed, ProbesCommitted, ProbesRevealed};
 pub use residency::{

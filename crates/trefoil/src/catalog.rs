@@ -1,7 +1,7 @@
 //! `trefoil catalog …`: proposes a catalog for a database, and compares one with a live schema. Not here: the proposal
 //! and the comparison (`sites::catalog`), connecting (`connect`).
 
-mod connect;
+pub(crate) mod connect;
 
 use std::io::IsTerminal;
 use std::time::Duration;

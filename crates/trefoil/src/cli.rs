@@ -2,8 +2,10 @@
 
 use std::net::SocketAddr;
 pub(crate) mod catalog;
+pub(crate) mod confirm;
 pub(crate) mod inspect;
 pub(crate) mod logins;
+pub(crate) mod principal;
 pub(crate) mod record;
 pub(crate) mod residency;
 pub(crate) mod sites;
@@ -62,6 +64,9 @@ pub(crate) enum Command {
     /// Every path by which a copy of data could leave a site, read from the database's own state
     #[command(subcommand)]
     Residency(residency::ResidencyCommand),
+    /// Give the gate a second proof that a login is yours: a one-time code
+    #[command(after_help = confirm::EXAMPLES)]
+    Confirm(confirm::Confirm),
     /// The access gate by itself
     #[command(subcommand)]
     Access(AccessCommand),
@@ -102,6 +107,9 @@ pub(crate) enum PrincipalCommand {
     /// Take a principal out of the directory, forget its password, sign the bundle
     #[command(after_help = REMOVE_EXAMPLES)]
     Remove(PrincipalRemove),
+    /// Set up one-time codes for a person, for logins that the gate finds unusual
+    #[command(after_help = principal::TOTP_EXAMPLES)]
+    Totp(principal::Totp),
 }
 
 #[derive(Debug, Subcommand)]

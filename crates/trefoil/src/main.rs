@@ -6,6 +6,7 @@ mod check;
 mod cli;
 mod clock;
 mod completions;
+mod confirm;
 mod down;
 mod enclave;
 mod ended;
@@ -70,6 +71,7 @@ fn run(cli: Cli) -> Result<(), Ended> {
         Command::Principal(PrincipalCommand::Add(asked)) => principals::add(&asked),
         Command::Principal(PrincipalCommand::List(asked)) => principals::list(&asked),
         Command::Principal(PrincipalCommand::Remove(asked)) => principals::remove(&asked),
+        Command::Principal(PrincipalCommand::Totp(asked)) => principals::totp(&asked),
         Command::Pseudonyms(PseudonymsCommand::Status(asked)) => pseudonyms::status(&asked),
         Command::Pseudonyms(PseudonymsCommand::Forget(asked)) => pseudonyms::forget(&asked),
         Command::Sites(SitesCommand::Status(asked)) => sites_command::status(&asked),
@@ -87,6 +89,7 @@ fn run(cli: Cli) -> Result<(), Ended> {
         Command::Record(RecordCommand::Prove(asked)) => record_log::prove(&asked),
         Command::Record(RecordCommand::Serve(asked)) => record_log::serve(&asked),
         Command::Residency(asked) => residency::run(&asked),
+        Command::Confirm(asked) => confirm::run(&asked),
         Command::Access(AccessCommand::Run(asked)) => gate::run(&asked),
         Command::Catalog(cli::catalog::Command::Scan(asked)) => catalog::scan(&asked),
         Command::Catalog(cli::catalog::Command::Check(asked)) => catalog::check(&asked),

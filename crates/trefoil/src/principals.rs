@@ -2,6 +2,7 @@
 //! signed; it holds once the monitor has accepted it and the gate was started again. Not here: what a role permits.
 
 mod text;
+mod totp;
 
 use std::io::BufRead;
 
@@ -17,6 +18,8 @@ use crate::folder::{self, Folder};
 use crate::policy_files;
 use crate::terminal;
 use crate::up::{Secrets, random_password};
+
+pub(crate) use totp::totp;
 
 const DIRECTORY: &str = "directory.toml";
 /// The verifier's iterations do little for a password that can be guessed.
@@ -105,6 +108,8 @@ struct Listed<'a> {
     roles: Vec<&'a str>,
     /// Whether the gate has a verifier: without one, nobody logs in as this principal.
     verifier: bool,
+    /// Whether they can give a second proof.
+    totp: bool,
 }
 
 pub(crate) fn list(asked: &Report) -> Result<(), Ended> {
@@ -132,6 +137,7 @@ impl<'a> Listed<'a> {
             office: &principal.office,
             roles: principal.roles.iter().map(String::as_str).collect(),
             verifier: secrets.has_principal(&principal.name),
+            totp: secrets.has_totp(&principal.name),
         }
     }
 
@@ -139,8 +145,9 @@ impl<'a> Listed<'a> {
         let Self { name, display, kind, employer, office, .. } = self;
         let roles = if self.roles.is_empty() { "no role".to_owned() } else { self.roles.join(", ") };
         let verifier = if self.verifier { "" } else { "  (no password)" };
+        let totp = if self.totp { "  (one-time codes)" } else { "" };
         let kind = kind.to_string();
-        format!("{name:<16} {kind:<8} {display}, {employer}, {office}: {roles}{verifier}")
+        format!("{name:<16} {kind:<8} {display}, {employer}, {office}: {roles}{verifier}{totp}")
     }
 }
 

@@ -1,9 +1,10 @@
 //! A session's place in the list of those that a brake may end: what it is told, and what it says of its end.
 
+use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
 use tlog::brake::{Order, Subject};
-use tlog::detail::Ended;
+use tlog::detail::{Ended, LoginResponse};
 use tlog::entry::Micros;
 use tokio::sync::watch;
 
@@ -16,7 +17,7 @@ use crate::fault::Fault;
 pub struct Seat {
     brakes: Arc<Brakes>,
     number: u64,
-    told: watch::Receiver<Option<Arc<Order>>>,
+    told: watch::Receiver<Option<Stop>>,
     times: Arc<Times>,
     _alive: watch::Sender<()>,
 }
@@ -26,9 +27,28 @@ pub struct Seat {
 pub(super) struct Live {
     pub(super) principal: String,
     pub(super) session: Option<String>,
-    teller: watch::Sender<Option<Arc<Order>>>,
+    pub(super) address: IpAddr,
+    teller: watch::Sender<Option<Stop>>,
     times: Arc<Times>,
     alive: watch::Receiver<()>,
+}
+
+/// Why a session ends.
+#[derive(Debug, Clone)]
+pub(super) enum Stop {
+    /// The monitor says so.
+    Brake(Arc<Order>),
+    /// The gate responds to suspicious logins.
+    Response(Arc<LoginResponse>),
+}
+
+impl Stop {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Brake(order) => Fault::braked(order),
+            Self::Response(response) => Fault::blocked(response),
+        }
+    }
 }
 
 /// When a session fell silent, and when its backend was gone.
@@ -39,12 +59,12 @@ struct Times {
     gone: OnceLock<Micros>,
 }
 
-pub(super) fn pair(brakes: Arc<Brakes>, number: u64, principal: &str) -> (Seat, Live) {
+pub(super) fn pair(brakes: Arc<Brakes>, number: u64, principal: &str, address: IpAddr) -> (Seat, Live) {
     let (teller, told) = watch::channel(None);
     let (sender, alive) = watch::channel(());
     let times = Arc::<Times>::default();
-    let live =
-        Live { principal: principal.to_owned(), session: None, teller, times: Arc::clone(&times), alive };
+    let (principal, times_too) = (principal.to_owned(), Arc::clone(&times));
+    let live = Live { principal, session: None, address, teller, times: times_too, alive };
     (Seat { brakes, number, told, times, _alive: sender }, live)
 }
 
@@ -57,15 +77,15 @@ impl Seat {
         let _ = self.times.session.set(session.to_owned());
         let subject = Subject { session: Some(session), principal: &live.principal, gate: &self.brakes.gate };
         if let Some(order) = known.force.stops(subject) {
-            live.tell(&Arc::new(order.clone()));
+            live.tell(Stop::Brake(Arc::new(order.clone())));
         }
     }
 
-    /// Ends when a brake stops the session.
+    /// Ends when something stops the session.
     pub fn stopped(&self) -> impl Future<Output = Fault> + Send + use<> {
         let mut told = self.told.clone();
         async move {
-            match told.wait_for(Option::is_some).await.map(|told| told.as_deref().map(Fault::braked)) {
+            match told.wait_for(Option::is_some).await.map(|told| told.as_ref().map(Stop::fault)) {
                 Ok(Some(fault)) => fault,
                 _ => std::future::pending().await,
             }
@@ -91,14 +111,14 @@ impl Drop for Seat {
 
 impl Live {
     /// Tells the session that it is stopped.
-    pub(super) fn tell(&self, order: &Arc<Order>) -> Ending {
-        self.teller.send_replace(Some(Arc::clone(order)));
+    pub(super) fn tell(&self, why: Stop) -> Ending {
+        self.teller.send_replace(Some(why));
         Ending { times: Arc::clone(&self.times), alive: self.alive.clone() }
     }
 }
 
 /// A session that was told to end.
-pub(super) struct Ending {
+pub struct Ending {
     times: Arc<Times>,
     alive: watch::Receiver<()>,
 }

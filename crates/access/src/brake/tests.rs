@@ -8,6 +8,7 @@ use tokio::time::timeout;
 
 use super::*;
 
+const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 const SESSION: &str = "4f000000000000000000000000000001";
 
 fn key() -> SigningKey {
@@ -39,7 +40,7 @@ fn open(path: &Path) -> Arc<Brakes> {
 async fn ends(target: Target) -> bool {
     let folder = tempfile::tempdir().unwrap();
     let brakes = open(&folder.path().join("brakes.json"));
-    let seat = brakes.sit("eve").unwrap();
+    let seat = brakes.sit("eve", HERE).unwrap();
     seat.opens(SESSION);
     let (_, carrying) = brakes.take(&brake(1, target)).unwrap();
     let told = timeout(Duration::from_millis(20), seat.stopped()).await;
@@ -77,10 +78,10 @@ async fn what_is_stopped_stays_so_over_a_restart() {
     brakes.take(&lift(3, 2)).unwrap();
     brakes.keep().unwrap();
     let again = open(&path);
-    assert!(again.sit("eve").is_err() && again.sit("mallory").is_ok());
+    assert!(again.sit("eve", HERE).is_err() && again.sit("mallory", HERE).is_ok());
     // What was said before is not said again: an old order does not come back, an old lift takes nothing back.
     assert!(again.take(&brake(2, Target::Principal("mallory".into()))).is_err());
-    assert!(again.take(&lift(3, 1)).is_err() && again.sit("eve").is_err());
+    assert!(again.take(&lift(3, 1)).is_err() && again.sit("eve", HERE).is_err());
     // A file that somebody has changed is no reason to let anybody in.
     let text = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, text.replace("eve", "bob")).unwrap();
@@ -92,9 +93,9 @@ async fn what_is_stopped_stays_so_over_a_restart() {
 async fn an_order_is_carried_out_when_its_sessions_have_ended() {
     let folder = tempfile::tempdir().unwrap();
     let brakes = open(&folder.path().join("brakes.json"));
-    let seat = brakes.sit("eve").unwrap();
+    let seat = brakes.sit("eve", HERE).unwrap();
     seat.opens(SESSION);
-    let unopened = brakes.sit("eve").unwrap();
+    let unopened = brakes.sit("eve", HERE).unwrap();
     let (_, carrying) = brakes.take(&brake(1, Target::Principal("eve".into()))).unwrap();
     let [mut carrying] = <[Carrying; 1]>::try_from(carrying).ok().unwrap();
     let both = async {

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use tlog::{
-    detail::{ProbesRevealed, ResidencyEvidence, Stage, Statement},
+    detail::{
+        HandedLogins, JudgedLogin, LoginResponded, ProbesRevealed, ResidencyEvidence, Stage, Statement,
+    },
     entry::{CountState, Micros},
 };
 
@@ -77,6 +79,15 @@ pub enum What {
     },
     /// The sites' own counters, or certificates, against the record.
     Outside(Outside),
+    /// A login that the gate judged suspicious.
+    Judged {
+        asker: Box<Asker>,
+        login: Box<JudgedLogin>,
+    },
+    /// What was judged of the company's other systems.
+    Handed(Box<HandedLogins>),
+    /// What the gate does about suspicious logins, or does no more.
+    Responded(Box<LoginResponded>),
     /// What the operator's residency checker found.
     Residency(Box<ResidencyEvidence>),
     /// Some seconds passed while the monitor runs: what does not come is missed by this.
@@ -99,6 +110,8 @@ pub struct Asker {
     pub office: Option<String>,
     /// Country, or `unknown`.
     pub place: String,
+    /// Their address, where the record says it: that of who opens a session.
+    pub address: Option<String>,
     pub purpose: Option<String>,
     pub ticket: Option<String>,
     /// Name of the profile; empty where none was decided.

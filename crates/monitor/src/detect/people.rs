@@ -69,7 +69,7 @@ impl People {
                     self.sessions.insert(id.clone(), session);
                 }
             }
-            (What::Refused { asker, .. }, _) if asker.known => {
+            (What::Refused { asker, .. } | What::Judged { asker, .. }, _) if asker.known => {
                 self.who(asker);
             }
             (What::Policy(policy), _) => {
@@ -85,7 +85,7 @@ impl People {
     pub fn seen<'a>(&'a self, o: &'a Observation) -> Seen<'a> {
         let session = o.session.as_ref().and_then(|id| self.sessions.get(id));
         let asker = match &o.what {
-            What::Opened(asker) | What::Refused { asker, .. } => Some(&**asker),
+            What::Opened(asker) | What::Refused { asker, .. } | What::Judged { asker, .. } => Some(&**asker),
             _ => session.map(|session| &session.asker),
         };
         let who = match asker {

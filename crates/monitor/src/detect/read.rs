@@ -7,8 +7,8 @@ use policy::{Bundle, PrincipalKind};
 use serde::{Serialize, de::DeserializeOwned};
 use tlog::{
     detail::{
-        self, Cut, DayKey, GateStart, ProbesCommitted, Refused, Released, ResidencyEvidence, SessionClose,
-        SessionOpen, Written,
+        self, Cut, DayKey, GateStart, JudgedLogin, LoginJudged, ProbesCommitted, Refused, Released,
+        ResidencyEvidence, SessionClose, SessionOpen, Written,
     },
     entry::{Entry, Kind, Micros},
 };
@@ -119,14 +119,23 @@ impl Reader {
                 let SessionClose { rows, bytes, .. } = self.open(entry, item)?;
                 What::Closed { rows, bytes }
             }
-            Kind::AccessDecision | Kind::LoginJudged => {
-                let Refused { principal, listener, purpose, ticket, stage, statement, rule, .. } =
-                    self.open(entry, item)?;
-                let [profile, site, role, csr] = [const { String::new() }; 4];
-                let asked = SessionOpen { principal, listener, purpose, ticket, profile, site, role, csr };
-                let asker = Box::new(self.asker(entry, asked));
-                What::Refused { asker, stage, rule, statement }
+            Kind::AccessDecision => {
+                let refused: Refused = self.open(entry, item)?;
+                self.refused(entry, refused)
             }
+            Kind::LoginJudged => match self.open::<LoginJudged>(entry, item)? {
+                LoginJudged::Refused(refused) => self.refused(entry, refused),
+                LoginJudged::Own(login) => {
+                    let JudgedLogin { principal, listener, purpose, ticket, .. } = (*login).clone();
+                    let address = Some(login.address.clone());
+                    let asker = Box::new(
+                        self.asker(entry, nothing_opened(principal, listener, address, purpose, ticket)),
+                    );
+                    What::Judged { asker, login }
+                }
+                LoginJudged::Handed(handed) => What::Handed(Box::new(handed)),
+            },
+            Kind::LoginResponded => What::Responded(Box::new(self.open(entry, item)?)),
             Kind::AccessRelease => {
                 let count = entry.count.as_ref()?;
                 // Further windows of a result name no statement.
@@ -152,6 +161,12 @@ impl Reader {
         })
     }
 
+    fn refused(&mut self, entry: &Entry, refused: Refused) -> What {
+        let Refused { principal, listener, purpose, ticket, stage, statement, rule, .. } = refused;
+        let asker = Box::new(self.asker(entry, nothing_opened(principal, listener, None, purpose, ticket)));
+        What::Refused { asker, stage, rule, statement }
+    }
+
     fn asker(&mut self, entry: &Entry, said: SessionOpen) -> Asker {
         let bundle = entry.policy.as_ref().and_then(|policy| self.shelf.get(policy).ok());
         let bundle: Arc<Bundle> = bundle.unwrap_or_else(|| self.shelf.current().clone());
@@ -165,6 +180,7 @@ impl Reader {
             office: known.map(|one| bundle.place_of(&one.office).to_string()),
             principal: said.principal,
             place,
+            address: said.address,
             purpose: said.purpose,
             ticket: said.ticket,
             profile: said.profile,
@@ -201,4 +217,16 @@ impl Reader {
         self.keys.insert(id.to_owned(), key.clone());
         key
     }
+}
+
+/// Who asked and got no session.
+fn nothing_opened(
+    principal: String,
+    listener: String,
+    address: Option<String>,
+    purpose: Option<String>,
+    ticket: Option<String>,
+) -> SessionOpen {
+    let [profile, site, role, csr] = [const { String::new() }; 4];
+    SessionOpen { principal, listener, address, purpose, ticket, profile, site, role, csr }
 }

@@ -6,8 +6,8 @@ use thiserror::Error;
 use toml::Value;
 
 use super::{
-    dormant, drift, honey, hours, logins, order, outside, person, place, probing, residency, unmatched,
-    volume,
+    dormant, drift, honey, hours, logins, order, outside, person, place, probing, residency, suspicion,
+    unmatched, volume,
 };
 
 /// All of them.
@@ -27,6 +27,7 @@ pub struct Thresholds {
     pub clock_drift: drift::Limits,
     pub logins: logins::Limits,
     pub residency: residency::Limits,
+    pub suspicious_logins: suspicion::Limits,
 }
 
 /// What `init` writes.
@@ -44,6 +45,7 @@ pub const SHIPPED: Thresholds = Thresholds {
     clock_drift: drift::SHIPPED,
     logins: logins::SHIPPED,
     residency: residency::SHIPPED,
+    suspicious_logins: suspicion::SHIPPED,
 };
 
 /// A threshold that would say nothing, or everything.

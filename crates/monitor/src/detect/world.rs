@@ -10,6 +10,7 @@ mod normal;
 mod odd;
 mod staff;
 mod stream;
+mod suspicious;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -262,7 +263,8 @@ fn is_of_gate(scenario: &Scenario) -> bool {
         super::drift::NAME,
         super::residency::NAME,
     ];
-    gate.contains(&scenario.detector) || scenario.name.contains("forty names")
+    let of_nobody = ["forty names", "the gate finds"].iter().any(|name| scenario.name.contains(name));
+    gate.contains(&scenario.detector) || of_nobody
 }
 
 /// Whether that person can be its victim then: of the role, at work, and not a victim of the same detector already.

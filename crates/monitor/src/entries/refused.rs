@@ -1,5 +1,5 @@
-//! Refusals: access.decision and login.judged. A refusal releases nothing, but a false one is a lie about policy, so
-//! what can be decided again is.
+//! Refusals: access.decision. A refusal releases nothing, but a false one is a lie about policy, so what can be decided
+//! again is. Not here: logins (`logins`).
 
 use tlog::{
     detail::{Refused, Stage},
@@ -24,17 +24,6 @@ impl Examiner<'_, '_> {
             Stage::Wall => self.same_principal(subject, &refused),
             Stage::Login => Err(fault_detail("access.decision at the stage login")),
         }
-    }
-
-    /// Who failed to prove who they are. The proof itself is not in the record, so this is taken as said.
-    pub(super) fn login_judged(&mut self, subject: &Subject<'_>) -> Result<(), Fault> {
-        check_denies(subject.entry)?;
-        let refused: Refused = self.open_as(subject)?;
-        if refused.stage != Stage::Login {
-            return Err(fault_detail("login.judged at another stage than login"));
-        }
-        self.check_principal(subject.entry, &refused.principal)?;
-        self.check_question(subject.entry, &refused).map(drop)
     }
 
     fn refused_connect(&mut self, subject: &Subject<'_>, refused: &Refused) -> Result<(), Fault> {
@@ -90,7 +79,7 @@ impl Examiner<'_, '_> {
     }
 
     /// The question of a refusal outside any session: its policy, place and request are those of the detail.
-    fn check_question(&mut self, entry: &Entry, refused: &Refused) -> Result<Question, Fault> {
+    pub(super) fn check_question(&mut self, entry: &Entry, refused: &Refused) -> Result<Question, Fault> {
         let policy = entry.policy.clone().ok_or_else(|| decision("a refusal without a policy"))?;
         self.check_in_force(&policy, entry.time)?;
         let Refused { principal, listener, purpose, ticket, .. } = refused.clone();
@@ -107,7 +96,7 @@ impl Examiner<'_, '_> {
     }
 }
 
-fn check_denies(entry: &Entry) -> Result<(), Fault> {
+pub(super) fn check_denies(entry: &Entry) -> Result<(), Fault> {
     match entry.decision {
         Some(Decision::Deny) => Ok(()),
         _ => Err(decision("an entry that refuses must carry the decision deny")),

@@ -87,7 +87,8 @@ fn is_probe(exhibit: &Exhibit, committed: u64, probe: &Probe, open: &mut Opening
         (entry.kind == Kind::SessionOpen && is_bound && committed < index).then_some(detail)
     };
     asked().is_some_and(|asked| {
-        let SessionOpen { principal, listener, purpose, ticket, profile, site, role: _, csr: _ } = asked;
+        let SessionOpen { principal, listener, purpose, ticket, profile, site, address: _, role: _, csr: _ } =
+            asked;
         Probe { principal, listener, purpose, ticket, profile, site } == *probe
     })
 }

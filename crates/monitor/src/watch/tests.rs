@@ -202,6 +202,7 @@ fn asker() -> Asker {
         roles: Vec::new(),
         office: None,
         place: "IE".to_owned(),
+        address: None,
         purpose: None,
         ticket: None,
         profile: "support".to_owned(),

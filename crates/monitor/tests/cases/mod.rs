@@ -3,6 +3,7 @@
 
 mod entries;
 mod evidence;
+mod logins;
 mod openings;
 mod refusals;
 mod releases;
@@ -94,6 +95,7 @@ pub fn all() -> Vec<Case> {
         refusals::CASES,
         entries::CASES,
         evidence::CASES,
+        logins::CASES,
     ]
     .concat()
 }

@@ -3,6 +3,7 @@
 #![allow(dead_code, clippy::panic, reason = "each test file uses its part; a test that cannot go on may end")]
 
 pub mod client;
+mod logins;
 
 use std::{
     collections::BTreeMap,
@@ -177,6 +178,7 @@ impl Gate {
         let detail = SessionOpen {
             principal: who.principal.to_owned(),
             listener: who.listener.to_owned(),
+            address: Some("192.0.2.7".to_owned()),
             purpose: who.purpose.map(str::to_owned),
             ticket: who.ticket.map(str::to_owned),
             profile: permit.profile().name.clone(),

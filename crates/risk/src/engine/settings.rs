@@ -15,6 +15,9 @@ pub struct Settings {
     pub probation_at: f64,
     /// Nothing is done: every action is `Allow`. Scores, reasons and findings are as ever.
     pub observe_only: bool,
+    /// What is said is done by whoever asks: a login above `Allow` was not let in, so that nothing is learnt from it, and
+    /// nobody becomes usual by being refused for days.
+    pub enforced: bool,
     /// Terms that are left out, to see what they are worth.
     pub off: Terms,
     /// Bytes that all histories may hold together; whoever was away longest is forgotten first.
@@ -47,6 +50,7 @@ impl Default for Settings {
             throttle_at: 3.0,
             probation_at: -3.0,
             observe_only: false,
+            enforced: false,
             off: Terms::default(),
             history_bytes_max: 64 << 30,
             campaign: crate::campaign::Settings::default(),

@@ -15,6 +15,9 @@ pub struct SessionOpen {
     pub principal: String,
     /// Name of the listener, from which the place follows.
     pub listener: String,
+    /// Its address, behind trusted proxies; entries of earlier gates have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub purpose: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

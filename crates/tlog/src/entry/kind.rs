@@ -20,6 +20,7 @@ pub enum Kind {
     DirectoryChanged,
     LoginJudged,
     LoginResponded,
+    LoginExplained,
     BrakeApplied,
     BrakeLifted,
     SitesFailover,
@@ -38,7 +39,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order of the list.
-    pub const ALL: [Kind; 28] = [
+    pub const ALL: [Kind; 29] = [
         Kind::GateStart,
         Kind::GateStop,
         Kind::SessionOpen,
@@ -54,6 +55,7 @@ impl Kind {
         Kind::DirectoryChanged,
         Kind::LoginJudged,
         Kind::LoginResponded,
+        Kind::LoginExplained,
         Kind::BrakeApplied,
         Kind::BrakeLifted,
         Kind::SitesFailover,
@@ -87,6 +89,7 @@ impl Kind {
             Kind::DirectoryChanged => "directory.changed",
             Kind::LoginJudged => "login.judged",
             Kind::LoginResponded => "login.responded",
+            Kind::LoginExplained => "login.explained",
             Kind::BrakeApplied => "brake.applied",
             Kind::BrakeLifted => "brake.lifted",
             Kind::SitesFailover => "sites.failover",

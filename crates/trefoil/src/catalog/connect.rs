@@ -54,6 +54,25 @@ pub(crate) async fn connect(url: &str) -> Result<Client, Ended> {
     Ok(client)
 }
 
+/// Where a server is that has to show a certificate, and whom to believe: for whoever is about to tell it a secret.
+pub(crate) fn verified(url: &str) -> Result<(Config, ClientConfig), Ended> {
+    let (plain, mut tls) = Tls::taken_from(url)?;
+    if tls.mode == "prefer" {
+        "verify-full".clone_into(&mut tls.mode);
+    }
+    if tls.mode != "verify-full" {
+        return Err(Ended::cannot_tell(
+            "a secret is told to nobody who does not prove who they are: sslmode=verify-full",
+        ));
+    }
+    let mut config: Config = plain.parse().or_cannot_tell(format!("the address of the server ({FORM})"))?;
+    if config.get_hosts().is_empty() {
+        return Err(Ended::cannot_tell(format!("no server is named: {FORM}")));
+    }
+    config.connect_timeout(std::time::Duration::from_secs(CONNECT_SECS_MAX)).ssl_mode(SslMode::Require);
+    Ok((config, tls.config()?))
+}
+
 /// The server's own words; the error alone would say "db error".
 fn told(doing: &str, error: &tokio_postgres::Error) -> Ended {
     let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();

@@ -1,5 +1,6 @@
 //! Arguments of `trefoil logins …`.
 
+pub(crate) mod gate;
 pub(crate) mod read;
 pub(crate) mod worlds;
 
@@ -19,4 +20,13 @@ pub(crate) enum LoginsCommand {
     /// Say how well attacks are told from logins in a labelled log, by the baseline and by the model
     #[command(after_help = worlds::EVALUATE_EXAMPLES)]
     Evaluate(worlds::Evaluate),
+    /// What the gate does about suspicious logins now, and how to take it back
+    #[command(subcommand)]
+    Responses(gate::ResponsesCommand),
+    /// Answer for somebody who cannot give a second proof: let their next logins from an address pass
+    #[command(after_help = gate::PASS_EXAMPLES)]
+    Pass(gate::Pass),
+    /// Say what is known of somebody's logins, for a purpose; the record says that you looked
+    #[command(after_help = gate::EXPLAIN_EXAMPLES)]
+    Explain(gate::Explain),
 }

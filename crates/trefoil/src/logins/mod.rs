@@ -2,7 +2,9 @@
 //! some share of reading is in `source`.
 
 mod evaluate;
+mod explain;
 mod import;
+mod responses;
 mod score;
 mod simulate;
 mod source;
@@ -16,5 +18,8 @@ pub(crate) fn run(asked: &LoginsCommand) -> Result<(), Ended> {
         LoginsCommand::Score(asked) => score::run(asked),
         LoginsCommand::Evaluate(asked) => evaluate::run(asked),
         LoginsCommand::Simulate(asked) => simulate::run(asked),
+        LoginsCommand::Responses(asked) => responses::run(asked),
+        LoginsCommand::Pass(asked) => responses::pass(asked),
+        LoginsCommand::Explain(asked) => explain::run(asked),
     }
 }

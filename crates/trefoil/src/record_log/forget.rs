@@ -28,7 +28,7 @@ pub(crate) fn forget(asked: &Forget) -> Result<(), Ended> {
 }
 
 /// Has the running gate do something. What it refuses is not as promised; what failed cannot be told.
-pub(super) fn order_gate(folder: &Folder, order: &Order) -> Result<Answer, Ended> {
+pub(crate) fn order_gate(folder: &Folder, order: &Order) -> Result<Answer, Ended> {
     let socket = folder.gate(CONTROL_SOCKET);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let answered = runtime.or_cannot_tell("starting")?.block_on(access::ask_gate(&socket, order));
@@ -40,6 +40,6 @@ pub(super) fn order_gate(folder: &Folder, order: &Order) -> Result<Answer, Ended
     }
 }
 
-pub(super) fn unexpected() -> Ended {
+pub(crate) fn unexpected() -> Ended {
     Ended::cannot_tell("the gate answered something else than it was asked; is it of another version?")
 }

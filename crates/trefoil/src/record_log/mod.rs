@@ -28,7 +28,7 @@ use tlog::rule::ReleaseRule;
 use crate::ended::{Ended, OrEnded};
 use crate::folder::{self, Folder};
 
-pub(crate) use forget::forget;
+pub(crate) use forget::{forget, order_gate, unexpected};
 pub(crate) use keys::{REDECIDED, WITNESS, keys};
 pub(crate) use open::open;
 pub(crate) use probe::probe;

@@ -100,6 +100,21 @@ pub(crate) async fn ask(ready: &Ready, ask: Ask<'_>) -> Result<Session, Refused>
     Session::open(&config, tls).await
 }
 
+/// Connects to the gate at the listener of a place, under any name.
+pub(crate) async fn log_in(
+    ready: &Ready,
+    place: &str,
+    name: &str,
+    password: &str,
+    options: &str,
+) -> Result<Session, Refused> {
+    let listener = ready.listeners.iter().find(|listener| listener.place == place);
+    let port = listener.map(|listener| listener.port).unwrap_or_default();
+    let mut config = over_tls(port, name, password);
+    config.options(options);
+    Session::open(&config, client_config(ready, None).map_err(Refused::ours)?).await
+}
+
 impl Refused {
     fn ours(ended: Ended) -> Self {
         Self { sqlstate: String::new(), message: ended.to_string(), hint: None }

@@ -4,6 +4,7 @@
 mod client;
 mod keys;
 mod limits;
+mod logins;
 mod monitor;
 mod people;
 mod record;
@@ -111,6 +112,7 @@ async fn tell(story: &mut Story<'_>, rogue: Option<&Path>) -> Result<(), Ended> 
     record::tell(story, &person);
     monitor::tell(story).await;
     rogue::tell(story, rogue).await?;
+    logins::tell(story).await;
     witness::tell(story, &person).await;
     keys::tell(story).await?;
     residency::tell(story).await;

@@ -138,7 +138,42 @@ struct GateToml {
     recipients: Vec<String>,
     listeners: Vec<GateListener>,
     sites: Vec<GateSite>,
+    logins: GateLogins,
 }
+
+/// What is done about suspicious logins.
+#[derive(Serialize)]
+struct GateLogins {
+    mode: &'static str,
+    folder: &'static str,
+    step_up: f64,
+    block: f64,
+    learning_days: u32,
+    pass_minutes: u32,
+    response_minutes: u32,
+    never_blocked: [&'static str; 2],
+}
+
+impl GateLogins {
+    /// Scores as the engine's weights were trained for, but that a second proof answers for nearly all that is unusual. On
+    /// one machine every client has the same address, which is no reason to stop them all.
+    fn at_first() -> Self {
+        let risk::Settings { step_up_at, block_at, .. } = risk::Settings::default();
+        Self {
+            mode: "enforce",
+            folder: "risk",
+            step_up: step_up_at,
+            block: block_at + SECOND_PROOF_LOG_ODDS,
+            learning_days: 7,
+            pass_minutes: 5,
+            response_minutes: 60,
+            never_blocked: ["127.0.0.0/8", "::1/128"],
+        }
+    }
+}
+
+/// Between what an engine without a second proof would refuse and what no second proof answers for.
+const SECOND_PROOF_LOG_ODDS: f64 = 4.0;
 
 #[derive(Serialize)]
 struct GateListener {
@@ -201,6 +236,7 @@ fn configure_gate(
         recipients: vec![keys.recipient.clone(), monitor.recipient.clone()],
         listeners: listeners(ports),
         sites: gate_sites(bundle, ports),
+        logins: GateLogins::at_first(),
     };
     let text = toml::to_string(&toml).or_cannot_tell("writing gate.toml")?;
     folder::write_public(&folder.gate("gate.toml"), text.as_bytes())
@@ -244,6 +280,19 @@ pub(crate) fn move_to(folder: &Folder, ports: &Ports) -> Result<Estate, Ended> {
     told::tell(folder, estate.bundle(), ports, &Secrets::read(folder)?)?;
     ports.write(folder)?;
     Ok(estate)
+}
+
+/// Writes into gate.toml what a gate of an earlier version was not told.
+pub(crate) fn complete_gate(folder: &Folder) -> Result<(), Ended> {
+    let path = folder.gate("gate.toml");
+    let mut table: toml::Table = folder::read_text(&path)?.parse().or_cannot_tell("reading gate.toml")?;
+    if table.contains_key("logins") {
+        return Ok(());
+    }
+    let logins = toml::Value::try_from(GateLogins::at_first()).or_cannot_tell("writing gate.toml")?;
+    table.insert("logins".to_owned(), logins);
+    let text = toml::to_string(&table).or_cannot_tell("writing gate.toml")?;
+    folder::write_public(&path, text.as_bytes())
 }
 
 /// Moves the listener of each place to its port. What else the operator has written of listeners stays.

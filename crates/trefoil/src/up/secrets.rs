@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use access::totp::Secret;
 use policy::{Ask, Bundle, Principal};
 use rand::Rng;
 use rand::distr::Alphanumeric;
@@ -37,6 +38,9 @@ pub(crate) struct Secrets {
     principals: BTreeMap<String, String>,
     /// Site to the password of `trefoil_watch` there.
     watch: BTreeMap<String, String>,
+    /// Principal to the secret of one-time codes, base 32.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    totp: BTreeMap<String, String>,
     /// Direct service to its password: in the operator's folder, because the gate has no use for it.
     #[serde(skip)]
     services: BTreeMap<String, String>,
@@ -108,6 +112,36 @@ impl Secrets {
 
     pub(crate) fn forget_principal(&mut self, name: &str) {
         self.principals.remove(name);
+        self.totp.remove(name);
+    }
+
+    /// Makes a secret for this principal's one-time codes, in place of the one before.
+    pub(crate) fn make_totp(&mut self, name: &str) -> Secret {
+        let secret = Secret::new(rand::random());
+        self.totp.insert(name.to_owned(), secret.to_text());
+        secret
+    }
+
+    /// Whether there was one to forget.
+    pub(crate) fn forget_totp(&mut self, name: &str) -> bool {
+        self.totp.remove(name).is_some()
+    }
+
+    /// The secret as it is kept, if there is one.
+    pub(crate) fn totp_of(&self, name: &str) -> Option<String> {
+        self.totp.get(name).cloned()
+    }
+
+    /// Puts back what [`Secrets::totp_of`] gave.
+    pub(crate) fn set_totp(&mut self, name: &str, kept: Option<String>) {
+        match kept {
+            Some(secret) => drop(self.totp.insert(name.to_owned(), secret)),
+            None => drop(self.totp.remove(name)),
+        }
+    }
+
+    pub(crate) fn has_totp(&self, name: &str) -> bool {
+        self.totp.contains_key(name)
     }
 
     pub(crate) fn has_principal(&self, name: &str) -> bool {

@@ -114,6 +114,7 @@ async fn again(folder: &Folder, asked: &Up, parts: &mut Parts, progress: &Progre
     let kept = Ports::read(folder)?;
     let bundle = estate::read_bundle(folder)?;
     rule::write_again(folder, &bundle)?;
+    first::complete_gate(folder)?;
     let ports = Ports::choose(Some(&kept), &first::places(&bundle), &first::servers(&bundle))?;
     let new: Vec<&String> = ports.sites.keys().filter(|server| !kept.sites.contains_key(*server)).collect();
     if !new.is_empty() {

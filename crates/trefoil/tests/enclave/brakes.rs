@@ -155,9 +155,14 @@ pub struct Stream {
 
 impl Stream {
     pub fn start(enclave: &Enclave, who: Who) -> Stream {
+        Stream::at(&enclave.target(who), &enclave.password(who.name))
+    }
+
+    /// Likewise, wherever psql is to find the gate.
+    pub fn at(target: &str, password: &str) -> Stream {
         let mut child = Command::new("psql")
-            .args(["-X", "-v", "VERBOSITY=verbose", &enclave.target(who), "-c", LARGE])
-            .env("PGPASSWORD", enclave.password(who.name))
+            .args(["-X", "-v", "VERBOSITY=verbose", target, "-c", LARGE])
+            .env("PGPASSWORD", password)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

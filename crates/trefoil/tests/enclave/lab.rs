@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::thread::sleep;
@@ -105,6 +106,15 @@ impl Enclave {
         let output = command.args(arguments).arg("--dir").arg(self.dir.join("monitor")).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// What the gate answers at the socket at which it takes orders.
+    pub fn order(&self, order: &Value) -> Value {
+        let mut gate = UnixStream::connect(self.dir.join("gate/control.sock")).unwrap();
+        writeln!(gate, "{order}").unwrap();
+        let mut said = String::new();
+        gate.read_to_string(&mut said).unwrap();
+        serde_json::from_str(&said).unwrap()
     }
 
     /// The process of a part, if it runs.

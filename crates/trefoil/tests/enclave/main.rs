@@ -10,6 +10,7 @@ mod brakes;
 mod foreign;
 mod lab;
 mod lifecycle;
+mod logins;
 mod opening;
 mod principals;
 mod protocol;

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::thread::sleep;
 use std::time::Duration;
 
-use rustix::process::{Signal, kill_process};
+use rustix::process::{Signal, kill_process, test_kill_process};
 use serde_json::Value;
 
 use super::lab::{AOIFE, Enclave, Who, up};
@@ -29,13 +29,14 @@ fn proxies_say_who_comes_and_drift_closes_a_site() {
 }
 
 /// Ends the gate, changes its configuration, and starts it again.
-fn reconfigure(enclave: &Enclave, change: impl FnOnce(String) -> String) {
-    kill_process(enclave.process("gate").unwrap(), Signal::TERM).unwrap();
+pub fn reconfigure(enclave: &Enclave, change: impl FnOnce(String) -> String) {
+    let gate = enclave.process("gate").unwrap();
+    kill_process(gate, Signal::TERM).unwrap();
     let file = enclave.dir.join("gate/gate.toml");
     let text = fs::read_to_string(&file).unwrap();
     fs::write(&file, change(text)).unwrap();
     for _ in 0..100 {
-        if enclave.status()["ready"] == false {
+        if test_kill_process(gate).is_err() && enclave.status()["ready"] == false {
             break;
         }
         sleep(Duration::from_millis(100));

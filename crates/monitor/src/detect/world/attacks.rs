@@ -2,7 +2,7 @@
 //! it, over how many days, and what they do on each. The last of a detector's are there to be honest about: they are
 //! meant to be missed.
 
-use tlog::detail::{CheckResult, Stage};
+use tlog::detail::{CheckResult, LoginAction, Stage};
 
 use super::{
     dice::{Dice, mix},
@@ -13,7 +13,7 @@ use crate::{
     detect::{
         dormant, drift, honey, hours, logins, mismatch,
         observation::{Asker, Measure, Outside, Succession, What},
-        order, outside, person, place, probing, residency, unmatched, volume, widened,
+        order, outside, person, place, probing, residency, suspicion, unmatched, volume, widened,
     },
     incident::{Breach, Fault},
 };
@@ -83,7 +83,7 @@ const BILLING: Option<Role> = Some(Role::Billing);
 pub const AT_QUARTER_END: &str = "at a quarter's end, among those who read much";
 
 /// Every scenario.
-pub const ALL: [Scenario; 62] = [
+pub const ALL: [Scenario; 68] = [
     scenario(mismatch::NAME, Naive, "a forbidden read, permitted by the gate", None, 1, |act| {
         act.breach(Breach::Decision);
     }),
@@ -187,6 +187,24 @@ pub const ALL: [Scenario; 62] = [
     }),
     scenario(residency::NAME, Inside, "the checker is away for four minutes", None, 1, |act| {
         act.ends_checker(4 * MINUTE);
+    }),
+    scenario(suspicion::NAME, Naive, "a spray that the gate finds, and a hit", None, 1, |act| {
+        act.found_spray()
+    }),
+    scenario(suspicion::NAME, Naive, "a right password, judged an attacker's", None, 1, |act| {
+        act.judged(LoginAction::Block);
+    }),
+    scenario(suspicion::NAME, Naive, "a session from a source that the gate says it stops", None, 1, |act| {
+        act.let_in(10 * MINUTE);
+    }),
+    scenario(suspicion::NAME, Slow, "a right password, and no second proof", None, 1, |act| {
+        act.judged(LoginAction::StepUp);
+    }),
+    scenario(suspicion::NAME, Inside, "a session from there when the response is over", None, 1, |act| {
+        act.let_in(2 * HOUR);
+    }),
+    scenario(suspicion::NAME, Inside, "a stolen login, judged usual", None, 1, |act| {
+        act.ordinary();
     }),
 ];
 

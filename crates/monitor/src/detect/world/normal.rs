@@ -9,6 +9,7 @@ use super::{
     dice::{Dice, mix},
     staff::{Person, Role},
     stream::{DAY, HOUR, MINUTE, SECOND, Shown, Stream},
+    suspicious,
 };
 use crate::detect::observation::{Measure, Outside, Succession, What};
 
@@ -95,7 +96,10 @@ impl Normal {
             }
             match person.role_on(day) {
                 Role::Billing | Role::Feed => self.service(day, midnight, person, &mut dice, stream),
-                _ => self.person(day, at, person, &mut dice, stream),
+                _ => {
+                    suspicious::unusual(stream, person, at, day, midnight + 12 * HOUR);
+                    self.person(day, at, person, &mut dice, stream);
+                }
             }
         }
         self.odd_day(day, midnight + 12 * HOUR, stream);

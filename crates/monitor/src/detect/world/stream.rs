@@ -143,8 +143,9 @@ impl Stream {
 
     /// When the first of what came since then happened.
     pub fn first_since(&self, mark: usize) -> Option<i64> {
-        let checker = self.checker.first();
-        self.seen.iter().skip(mark).map(|o| o.received.0).chain(checker).min()
+        // Of a day's checker it is not known which scenario had it say something, so that others' acts go first.
+        let seen = self.seen.iter().skip(mark).map(|o| o.received.0).min();
+        seen.or_else(|| self.checker.first())
     }
 
     /// A whole session: so many statements, a minute apart.
@@ -199,6 +200,7 @@ impl Person {
             roles: vec![role.as_str().to_owned()],
             office: Some(self.office_on(day).to_owned()),
             place: self.place_on(day).to_owned(),
+            address: None,
             purpose: Some(role.purpose().to_owned()),
             ticket,
             profile: role.as_str().to_owned(),

@@ -1,0 +1,100 @@
+//! Suspicious logins at this gate: every attempt is judged by `risk::Engine`, in process, and answered. `judge` is what
+//! becomes of an attempt, `responses` what is in force, `confirm`, `codes` and `totp` the second proof, `state` and `journal`
+//! how what is learnt survives, `orders` what an operator may ask. A source is locked, never an owner. Not here: scores
+//! (crate `risk`), the logins of other systems (crate `logins`), what a monitor thinks of it.
+
+mod codes;
+mod config;
+mod confirm;
+mod file;
+mod journal;
+mod judge;
+mod orders;
+mod responses;
+mod state;
+pub mod totp;
+mod written;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use risk::Judgement;
+
+use crate::clock;
+pub use codes::Codes;
+pub use config::{Mode, RawLogins, Settings};
+pub use confirm::confirm;
+pub use file::FileError;
+pub use journal::Ended;
+use journal::Logged;
+pub use judge::{check_source, failed, keep, note_at_start, proven};
+pub use orders::{explain, hand_in, list, pass, undo};
+pub use responses::{Responses, source_of, stops};
+use state::State;
+
+/// How often it is looked for responses that are over.
+const LOOK_MS: u64 = 500;
+const DAY_MS: i64 = 86_400_000;
+
+/// What the gate knows of logins, and does about them.
+#[derive(Debug)]
+pub struct Logins {
+    pub settings: Settings,
+    state: Mutex<State>,
+    pub responses: Responses,
+    pub codes: Codes,
+    /// What was handed in of other systems, by who watches them.
+    handed: Mutex<orders::Handed>,
+}
+
+impl Logins {
+    /// What earlier runs learnt and did.
+    ///
+    /// # Errors
+    /// When a file is not what a gate wrote: what is stopped, or what was learnt, would not be known.
+    pub fn open(settings: Settings) -> Result<Self, FileError> {
+        let folder = &settings.folder;
+        std::fs::create_dir_all(folder).map_err(FileError::io(folder))?;
+        let state = State::open(folder, settings.engine(), rand::random())?;
+        let responses = Responses::open(responses::path(folder))?;
+        let codes = Codes::open(folder)?;
+        let handed = Mutex::new(orders::Handed::open(folder)?);
+        Ok(Self { state: Mutex::new(state), responses, codes, handed, settings })
+    }
+
+    /// Judges a login, and learns from it.
+    fn learn(&self, logged: Logged) -> Judgement {
+        self.state().judge(logged)
+    }
+
+    fn snapshot_if_due(&self) {
+        let mut state = self.state();
+        if state.is_due()
+            && let Err(error) = state.snapshot()
+        {
+            tracing::error!(%error, "what was learnt of logins is in the journal alone");
+        }
+    }
+
+    /// Writes what was learnt; without it, the next start reads the journal.
+    pub fn snapshot(&self) {
+        if let Err(error) = self.state().snapshot() {
+            tracing::error!(%error, "what was learnt of logins is in the journal alone");
+        }
+    }
+
+    /// Whether what is usual for a principal is still being learnt.
+    fn is_learning(&self, principal: &str) -> bool {
+        let known = self.known(principal);
+        let age = (clock::now().0 / 1_000).saturating_sub(known.first_ms);
+        let days = i64::from(self.settings.learning_days);
+        days > 0 && (known.logins == 0 || age < days.saturating_mul(DAY_MS))
+    }
+
+    fn known(&self, user: &str) -> risk::Known {
+        self.state().known(user, clock::now().0 / 1_000)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
