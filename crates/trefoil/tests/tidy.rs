@@ -24,8 +24,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("sites", &["inspect", "policy", "wall", "wire", "tlog"]),
     ("access", &["policy", "record", "risk", "sql", "tlog", "wall", "wire"]),
     ("residency", &["policy", "wall"]),
-    ("logins", &["record", "risk"]),
-    ("monitor", &["policy", "record", "risk", "sql", "tlog", "wall"]),
+    ("logins", &["risk"]),
+    ("monitor", &["policy", "record", "sql", "tlog", "wall"]),
     // The binary is the only one that knows all the others.
     (
         "trefoil",
