@@ -101,6 +101,8 @@ const CHANGE_LOG_ODDS: f64 = 5.0;
 const BOTH_LOG_ODDS: f64 = 4.0;
 /// Logins of less than this much less risk than a takeover's are forgotten at once.
 const FORGOTTEN_LOG_ODDS: f64 = 7.5;
+/// Who is less of a stranger may be the owner, and completes no siege.
+const STRANGER_WEIGHT_MIN: f32 = 0.1;
 /// What a snapshot begins with: its form. It holds numbers of [`Kind`] as they are declared.
 const FORM: u64 = u64::from_le_bytes(*b"tfcamp01");
 
@@ -183,7 +185,8 @@ impl Campaigns {
                 self.siege(at, weight * aimed, evidence);
             }
             Outcome::Success => {
-                self.siege(at, 0.0, evidence);
+                let weight = siege::try_weight(Why::Password, known, at.source != 0, at.home == Home::Usual);
+                self.siege(at, weight, evidence);
                 if seen.event.is_mfa {
                     self.prompt(at, true, evidence);
                 }
@@ -192,24 +195,34 @@ impl Campaigns {
         }
     }
 
-    /// Tries at one user's password.
+    /// A try at one user's password, by somebody who is a stranger by this weight. The owner may be let in however long
+    /// somebody else tries.
     fn siege(&mut self, at: At, weight: f32, evidence: &mut Evidence) {
-        let siege =
-            if weight > 0.0 { Some(self.sieges.entry(at.user)) } else { self.sieges.get_mut(at.user) };
-        let Some(siege) = siege else { return };
-        if weight > 0.0 {
-            siege.tried(at.now_ms, weight, at.source);
-        } else if !at.is_success || at.home == Home::Usual {
-            // The owner, who may be let in however long somebody else tries; or part of a larger campaign.
+        if weight <= 0.0 {
             return;
         }
-        let log_odds = siege.log_odds(at.now_ms);
+        let siege = if at.is_success {
+            self.sieges.get_mut(at.user)
+        } else {
+            Some(self.sieges.entry(at.user, at.now_ms))
+        };
+        let Some(siege) = siege else { return };
+        if siege.brute_force != 0 && !self.ledger.is_live(siege.brute_force, at.now_ms) {
+            siege.lift();
+        }
+        if !at.is_success {
+            siege.tried(at.now_ms, weight, at.source);
+        }
+        let log_odds = siege.log_odds(at.now_ms) * f64::from(weight.min(1.0));
         evidence.add(Term::Siege, log_odds, Value::Count(u64::from(siege.tries)), Value::Count(0));
-        let is_found =
-            if at.is_success { siege.is_broken(at.now_ms, at.source) } else { siege.is_forced(at.now_ms) };
+        let is_found = if at.is_success {
+            siege.is_broken(at.now_ms, at.source)
+        } else {
+            weight > STRANGER_WEIGHT_MIN && siege.is_forced(at.now_ms)
+        };
         if is_found {
-            let begun =
-                Begun::at(at.user, siege.since_ms, siege.tries + u32::from(at.is_success), siege.sources);
+            let tries = siege.tries + u32::from(at.is_success);
+            let begun = Begun::at(at.user, siege.since_ms, tries, siege.sources);
             let campaign = &mut siege.brute_force;
             evidence.find(&mut self.ledger, campaign, (Kind::BruteForce, Action::Throttle), at, begun);
         }
@@ -222,8 +235,11 @@ impl Campaigns {
             _ if at.source == 0 => 0.7,
             _ => 1.0,
         };
-        let siege =
-            if at.is_success { self.sieges.get_mut(at.user) } else { Some(self.sieges.entry(at.user)) };
+        let siege = if at.is_success {
+            self.sieges.get_mut(at.user)
+        } else {
+            Some(self.sieges.entry(at.user, at.now_ms))
+        };
         let Some(siege) = siege else { return };
         if at.is_success && at.home == Home::Usual {
             return siege.answered(at.now_ms);
@@ -244,7 +260,7 @@ impl Campaigns {
 
     /// A password or factor was changed.
     fn change(&mut self, at: At, is_factor: bool, evidence: &mut Evidence) {
-        let siege = self.sieges.entry(at.user);
+        let siege = self.sieges.entry(at.user, at.now_ms);
         let is_both = siege.changed(at.now_ms, at.source, is_factor);
         self.takeover(at, is_both, evidence);
     }
@@ -254,7 +270,7 @@ impl Campaigns {
         let risk = known.risk + evidence.reasons.iter().map(|reason| reason.log_odds).sum::<f64>();
         if risk >= self.takeover_log_odds - FORGOTTEN_LOG_ODDS && !matches!(at.home, Home::Usual | Home::New)
         {
-            self.sieges.entry(at.user).entered(at.now_ms, risk as f32, at.source);
+            self.sieges.entry(at.user, at.now_ms).entered(at.now_ms, risk as f32, at.source);
         }
     }
 
@@ -287,7 +303,7 @@ impl Campaigns {
             is_new_agent: known.is_agent == Some(false),
             is_shared: self.crowds.is_shared(at.source),
         };
-        let session = self.sessions.entry(key);
+        let session = self.sessions.entry(key, at.now_ms);
         let nats = session.moved(Spot::of(seen, at.now_ms, at.source, family), arrival);
         evidence.add(Term::Session, nats, Value::Word("elsewhere"), Value::Word("one place"));
         if nats >= COPIED_NATS {

@@ -9,7 +9,16 @@ pub(super) const DAY_MS: i64 = 24 * HOUR_MS;
 
 /// What remains of one after a time, where half remains after `half_ms`.
 pub(super) fn faded(after_ms: i64, half_ms: i64) -> f32 {
-    if after_ms <= 0 { 1.0 } else { (-(after_ms as f32) / half_ms as f32).exp2() }
+    if after_ms <= 0 {
+        return 1.0;
+    }
+    let halves = after_ms as f32 / half_ms as f32;
+    if halves < 0.05 {
+        // The first terms of the series: to 1e-6.
+        let x = halves * std::f32::consts::LN_2;
+        return 1.0 - x * (1.0 - x * 0.5);
+    }
+    (-halves).exp2()
 }
 
 /// When a sum was last brought up to date. A late event is added as what would remain of it now, so that the order of

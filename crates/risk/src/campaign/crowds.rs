@@ -6,7 +6,7 @@ use super::climate::{Climate, Home};
 use super::crowd::Crowd;
 use super::ledger::{Added, Begun, Ledger};
 use super::pair::{Around, Change, Pair};
-use super::store::{Stored, Table, mix};
+use super::store::{Place, Stored, Table, mix};
 use super::{Familiarity, Settings};
 use crate::event::{Network, Outcome};
 use crate::judgement::{Action, Finding, Kind};
@@ -39,7 +39,9 @@ const ALL: u64 = 1;
 
 impl Rank {
     fn is_met(&self, crowd: &Crowd, now_ms: i64, scale: f32) -> bool {
-        crowd.evidence_at(now_ms) >= self.nats * scale
+        let least = self.nats * scale;
+        crowd.evidence >= least
+            && crowd.evidence_at(now_ms) >= least
             && crowd.users.at_least() >= self.users
             && crowd.sources.at_least() >= self.sources
     }
@@ -50,32 +52,37 @@ impl Rank {
         if crowd.is_mixed() { action.min(Action::Throttle) } else { action }
     }
 
-    /// The campaign of a crowd, joined or opened, and what there is to tell of it; nothing where there is too little
-    /// evidence (less suffices to stay in one).
-    fn join(
-        &self,
-        (key, crowd, scale): (u64, &mut Crowd, f32),
-        kin: u64,
-        ledger: &mut Ledger,
-        added: Added,
-    ) -> Option<(u64, Option<Finding>)> {
+    /// Whether an event of a crowd is a campaign's: of a new one where there is enough evidence, or (less suffices) of the
+    /// one that the crowd is in.
+    fn may_join(&self, crowd: &mut Crowd, ledger: &Ledger, added: Added, scale: f32) -> Option<bool> {
         if crowd.campaign != 0 && !ledger.is_live(crowd.campaign, added.now_ms) {
             crowd.close();
         }
         let is_new = crowd.campaign == 0;
-        if is_new && (added.is_success || !self.is_met(crowd, added.now_ms, scale)) {
-            return None;
-        }
-        if crowd.evidence_at(added.now_ms) < self.nats / 2.0 {
-            return None;
-        }
+        let may = if is_new {
+            !added.is_success && self.is_met(crowd, added.now_ms, scale)
+        } else {
+            crowd.evidence_at(added.now_ms) >= self.nats / 2.0
+        };
+        may.then_some(is_new)
+    }
+
+    /// Adds an event to a crowd's campaign, opened unless there is a kindred one, and says what there is to tell of it.
+    fn join(
+        &self,
+        (key, crowd): (u64, &mut Crowd),
+        is_new: bool,
+        kin: u64,
+        ledger: &mut Ledger,
+        added: Added,
+    ) -> Option<Finding> {
         let kind = if crowd.has_many_unknown() { Kind::Stuffing } else { Kind::Spray };
         if is_new {
             let is_kin = ledger.is_live(kin, added.now_ms) && ledger.is_of(kin, kind);
             crowd.campaign = if is_kin { kin } else { ledger.open(kind, key, Begun::of(crowd)) };
         }
         let action = self.action(kind, crowd);
-        Some((crowd.campaign, ledger.add(crowd.campaign, added, (kind, action), is_new)))
+        ledger.add(crowd.campaign, added, (kind, action), is_new)
     }
 }
 
@@ -149,47 +156,50 @@ impl Crowds {
         ledger: &mut Ledger,
     ) -> Look {
         let target = mix(seen.target.map_or(0, |target| target.0), 1);
+        let is_failure = seen.event.outcome != Outcome::Success;
         let keys = Keys::of(seen, known, at, target);
         let change = self.change(at, &keys, target, seen.event.outcome);
-        let is_failure = seen.event.outcome != Outcome::Success;
-        if is_failure || at.home != Home::Usual || self.sources.get(at.source).is_some() {
-            self.count(at, &keys, change, is_failure);
-        }
         let mut look = Look { aimed: 1.0, ..Look::default() };
+        if at.home == Home::Usual && !is_failure && self.sources.find(at.source).is_none() {
+            // Nothing ever happened there.
+            return look;
+        }
+        self.count(at, &keys, change, is_failure);
         if let (true, Some(here), Some(all)) = (is_failure, self.climates.get(target), self.climates.get(ALL))
         {
             look.aimed = 1.0 / here.worse(all).max(1.0);
         }
-        self.say(at, &keys, &mut look);
-        self.find(at, &keys, ledger, &mut look);
+        let places = Places::of(self, at, &keys);
+        self.say(at, &places, &mut look);
+        self.find(at, &keys, &places, ledger, &mut look);
         look
     }
 
     /// What a login changes, by what is remembered of its user at its source. The target hears of it, unless what it would
     /// hear is an attack.
     fn change(&mut self, at: At, keys: &Keys, target: u64, outcome: Outcome) -> Option<Change> {
-        let pair = self.pairs.entry(mix(at.user, at.source));
+        let pair = self.pairs.entry(mix(at.user, at.source), at.now_ms);
         if !pair.is_counted(at.now_ms, outcome) {
             return None;
         }
         let source = self.sources.get(at.source);
-        let networks = keys.networks().filter_map(|key| self.networks.get(key));
+        let is_stranger = matches!(at.home, Home::Strange | Home::New);
+        let networks = keys.networks().filter(|_| is_stranger).filter_map(|key| self.networks.get(key));
         let is_accused = source.into_iter().chain(networks).any(|crowd| crowd.is_accused(at.now_ms));
         let room = source.map_or(1.0, |source| source.room(USERS_HEARD));
-        let heard = if matches!(at.home, Home::Usual | Home::Near) { 1.0 } else { room };
         let all = self.climates.get(ALL).copied().unwrap_or_default();
-        let climate = self.climates.entry(target);
+        let climate = self.climates.entry(target, at.now_ms);
         let around = Around {
             expected: climate.expected(&all, at.home),
             knows_users: climate.knows_users(),
-            heard,
+            heard: if is_stranger { room } else { 1.0 },
             is_first: source.is_none_or(|source| source.room(1.0) > 0.5),
             has_success: source.is_some_and(|source| source.good() > 0.9),
         };
         let (change, told) = pair.count(at, outcome, &around);
         if !is_accused || told.heard < 0.0 {
             climate.add(at.now_ms, told);
-            self.climates.entry(ALL).add(at.now_ms, told);
+            self.climates.entry(ALL, at.now_ms).add(at.now_ms, told);
         }
         Some(change)
     }
@@ -201,7 +211,7 @@ impl Crowds {
                 crowd.tried(at.now_ms, at.user, at.source);
             }
         };
-        let source = self.sources.entry(at.source);
+        let source = self.sources.entry(at.source, at.now_ms);
         if let Some(change) = &change {
             source.add(at.now_ms, change.source);
         }
@@ -214,7 +224,7 @@ impl Crowds {
             return;
         }
         for key in keys.networks() {
-            let network = self.networks.entry(key);
+            let network = self.networks.entry(key, at.now_ms);
             network.add(at.now_ms, change.network);
             tried(network);
             if explains(&NETWORK, network) {
@@ -222,7 +232,7 @@ impl Crowds {
             }
         }
         for key in keys.cohorts() {
-            let cohort = self.cohorts.entry(key);
+            let cohort = self.cohorts.entry(key, at.now_ms);
             cohort.add(at.now_ms, change.cohort);
             tried(cohort);
             if explains(&COHORT, cohort) {
@@ -232,7 +242,7 @@ impl Crowds {
     }
 
     /// What the crowds of a login say of it.
-    fn say(&self, at: At, keys: &Keys, look: &mut Look) {
+    fn say(&self, at: At, places: &Places, look: &mut Look) {
         let said = |crowd: Option<&Crowd>, most: f64| {
             let Some(crowd) = crowd else { return (0.0, 0, 0.0) };
             let log_odds = crowd.log_odds(at.now_ms, at.is_success).min(most);
@@ -240,60 +250,110 @@ impl Crowds {
             (log_odds, bad.round() as u64, bad - surplus)
         };
         let at_home = if at.home == Home::Usual { 0.2 } else { 1.0 };
-        look.source = said(self.sources.get(at.source), 7.0 * at_home);
+        look.source = said(places.source.and_then(|place| self.sources.at(place)), 7.0 * at_home);
         let more = |best: (f64, u64, f64), next: (f64, u64, f64)| if next.0 > best.0 { next } else { best };
-        let networks = keys.networks().map(|key| said(self.networks.get(key), 4.0 * at_home));
-        let cohorts = keys.cohorts().map(|key| said(self.cohorts.get(key), 3.0));
+        let networks = places.networks.into_iter().flatten().map(|place| said(self.networks.at(place), 4.0));
+        let cohorts = places.cohorts.into_iter().flatten().map(|place| said(self.cohorts.at(place), 3.0));
         look.campaign = networks.chain(cohorts).fold((0.0, 0, 0.0), more);
     }
 
     /// The campaign that a login belongs to, opened where there is none, and what there is to tell of it.
-    fn find(&mut self, at: At, keys: &Keys, ledger: &mut Ledger, look: &mut Look) {
-        let is_stranger = at.home != Home::Usual;
-        if at.is_success && !is_stranger {
+    fn find(&mut self, at: At, keys: &Keys, places: &Places, ledger: &mut Ledger, look: &mut Look) {
+        if at.is_success && at.home == Home::Usual {
             return;
         }
-        let added = Added { now_ms: at.now_ms, user: at.user, source: at.source, is_success: at.is_success };
-        let kin = self.kin(at, keys, ledger);
+        let source = places.source.and_then(|place| self.sources.at(place));
         // A bystander does not complete a campaign of many sources, if it can wait for one that failed as several users.
-        let is_bystander = self.sources.get(at.source).is_none_or(|source| source.users.at_least() < 2);
-        let scale = if is_bystander { 1.5 } else { 1.0 };
-        let mut found = match self.sources.get_mut(at.source) {
-            Some(crowd) => SOURCE.join((at.source, crowd, 1.0), kin, ledger, added),
-            None => None,
-        };
-        if let Some((id, _)) = found {
-            for key in &keys.kin {
-                if let Some(network) = self.networks.get_mut(*key) {
-                    network.kin = id;
+        let scale = if source.is_none_or(|source| source.users.at_least() < 2) { 1.5 } else { 1.0 };
+        let is_aimed = source.is_some_and(|source| source.tries_a_user() > FEW_TRIES);
+        let added = Added { now_ms: at.now_ms, user: at.user, source: at.source, is_success: at.is_success };
+        for (level, key, place) in places.all(at, keys) {
+            let scale = if level == Level::Source { 1.0 } else { scale };
+            let Some(crowd) = self.table(level).at_mut(place) else { continue };
+            let Some(is_new) = level.rank().may_join(crowd, ledger, added, scale) else { continue };
+            let kin = if is_new { self.kin(at, keys, places, ledger) } else { 0 };
+            let Some(crowd) = self.table(level).at_mut(place) else { continue };
+            look.finding = level.rank().join((key, crowd), is_new, kin, ledger, added);
+            look.aimed *= match level {
+                Level::Source | Level::Network => 0.0,
+                Level::Cohort if is_aimed => 1.0,
+                Level::Cohort => AIMED_IN_COHORT,
+            };
+            let campaign = crowd.campaign;
+            for (key, place) in keys.networks.iter().zip(places.networks) {
+                let network = place.filter(|_| level == Level::Source && keys.kin.contains(key));
+                if let Some(network) = network.and_then(|place| self.networks.at_mut(place)) {
+                    network.kin = campaign;
                 }
             }
+            return;
         }
-        for key in keys.networks().filter(|_| is_stranger) {
-            if let (None, Some(crowd)) = (&found, self.networks.get_mut(key)) {
-                found = NETWORK.join((key, crowd, scale), kin, ledger, added);
-            }
-        }
-        if found.is_some() {
-            look.aimed = 0.0;
-        }
-        for key in keys.cohorts().filter(|_| !at.is_success) {
-            if let (None, Some(crowd)) = (&found, self.cohorts.get_mut(key)) {
-                found = COHORT.join((key, crowd, scale), kin, ledger, added);
-            }
-        }
-        if let Some((_, finding)) = found {
-            let tries = self.sources.get(at.source).map_or(0.0, Crowd::tries_a_user);
-            look.aimed *= if tries > FEW_TRIES { 1.0 } else { AIMED_IN_COHORT };
-            look.finding = finding;
+    }
+
+    fn table(&mut self, level: Level) -> &mut Table<Crowd> {
+        match level {
+            Level::Source => &mut self.sources,
+            Level::Network => &mut self.networks,
+            Level::Cohort => &mut self.cohorts,
         }
     }
 
     /// A campaign under way that a new part of this login's network or way belongs to.
-    fn kin(&self, at: At, keys: &Keys, ledger: &Ledger) -> u64 {
-        let cohorts = keys.cohorts().filter_map(|key| self.cohorts.get(key)).map(|crowd| crowd.campaign);
-        let networks = keys.kin.iter().filter_map(|key| self.networks.get(*key)).map(|crowd| crowd.kin);
+    fn kin(&self, at: At, keys: &Keys, places: &Places, ledger: &Ledger) -> u64 {
+        let cohorts = places.cohorts.into_iter().flatten().filter_map(|place| self.cohorts.at(place));
+        let cohorts = cohorts.map(|crowd| crowd.campaign);
+        let networks = keys.networks.iter().zip(places.networks).filter(|(key, _)| keys.kin.contains(key));
+        let networks = networks.filter_map(|(_, place)| self.networks.at(place?)).map(|crowd| crowd.kin);
         networks.chain(cohorts).find(|id| ledger.is_live(*id, at.now_ms)).unwrap_or(0)
+    }
+}
+
+/// Which table a crowd is in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Level {
+    Source,
+    Network,
+    Cohort,
+}
+
+impl Level {
+    fn rank(self) -> &'static Rank {
+        match self {
+            Self::Source => &SOURCE,
+            Self::Network => &NETWORK,
+            Self::Cohort => &COHORT,
+        }
+    }
+}
+
+/// Where the crowds of a login are: its networks' and cohorts' only of one who is not at home.
+struct Places {
+    source: Option<Place>,
+    networks: [Option<Place>; 2],
+    cohorts: [Option<Place>; 5],
+}
+
+impl Places {
+    fn of(crowds: &Crowds, at: At, keys: &Keys) -> Self {
+        let is_away = at.home != Home::Usual;
+        let away = |key: u64| Some(key).filter(|key| is_away && *key != 0);
+        Self {
+            source: crowds.sources.find(at.source),
+            networks: keys.networks.map(|key| away(key).and_then(|key| crowds.networks.find(key))),
+            cohorts: keys.cohorts.map(|key| away(key).and_then(|key| crowds.cohorts.find(key))),
+        }
+    }
+
+    /// From the smallest crowd to the largest.
+    fn all(&self, at: At, keys: &Keys) -> impl Iterator<Item = (Level, u64, Place)> + use<> {
+        let source = [(Level::Source, at.source, self.source)].into_iter();
+        let networks = keys.networks.into_iter().zip(self.networks);
+        let networks = networks.map(|(key, place)| (Level::Network, key, place));
+        let cohorts = keys.cohorts.into_iter().zip(self.cohorts);
+        // Who is let in is of a source's campaign, or its network's: in the ways to a target everybody comes.
+        let cohorts = cohorts.map(|(key, place)| (Level::Cohort, key, place)).filter(move |_| !at.is_success);
+        let all = source.chain(networks).chain(cohorts);
+        all.filter_map(|(level, key, place)| Some((level, key, place?)))
     }
 }
 

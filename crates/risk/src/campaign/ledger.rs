@@ -94,7 +94,7 @@ impl Ledger {
     /// Opens a campaign of what has this key. The event that completes it is counted by `add`.
     pub(super) fn open(&mut self, kind: Kind, key: u64, begun: Begun) -> u64 {
         let id = mix(mix(key, kind as u64 + 1), begun.since_ms as u64).max(1);
-        *self.0.entry(id) = Campaign {
+        *self.0.entry(id, begun.since_ms) = Campaign {
             kind: kind as u8,
             since_ms: begun.since_ms,
             attempts: begun.attempts,

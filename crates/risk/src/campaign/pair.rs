@@ -23,23 +23,33 @@ const GOOD: u8 = 2;
 const DOUBTFUL: u8 = 3;
 
 stored! {
-    /// How today's first login of a user at a source ended, and what it added to the sums.
+    /// How today's first login of a user at a source ended, and what it added to the sums (in 250ths): eight bytes, of
+    /// which there are most.
     pub(super) struct Pair {
-        first_ms: i64,
-        last_ms: i64,
+        first_s: u32,
         state: u8,
+        /// Where the user was, and, in the highest bit, whether as the first of the source.
         home: u8,
-        is_first: u8,
-        bad: f32,
+        bad: u8,
         /// The part that the source's network and target heard.
-        heard: f32,
+        heard: u8,
     }
 }
 
 impl Kept for Pair {
     fn worth_ms(&self) -> i64 {
-        self.last_ms
+        i64::from(self.first_s) * 1_000
     }
+}
+
+const FIRST: u8 = 1 << 7;
+
+fn stored_part(part: f32) -> u8 {
+    (part * 250.0).round() as u8
+}
+
+fn part_of(stored: u8) -> f32 {
+    f32::from(stored) / 250.0
 }
 
 /// What is known around a login.
@@ -68,15 +78,14 @@ pub(super) struct Change {
 impl Pair {
     /// Whether the user got in from here today.
     pub(super) fn has_succeeded(&self, now_ms: i64) -> bool {
-        self.state == GOOD && now_ms - self.first_ms < PAIR_MS
+        self.state == GOOD && now_ms - self.worth_ms() < PAIR_MS
     }
 
     /// Whether a login that ends so changes anything; forgets what was a day ago.
     pub(super) fn is_counted(&mut self, now_ms: i64, outcome: Outcome) -> bool {
-        if now_ms - self.first_ms >= PAIR_MS {
-            *self = Self { first_ms: now_ms, ..Self::default() };
+        if now_ms - self.worth_ms() >= PAIR_MS {
+            *self = Self { first_s: u32::try_from(now_ms / 1_000).unwrap_or(u32::MAX), ..Self::default() };
         }
-        self.last_ms = self.last_ms.max(now_ms);
         match self.state {
             FRESH => true,
             GOOD => false,
@@ -117,10 +126,9 @@ impl Pair {
                 Outcome::Failure(_) => BAD,
                 Outcome::Unknown => DOUBTFUL,
             },
-            home: at.home as u8,
-            is_first: u8::from(around.is_first),
-            bad: if is_nobody { 0.0 } else { bad * weight },
-            heard: around.heard,
+            home: at.home as u8 | if around.is_first { FIRST } else { 0 },
+            bad: if is_nobody { 0 } else { stored_part(bad * weight) },
+            heard: stored_part(around.heard),
             ..*self
         };
         let network = scaled(part, around.heard);
@@ -141,20 +149,21 @@ impl Pair {
     fn resolve(&mut self) -> (Change, Told) {
         let is_vague = self.state == DOUBTFUL;
         self.state = GOOD;
-        let home = home(self.home);
-        let back = Part { users: Sums::new(-self.bad, 0.0, 0.0), names: Sums::default() };
-        let network = scaled(back, self.heard);
+        let home = home(self.home & !FIRST);
+        let heard = part_of(self.heard);
+        let back = Part { users: Sums::new(-part_of(self.bad), 0.0, 0.0), names: Sums::default() };
+        let network = scaled(back, heard);
         let cohort = scaled(network, 1.0 / home.weight());
         let told = Told {
             home,
             is_bad: true,
-            heard: -self.heard,
-            is_first: self.is_first == 1,
-            is_nobody: self.bad == 0.0,
+            heard: -heard,
+            is_first: self.home & FIRST != 0,
+            is_nobody: self.bad == 0,
             is_said: false,
             is_vague,
         };
-        (Change { source: back, network, cohort, heard: self.heard, is_back: true }, told)
+        (Change { source: back, network, cohort, heard, is_back: true }, told)
     }
 }
 

@@ -17,24 +17,26 @@ stored! {
     /// Where a session was seen.
     pub(super) struct Spot {
         time_ms: i64,
-        source: u64,
-        prefix: u64,
+        /// Parts of hashes, as is all that names something.
+        source: u32,
+        prefix: u32,
         asn: u32,
+        family: u32,
+        host: u32,
+        /// Hundredths of a degree.
+        latitude: i16,
+        longitude: i16,
         country: u16,
-        family: u64,
-        host: u64,
         has_point: u8,
-        latitude: f32,
-        longitude: f32,
         network: u8,
     }
 }
 
 stored! {
-    /// A session: where it was last, and where before that.
+    /// A session: where it was last, and its source before that.
     pub(super) struct Session {
         last: Spot,
-        before: Spot,
+        before: u32,
         campaign: u64,
     }
 }
@@ -59,18 +61,19 @@ pub(super) struct Arrival {
 impl Spot {
     pub(super) fn of(seen: &Seen<'_>, now_ms: i64, source: u64, family: u64) -> Self {
         let Place { country, asn, point, network } = seen.event.place;
-        let (latitude, longitude) = point.unwrap_or_default();
+        let hundredths = |degrees: f32| (degrees * 100.0).round() as i16;
+        let point = point.filter(|(latitude, longitude)| latitude.is_finite() && longitude.is_finite());
         Self {
             time_ms: now_ms,
-            source,
-            prefix: seen.prefix.map_or(0, |prefix| prefix.0),
+            source: source as u32,
+            prefix: seen.prefix.map_or(0, |prefix| prefix.0 as u32),
             asn: asn.unwrap_or_default(),
+            family: family as u32,
+            host: seen.host.map_or(0, |host| host.0 as u32),
+            latitude: hundredths(point.unwrap_or_default().0),
+            longitude: hundredths(point.unwrap_or_default().1),
             country: country.map_or(0, u16::from_le_bytes),
-            family,
-            host: seen.host.map_or(0, |host| host.0),
-            has_point: u8::from(point.is_some_and(|_| latitude.is_finite() && longitude.is_finite())),
-            latitude: if latitude.is_finite() { latitude } else { 0.0 },
-            longitude: if longitude.is_finite() { longitude } else { 0.0 },
+            has_point: u8::from(point.is_some()),
             network: network as u8,
         }
     }
@@ -81,8 +84,8 @@ impl Spot {
 
     /// Kilometres on the sphere.
     fn km(&self, to: &Self) -> f64 {
-        let [a, b, c, d] =
-            [self.latitude, self.longitude, to.latitude, to.longitude].map(|at| f64::from(at).to_radians());
+        let [a, b, c, d] = [self.latitude, self.longitude, to.latitude, to.longitude]
+            .map(|at| (f64::from(at) / 100.0).to_radians());
         let half = ((c - a) / 2.0).sin().powi(2) + a.cos() * c.cos() * ((d - b) / 2.0).sin().powi(2);
         2.0 * 6371.0 * half.clamp(0.0, 1.0).sqrt().asin()
     }
@@ -136,14 +139,14 @@ impl Session {
     /// Takes a session to a spot, and gives the nats of evidence that a copy is there.
     pub(super) fn moved(&mut self, to: Spot, arrival: Arrival) -> f64 {
         let has_moved = to.source != self.last.source;
-        let is_back = has_moved && to.source == self.before.source && self.before.time_ms != 0;
+        let is_back = has_moved && to.source == self.before && self.before != 0;
         let nats = match self.last.time_ms {
             0 => 0.0,
             _ if !has_moved && !differs(to.family, self.last.family) => 0.0,
             _ => self.last.weigh(&to, arrival, is_back),
         };
         if has_moved {
-            self.before = self.last;
+            self.before = self.last.source;
         }
         self.last = to;
         nats

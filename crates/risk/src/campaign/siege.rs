@@ -99,6 +99,11 @@ impl Siege {
         self.sources |= super::count::bit(source);
     }
 
+    /// The siege is over: what was told of it is evidence of no other.
+    pub(super) fn lift(&mut self) {
+        (self.fast, self.slow, self.brute_force) = (0.0, 0.0, 0);
+    }
+
     /// Whether these tries are a siege.
     pub(super) fn is_forced(&self, now_ms: i64) -> bool {
         self.fast_at(now_ms) >= FAST_TRIES_MIN

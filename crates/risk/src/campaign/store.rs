@@ -41,7 +41,7 @@ macro_rules! stored_numbers {
         }
     )*};
 }
-stored_numbers!(u8, u16, u32, u64, i64);
+stored_numbers!(u8, u16, u32, u64, i16, i64);
 
 /// Sums that are no number would never decay again: they are refused.
 impl Stored for f32 {
@@ -75,93 +75,129 @@ pub(super) trait Kept: Stored + Copy + Default {
     fn worth_ms(&self) -> i64;
 }
 
-/// How many places a key may be at: one cache line of keys.
+/// How many places a key may be at.
 const WAYS: usize = 8;
+/// The largest table that a snapshot may ask for.
+const SETS_MAX: usize = 1 << 25;
+
+/// One cache line that says what is at its places.
+#[derive(Clone, Copy, Default)]
+struct Set {
+    /// A part of each key (the set is another); 0 is free.
+    prints: [u32; WAYS],
+    /// What each cell was worth when it was last asked for, in seconds.
+    worths: [u32; WAYS],
+}
+
+/// Where a cell is, until another takes its place.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place(usize);
 
 /// Cells by key, in a fixed number of places.
 pub(super) struct Table<T> {
-    keys: Vec<u64>,
+    sets: Vec<Set>,
     cells: Vec<T>,
 }
 
 impl<T: Kept> Table<T> {
     /// A table of so many cells, rounded up to a power of two.
     pub(super) fn new(cells: usize) -> Self {
-        let cells = cells.max(WAYS).next_power_of_two();
-        Self { keys: vec![0; cells], cells: vec![T::default(); cells] }
+        let sets = (cells / WAYS).clamp(1, SETS_MAX).next_power_of_two();
+        Self { sets: vec![Set::default(); sets], cells: vec![T::default(); sets * WAYS] }
     }
 
     /// Bytes that the table takes, full or empty.
     pub(super) fn bytes(&self) -> usize {
-        self.keys.len() * size_of::<u64>() + self.cells.len() * size_of::<T>()
+        self.sets.len() * size_of::<Set>() + self.cells.len() * size_of::<T>()
     }
 
-    fn place(&self, key: u64) -> (usize, Option<usize>) {
-        let sets = self.keys.len() / WAYS;
-        let start = (mix(key, 0) as usize & (sets - 1)) * WAYS;
-        let set = self.keys.get(start..start + WAYS).unwrap_or_default();
-        (start, set.iter().position(|at| *at == key).map(|way| start + way))
+    /// Its set, and its print there.
+    fn hash(&self, key: u64) -> (usize, u32) {
+        let mixed = mix(key, 0);
+        (mixed as usize & (self.sets.len() - 1), ((mixed >> 32) as u32).max(1))
+    }
+
+    /// Where the cell of a key is, if it is held.
+    pub(super) fn find(&self, key: u64) -> Option<Place> {
+        let (set, print) = self.hash(key);
+        let way = self.sets.get(set)?.prints.iter().position(|at| *at == print)?;
+        Some(Place(set * WAYS + way))
+    }
+
+    /// The cell at a place.
+    pub(super) fn at(&self, place: Place) -> Option<&T> {
+        self.cells.get(place.0)
+    }
+
+    /// The same, to be changed.
+    pub(super) fn at_mut(&mut self, place: Place) -> Option<&mut T> {
+        self.cells.get_mut(place.0)
     }
 
     /// The cell of a key that is held.
     pub(super) fn get(&self, key: u64) -> Option<&T> {
-        self.cells.get(self.place(key.max(1)).1?)
+        self.at(self.find(key)?)
     }
 
     /// The same, to be changed.
     pub(super) fn get_mut(&mut self, key: u64) -> Option<&mut T> {
-        let place = self.place(key.max(1)).1?;
-        self.cells.get_mut(place)
+        let place = self.find(key)?;
+        self.at_mut(place)
     }
 
     /// The cell of a key; a new one in the place of the one worth least where the key is not held.
-    pub(super) fn entry(&mut self, key: u64) -> &mut T {
-        let key = key.max(1);
-        let (start, found) = self.place(key);
-        let at = found.unwrap_or_else(|| {
-            let free = |at: &usize| self.keys.get(*at) == Some(&0);
-            let worth = |at: &usize| self.cells.get(*at).map_or(i64::MAX, Kept::worth_ms);
-            let ways = start..start + WAYS;
-            let at = ways.clone().find(free).or_else(|| ways.min_by_key(worth)).unwrap_or(start);
-            self.keys[at] = key;
-            self.cells[at] = T::default();
-            at
+    pub(super) fn entry(&mut self, key: u64, now_ms: i64) -> &mut T {
+        let (number, print) = self.hash(key);
+        let set = &mut self.sets[number];
+        let found = set.prints.iter().position(|at| *at == print);
+        let way = found.unwrap_or_else(|| {
+            let worth = |way: &usize| (set.prints[*way] != 0, set.worths[*way]);
+            (0..WAYS).min_by_key(worth).unwrap_or_default()
         });
-        &mut self.cells[at]
+        let cell = &mut self.cells[number * WAYS + way];
+        if found.is_none() {
+            set.prints[way] = print;
+            *cell = T::default();
+        }
+        let worth_ms = cell.worth_ms().max(now_ms);
+        set.worths[way] = u32::try_from(worth_ms / 1_000).unwrap_or(u32::MAX);
+        cell
     }
 }
 
 impl<T: Kept> Stored for Table<T> {
-    /// How many places, how many cells, then each with its place.
+    /// How many sets, how many cells are taken, then each with its place.
     fn put(&self, out: &mut Vec<u8>) {
-        (self.keys.len() as u64).put(out);
-        (self.keys.iter().filter(|key| **key != 0).count() as u64).put(out);
-        for (at, (key, cell)) in
-            self.keys.iter().zip(&self.cells).enumerate().filter(|(_, (key, _))| **key != 0)
-        {
+        let taken = || {
+            let ways = self.sets.iter().flat_map(|set| set.prints.into_iter().zip(set.worths));
+            ways.zip(&self.cells).enumerate().filter(|(_, ((print, _), _))| *print != 0)
+        };
+        (self.sets.len() as u64).put(out);
+        (taken().count() as u64).put(out);
+        for (at, ((print, worth), cell)) in taken() {
             (at as u64).put(out);
-            key.put(out);
+            print.put(out);
+            worth.put(out);
             cell.put(out);
         }
     }
 
     fn take(from: &mut &[u8]) -> Option<Self> {
-        let places = usize::try_from(u64::take(from)?).ok()?;
-        if !places.is_power_of_two() || !(WAYS..=PLACES_MAX).contains(&places) {
+        let sets = usize::try_from(u64::take(from)?).ok()?;
+        if !sets.is_power_of_two() || sets > SETS_MAX {
             return None;
         }
-        let mut table = Self::new(places);
+        let mut table = Self::new(sets * WAYS);
         for _ in 0..u64::take(from)? {
             let at = usize::try_from(u64::take(from)?).ok()?;
-            *table.keys.get_mut(at)? = u64::take(from)?;
+            let set = table.sets.get_mut(at / WAYS)?;
+            *set.prints.get_mut(at % WAYS)? = u32::take(from)?;
+            *set.worths.get_mut(at % WAYS)? = u32::take(from)?;
             *table.cells.get_mut(at)? = T::take(from)?;
         }
         Some(table)
     }
 }
-
-/// The largest table that a snapshot may ask for.
-const PLACES_MAX: usize = 1 << 28;
 
 /// One key of two.
 pub(super) fn mix(a: u64, b: u64) -> u64 {

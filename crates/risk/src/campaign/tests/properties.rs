@@ -84,6 +84,32 @@ fn a_hit_of_a_spray_is_risky_and_its_owner_at_home_is_not() {
 }
 
 #[test]
+fn who_breaks_a_siege_is_risky_and_the_besieged_at_home_is_not() {
+    let mut world = World::new(8, 100);
+    world.live(0..QUIET_DAYS);
+    let (home, spot) = (world.home(7), world.rented(1, 900));
+    for number in 0..14 {
+        world.push(day() + number * 5_000, &World::name(7), spot, WRONG);
+    }
+    for number in 0..5 {
+        world.push(day() + 60_000 + number * 30_000, &World::name(7), spot, DENIED).act = Act::Prompt;
+    }
+    let (mut campaigns, mut memory) = (Campaigns::new(&settings()), Memory::default());
+    for login in &world.logins {
+        observe(&mut campaigns, &mut memory, login);
+    }
+    let mut login = world.logins.last().unwrap().clone();
+    (login.act, login.outcome, login.is_mfa, login.spot) = (Act::Logon, OK, false, Some(home));
+    let owner = observe(&mut campaigns, &mut memory, &login);
+    assert!(owner.reasons.is_empty() && owner.findings.is_empty(), "{owner:?}");
+    (login.spot, login.is_mfa) = (Some(spot), true);
+    let thief = observe(&mut campaigns, &mut memory, &login);
+    assert!(log_odds(&thief, Term::Siege) > 3.0 && log_odds(&thief, Term::Prompts) > 3.0, "{thief:?}");
+    let kinds: Vec<Kind> = thief.findings.iter().map(|finding| finding.kind).collect();
+    assert_eq!(kinds, [Kind::BruteForce, Kind::MfaFatigue], "{thief:?}");
+}
+
+#[test]
 fn the_same_stream_says_the_same_and_a_snapshot_goes_on_as_if_nothing_had_been() {
     let (_, scenario, ..) = ATTACKS[0];
     let logins = stream(5, scenario);
