@@ -30,8 +30,8 @@ const COHORT: Rank =
     Rank { nats: 20.0, users: 10, sources: 8, spray: Action::StepUp, stuffing: Action::Throttle };
 /// A source is heard by its network and target as this many users at a time.
 const USERS_HEARD: f32 = 4.0;
-/// Who fails in a way in which many do is aimed at less likely.
-const AIMED_IN_COHORT: f32 = 0.25;
+/// Who fails where or as many do is less likely aimed at.
+const AIMED_IN_MANY: f32 = 0.25;
 /// Tries a user that are few.
 const FEW_TRIES: f32 = 4.0;
 /// The climate of all targets.
@@ -275,9 +275,9 @@ impl Crowds {
             let Some(crowd) = self.table(level).at_mut(place) else { continue };
             look.finding = level.rank().join((key, crowd), is_new, kin, ledger, added);
             look.aimed *= match level {
-                Level::Source | Level::Network => 0.0,
-                Level::Cohort if is_aimed => 1.0,
-                Level::Cohort => AIMED_IN_COHORT,
+                Level::Source => 0.0,
+                Level::Network | Level::Cohort if is_aimed => 1.0,
+                Level::Network | Level::Cohort => AIMED_IN_MANY,
             };
             let campaign = crowd.campaign;
             for (key, place) in keys.networks.iter().zip(places.networks) {
