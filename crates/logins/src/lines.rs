@@ -16,6 +16,20 @@ pub struct Lines<R> {
     is_over: bool,
 }
 
+/// The lines of what is in memory, each with its number, from 1.
+pub fn of(text: &[u8]) -> impl Iterator<Item = (u64, &[u8])> {
+    let mut rest = text;
+    (1..).map_while(move |number| {
+        if rest.is_empty() {
+            return None;
+        }
+        let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+        let line = rest.get(..end).unwrap_or_default();
+        rest = rest.get(end + 1..).unwrap_or_default();
+        Some((number, line.strip_suffix(b"\r").unwrap_or(line)))
+    })
+}
+
 /// One line, without its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Line<'a> {

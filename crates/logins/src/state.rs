@@ -16,6 +16,7 @@
 
 mod inbox;
 mod marks;
+mod sealed;
 pub(crate) mod snapshot;
 
 use std::fs::{self, File, OpenOptions};
@@ -31,7 +32,8 @@ use thiserror::Error;
 
 use crate::steps::{Step, Steps};
 pub use inbox::Inbox;
-pub use marks::{Mark, Marks, Verdict};
+pub use marks::{Learnt, Mark, Marks};
+pub(crate) use sealed::Sealer;
 pub use snapshot::Refused;
 use snapshot::Seal;
 

@@ -18,12 +18,22 @@ pub(crate) enum Step {
     Named,
     /// What it makes needless is removed.
     Removed,
+    /// Judgements are published to NATS.
+    Published,
+    /// A snapshot is stored as an object in NATS.
+    ObjectStored,
+    /// The entry of its share names it.
+    EntryReplaced,
 }
 
 #[cfg(test)]
 impl Step {
-    pub(crate) const ALL: [Self; 6] =
+    /// Those of a folder.
+    pub(crate) const FOLDER: [Self; 6] =
         [Self::FrameWritten, Self::FrameSynced, Self::Written, Self::Synced, Self::Named, Self::Removed];
+
+    /// Those of a share in NATS.
+    pub(crate) const SHARE: [Self; 3] = [Self::Published, Self::ObjectStored, Self::EntryReplaced];
 }
 
 /// Asked before and after each step of a test whether it fails there.
@@ -55,7 +65,8 @@ impl Steps {
         Ok(done)
     }
 
-    fn check(&self, step: Step, when: When) -> io::Result<()> {
+    /// Fails if the test wants a failure at this side of the step. For steps that are not one closure.
+    pub(crate) fn check(&self, step: Step, when: When) -> io::Result<()> {
         #[cfg(test)]
         if self.hook.as_ref().is_some_and(|hook| hook(step, when)) {
             return Err(io::Error::other(format!("injected failure at {step:?}, {when:?}")));

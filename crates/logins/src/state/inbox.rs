@@ -2,25 +2,19 @@
 //! were taken in until two snapshots cover them. They hold names and addresses, so they are sealed under the state's
 //! key.
 //!
-//! Files named after the number of their first frame. A frame: `u32be length | nonce | sealed lines | tag`, with its
-//! number as associated data. A frame that a crash tore at the end of the last file was promised to nobody.
+//! Files named after the number of their first frame. A frame: `u32be length | sealed lines`, sealed with its number. A frame that a crash tore at the end of the last file was promised to nobody.
 
+use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use chacha20poly1305::aead::{Aead, Payload};
-use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
-use rand::TryRngCore;
-use rand::rngs::OsRng;
-use sha2::{Digest, Sha256};
-
+use super::sealed::Sealer;
 use super::{Secret, StateError, at, remove, sync_dir};
 use crate::steps::{Step, Steps};
 
 const DIR: &str = "inbox";
-const NONCE_BYTES: usize = 24;
 /// Longest frame.
 const FRAME_BYTES_MAX: usize = 64 << 20;
 /// A file is begun after so many bytes.
@@ -29,7 +23,7 @@ const FILE_BYTES_MIN: u64 = 64 << 20;
 /// The inbox of a state.
 pub struct Inbox {
     dir: PathBuf,
-    cipher: XChaCha20Poly1305,
+    sealer: Sealer,
     /// The number of the next frame.
     next: u64,
     /// The last file, and how long it is.
@@ -42,9 +36,8 @@ impl Inbox {
     pub(super) fn open(dir: &Path, secret: &Secret, from: u64, steps: &Steps) -> Result<Self, StateError> {
         let dir = dir.join(DIR);
         fs::create_dir_all(&dir).map_err(at(&dir))?;
-        let key = Sha256::new().chain_update(b"trefoil-logins inbox v1\n").chain_update(secret.bytes());
-        let cipher = XChaCha20Poly1305::new(&key.finalize());
-        let mut inbox = Self { dir, cipher, next: from, last: None, steps: steps.clone() };
+        let sealer = Sealer::new(secret, DIR);
+        let mut inbox = Self { dir, sealer, next: from, last: None, steps: steps.clone() };
         inbox.repair()?;
         Ok(inbox)
     }
@@ -84,20 +77,12 @@ impl Inbox {
     }
 
     fn try_append(&mut self, lines: &[u8]) -> io::Result<()> {
-        let mut nonce = [0; NONCE_BYTES];
-        OsRng.try_fill_bytes(&mut nonce).map_err(io::Error::other)?;
-        let number = self.next.to_be_bytes();
-        let sealed = self.cipher.encrypt(XNonce::from_slice(&nonce), Payload { msg: lines, aad: &number });
-        let sealed = sealed.map_err(|_| io::Error::other("it cannot be sealed"))?;
-        let length = NONCE_BYTES + sealed.len();
-        if length > FRAME_BYTES_MAX {
+        let sealed = self.sealer.seal(&self.next.to_be_bytes(), lines)?;
+        if sealed.len() > FRAME_BYTES_MAX {
             return Err(io::Error::other("too many bytes at once"));
         }
-        let length = u32::try_from(length).map_err(io::Error::other)?;
-        let mut frame = Vec::with_capacity(sealed.len() + 64);
-        frame.extend_from_slice(&length.to_be_bytes());
-        frame.extend_from_slice(&nonce);
-        frame.extend_from_slice(&sealed);
+        let length = u32::try_from(sealed.len()).map_err(io::Error::other)?;
+        let frame = [&length.to_be_bytes()[..], &sealed].concat();
         let (steps, dir) = (self.steps.clone(), self.dir.clone());
         if self.last.as_ref().is_none_or(|(_, bytes)| *bytes >= FILE_BYTES_MIN) {
             let path = self.file(self.next);
@@ -113,28 +98,13 @@ impl Inbox {
         Ok(())
     }
 
-    /// Gives the lines of every frame from this number on.
-    pub fn replay<E: From<StateError>>(
-        &self,
-        from: u64,
-        mut each: impl FnMut(u64, Vec<u8>) -> Result<(), E>,
-    ) -> Result<(), E> {
+    /// The lines of every frame from this number on.
+    pub fn replay(&self, from: u64) -> Result<Replay, StateError> {
         let files = self.files()?;
-        for (place, first) in files.iter().enumerate() {
-            if files.get(place + 1).is_some_and(|next| *next <= from) {
-                continue;
-            }
-            let path = self.file(*first);
-            let mut frames = self.read(*first)?;
-            while let Some(frame) = frames.next() {
-                let number = frames.number.saturating_sub(1);
-                let lines = frame.map_err(|error| E::from(at(&path)(error)))?;
-                if number >= from {
-                    each(number, lines)?;
-                }
-            }
-        }
-        Ok(())
+        // The last file that begins before it may hold it.
+        let first = files.partition_point(|first| *first <= from).saturating_sub(1);
+        let files = files.into_iter().skip(first).map(|first| (first, self.file(first))).collect();
+        Ok(Replay { files, now: None, sealer: self.sealer.clone(), from })
     }
 
     /// Removes files that hold nothing from this number on.
@@ -164,16 +134,46 @@ impl Inbox {
         Ok(files)
     }
 
-    fn read(&self, first: u64) -> Result<Frames<'_>, StateError> {
-        let path = self.file(first);
-        let file = File::open(&path).map_err(at(&path))?;
-        Ok(Frames { cipher: &self.cipher, from: BufReader::new(file), number: first, whole: 0 })
+    fn read(&self, first: u64) -> Result<Frames, StateError> {
+        Frames::open(self.file(first), first, &self.sealer)
+    }
+}
+
+/// Frames of an inbox, one after the other.
+pub struct Replay {
+    files: VecDeque<(u64, PathBuf)>,
+    now: Option<Frames>,
+    sealer: Sealer,
+    from: u64,
+}
+
+impl Iterator for Replay {
+    type Item = Result<Vec<u8>, StateError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if self.now.is_none() {
+                let (first, path) = self.files.pop_front()?;
+                match Frames::open(path, first, &self.sealer) {
+                    Ok(frames) => self.now = Some(frames),
+                    Err(error) => return Some(Err(error)),
+                }
+            }
+            let frames = self.now.as_mut()?;
+            let number = frames.number;
+            match frames.next() {
+                None => self.now = None,
+                Some(Ok(_)) if number < self.from => {}
+                Some(frame) => return Some(frame.map_err(at(&frames.path))),
+            }
+        }
     }
 }
 
 /// The frames of one file.
-struct Frames<'a> {
-    cipher: &'a XChaCha20Poly1305,
+struct Frames {
+    path: PathBuf,
+    sealer: Sealer,
     from: BufReader<File>,
     /// The number of the next one.
     number: u64,
@@ -181,7 +181,12 @@ struct Frames<'a> {
     whole: u64,
 }
 
-impl Frames<'_> {
+impl Frames {
+    fn open(path: PathBuf, first: u64, sealer: &Sealer) -> Result<Self, StateError> {
+        let file = File::open(&path).map_err(at(&path))?;
+        Ok(Self { path, sealer: sealer.clone(), from: BufReader::new(file), number: first, whole: 0 })
+    }
+
     /// The next frame's lines. A torn one is [`io::ErrorKind::UnexpectedEof`].
     fn next(&mut self) -> Option<io::Result<Vec<u8>>> {
         match self.from.by_ref().bytes().next()? {
@@ -199,15 +204,12 @@ impl Frames<'_> {
         if length == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        if !(NONCE_BYTES..=FRAME_BYTES_MAX).contains(&length) {
+        if length > FRAME_BYTES_MAX {
             return Err(io::Error::other("no frame of an inbox"));
         }
         let mut frame = vec![0; length];
         self.from.read_exact(&mut frame)?;
-        let (nonce, sealed) = frame.split_at(NONCE_BYTES);
-        let number = self.number.to_be_bytes();
-        let opened = self.cipher.decrypt(XNonce::from_slice(nonce), Payload { msg: sealed, aad: &number });
-        let Ok(opened) = opened else {
+        let Some(opened) = self.sealer.open(&self.number.to_be_bytes(), &frame) else {
             let is_last = self.from.fill_buf()?.is_empty();
             return Err(if is_last {
                 io::ErrorKind::UnexpectedEof.into()

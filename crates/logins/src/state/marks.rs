@@ -9,22 +9,13 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use risk::Verdict;
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
 use super::{StateError, at};
 
 const FILE: &str = "marks";
-
-/// What an analyst says of an event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Verdict {
-    /// It was the user.
-    Legitimate,
-    /// It was not.
-    Attack,
-}
 
 /// A verdict, or its undoing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +28,9 @@ pub struct Mark {
     /// It is taken back.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub undo: bool,
+    /// How the event came, sealed, where whoever marks has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<String>,
     /// Why.
     pub because: String,
     /// When, milliseconds since 1970.
@@ -48,10 +42,19 @@ pub struct Mark {
 #[serde(rename_all = "snake_case")]
 enum Line {
     Mark(Mark),
-    /// The next mark that was not learnt yet was, after so many events.
-    Learnt {
-        after: u64,
-    },
+    /// The next mark that was not looked at was, after so many events.
+    Learnt(Learnt),
+}
+
+/// When a verdict was learnt, and whether.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Learnt {
+    /// After so many events.
+    pub after: u64,
+    /// Why it could not be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
 }
 
 /// The verdicts of a state.
@@ -61,8 +64,8 @@ pub struct Marks {
     /// So far the file was read.
     read: u64,
     marks: Vec<Mark>,
-    /// After how many events each of the first ones was learnt.
-    learnt: Vec<u64>,
+    /// What became of each of the first ones.
+    learnt: Vec<Learnt>,
 }
 
 impl Marks {
@@ -95,7 +98,7 @@ impl Marks {
             let read = serde_json::from_slice(line);
             match read.map_err(|error| io::Error::other(format!("line {number}: {error}")))? {
                 Line::Mark(mark) => self.marks.push(mark),
-                Line::Learnt { after } => self.learnt.push(after),
+                Line::Learnt(learnt) => self.learnt.push(learnt),
             }
             self.read += u64::try_from(line.len()).unwrap_or(0) + 1;
         }
@@ -108,9 +111,9 @@ impl Marks {
         Ok(self.marks.len())
     }
 
-    /// Says that the next mark that was not learnt is being learnt now, after so many events. On the disk first.
-    pub fn learn(&mut self, after: u64) -> Result<(), StateError> {
-        self.append(&Line::Learnt { after })
+    /// Says what became of the next mark that nobody looked at. Whoever says so has not committed it yet.
+    pub fn learn(&mut self, learnt: Learnt) -> Result<(), StateError> {
+        self.append(&Line::Learnt(learnt))
     }
 
     fn append(&mut self, line: &Line) -> Result<(), StateError> {
@@ -137,14 +140,9 @@ impl Marks {
         &self.marks
     }
 
-    /// How many were learnt.
-    pub fn learnt(&self) -> usize {
-        self.learnt.len()
-    }
-
-    /// The mark of this number (0 is the first), and after how many events it was learnt, if it was.
-    pub fn get(&self, number: usize) -> Option<(&Mark, Option<u64>)> {
-        Some((self.marks.get(number)?, self.learnt.get(number).copied()))
+    /// The mark of this number (0 is the first), and what became of it, if it was looked at.
+    pub fn get(&self, number: usize) -> Option<(&Mark, Option<&Learnt>)> {
+        Some((self.marks.get(number)?, self.learnt.get(number)))
     }
 }
 
@@ -154,7 +152,7 @@ mod tests {
 
     fn mark(event: &str) -> Mark {
         let (event, because) = (event.to_owned(), "a test".to_owned());
-        Mark { event, verdict: Verdict::Attack, undo: false, because, at_ms: 5 }
+        Mark { event, verdict: Verdict::Attack, undo: false, line: None, because, at_ms: 5 }
     }
 
     #[test]
@@ -166,11 +164,12 @@ mod tests {
         OpenOptions::new().append(true).open(dir.path().join(FILE)).unwrap().write_all(torn).unwrap();
         other.refresh().unwrap();
         assert_eq!(other.all(), [mark("a")]);
-        other.learn(17).unwrap();
+        let learnt = Learnt { after: 17, problem: None };
+        other.learn(learnt.clone()).unwrap();
         assert_eq!(other.add(mark("b")).unwrap(), 2);
         one.refresh().unwrap();
-        assert_eq!((one.all(), one.learnt()), (&[mark("a"), mark("b")][..], 1));
-        assert_eq!(one.get(0), Some((&mark("a"), Some(17))));
+        assert_eq!(one.all(), [mark("a"), mark("b")]);
+        assert_eq!(one.get(0), Some((&mark("a"), Some(&learnt))));
         assert_eq!(one.get(1), Some((&mark("b"), None)));
     }
 }

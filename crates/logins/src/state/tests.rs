@@ -22,14 +22,9 @@ fn run(dir: &Path, frames: &[u8], steps: Steps) -> (Learnt, u64) {
     let learn = |learnt: &mut Learnt, lines: &[u8]| {
         *learnt = (learnt.0 + 1, learnt.1 + u64::from(lines[0]));
     };
-    let from = learnt.0;
-    inbox
-        .replay(from, |number, lines| {
-            assert_eq!(number, learnt.0);
-            learn(&mut learnt, &lines);
-            Ok::<(), StateError>(())
-        })
-        .unwrap();
+    for lines in inbox.replay(learnt.0).unwrap() {
+        learn(&mut learnt, &lines.unwrap());
+    }
     let mut promised = learnt.0;
     for frame in frames {
         if inbox.append(&[*frame]).is_err() {
@@ -58,7 +53,7 @@ fn what_was_promised_outlives_a_crash_at_every_step() {
     let frames: Vec<u8> = (1..=8).collect();
     let whole = run(tempfile::tempdir().unwrap().path(), &frames, Steps::default()).0;
     assert_eq!(whole, (8, 36));
-    for step in Step::ALL {
+    for step in Step::FOLDER {
         for when in [When::Before, When::After] {
             for skip in 0..3 {
                 let dir = tempfile::tempdir().unwrap();

@@ -2,6 +2,7 @@
 
 pub(crate) mod gate;
 pub(crate) mod read;
+pub(crate) mod watch;
 pub(crate) mod worlds;
 
 use clap::Subcommand;
@@ -14,6 +15,15 @@ pub(crate) enum LoginsCommand {
     /// Judge the logins of a log: score, action and reasons of each, and findings as they arise
     #[command(after_help = read::SCORE_EXAMPLES)]
     Score(read::Score),
+    /// Judge events for as long as they come, and keep what is learnt
+    #[command(after_help = watch::WATCH_EXAMPLES)]
+    Watch(watch::Watch),
+    /// Put events onto NATS, each on its user's share
+    #[command(after_help = watch::PUBLISH_EXAMPLES)]
+    Publish(watch::Publish),
+    /// Give a verdict on an event, which is learnt from, or take it back
+    #[command(after_help = watch::MARK_EXAMPLES)]
+    Mark(watch::Mark),
     /// Make a world of logins up: people, networks, attackers, each event labelled with who did it
     #[command(after_help = worlds::SIMULATE_EXAMPLES)]
     Simulate(worlds::Simulate),

@@ -1,19 +1,26 @@
 //! `trefoil logins explain`: what the gate knows of somebody's logins. It is told for a purpose that policy knows, after the
-//! record says who was looked at and why.
+//! record says who was looked at and why. Not here: what a state's folder or NATS knows (`kept`).
 
 use access::{Answer, Order};
 use serde_json::{Value, json};
 use tlog::detail::LoginExplained;
 
+use super::kept;
 use crate::cli::logins::gate::Explain;
 use crate::ended::Ended;
 use crate::record_log::{order_gate, unexpected};
 use crate::terminal;
 
 pub(super) fn run(asked: &Explain) -> Result<(), Ended> {
+    if let Some(state) = &asked.kept.state {
+        return kept::run(asked, state);
+    }
     let folder = asked.enclave.folder();
     folder.require_complete()?;
-    let (user, purpose, ticket) = (asked.user.clone(), asked.purpose.clone(), asked.ticket.clone());
+    let (Some(purpose), Some(ticket)) = (asked.purpose.clone(), asked.ticket.clone()) else {
+        return Err(Ended::cannot_tell("--purpose and --ticket say why"));
+    };
+    let user = asked.user.clone();
     let order = Order::ExplainLogins(LoginExplained { user, purpose, ticket });
     let Answer::Explained { entry, known } = order_gate(&folder, &order)? else { return Err(unexpected()) };
     if asked.json {

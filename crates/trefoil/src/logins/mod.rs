@@ -4,10 +4,14 @@
 mod evaluate;
 mod explain;
 mod import;
+mod kept;
+mod mark;
+mod publish;
 mod responses;
 mod score;
 mod simulate;
 mod source;
+mod watch;
 
 use crate::cli::logins::LoginsCommand;
 use crate::ended::Ended;
@@ -16,6 +20,9 @@ pub(crate) fn run(asked: &LoginsCommand) -> Result<(), Ended> {
     match asked {
         LoginsCommand::Import(asked) => import::run(asked),
         LoginsCommand::Score(asked) => score::run(asked),
+        LoginsCommand::Watch(asked) => watch::run(asked),
+        LoginsCommand::Publish(asked) => publish::run(asked),
+        LoginsCommand::Mark(asked) => mark::run(asked),
         LoginsCommand::Evaluate(asked) => evaluate::run(asked),
         LoginsCommand::Simulate(asked) => simulate::run(asked),
         LoginsCommand::Responses(asked) => responses::run(asked),

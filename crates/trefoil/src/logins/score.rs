@@ -22,7 +22,7 @@ const KEY: [u8; 16] = [0; 16];
 const LOGINS_BETWEEN: u64 = 1 << 16;
 
 impl Action {
-    const fn of_risk(self) -> risk::Action {
+    pub(super) const fn of_risk(self) -> risk::Action {
         match self {
             Self::Allow => risk::Action::Allow,
             Self::StepUp => risk::Action::StepUp,
@@ -51,7 +51,7 @@ pub(crate) fn run(asked: &Score) -> Result<(), Ended> {
 }
 
 /// What is known of addresses. What is not is said once.
-fn places(folder: Option<&Path>) -> Result<Places, Ended> {
+pub(super) fn places(folder: Option<&Path>) -> Result<Places, Ended> {
     let Some(folder) = folder else {
         terminal::note("addresses are not looked up: --places DIR says where they are");
         return Ok(Places::default());

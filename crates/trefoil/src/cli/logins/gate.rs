@@ -52,11 +52,13 @@ pub(crate) struct Explain {
     #[arg(value_name = "USER")]
     pub(crate) user: String,
     /// Why: one of the purposes of enclave.toml
-    #[arg(long, value_name = "P")]
-    pub(crate) purpose: String,
+    #[arg(long, value_name = "P", required_unless_present = "state")]
+    pub(crate) purpose: Option<String>,
     /// Under which ticket
-    #[arg(long, value_name = "T")]
-    pub(crate) ticket: String,
+    #[arg(long, value_name = "T", required_unless_present = "state")]
+    pub(crate) ticket: Option<String>,
+    #[command(flatten)]
+    pub(crate) kept: super::watch::Kept,
     #[command(flatten)]
     pub(crate) enclave: Enclave,
     /// Print one JSON object instead of lines
@@ -65,11 +67,14 @@ pub(crate) struct Explain {
 }
 
 pub(crate) const EXPLAIN_EXAMPLES: &str = "\
-Example:
+Examples:
   trefoil logins explain aoife --purpose security --ticket SEC-12
+  trefoil logins explain ana@example.com --state DIR --event 1207 --json
+  trefoil logins explain ana@example.com --state DIR --nats nats://127.0.0.1:4222
 
-Addresses, agents and targets are remembered as keyed hashes, and only how many there are is told. Exit codes: 0 told, 1
-refused (no such purpose), 2 cannot tell (the gate or the monitor does not answer).";
+Addresses, agents and targets are remembered as keyed hashes, and only how many there are is told. With --state it is what a
+watch's last snapshot says; such a folder belongs to no enclave: whoever may read it may ask, and nothing records that they did.
+Exit codes: 0 told, 1 refused (no such purpose) or nothing is known, 2 cannot tell (the gate or the monitor does not answer).";
 
 pub(crate) const UNDO_EXAMPLES: &str = "\
 Example:

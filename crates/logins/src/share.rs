@@ -1,0 +1,237 @@
+//! What is known of a share of the users, or of all of them: an engine, and the last risky logins with why they were held
+//! to be. Events go in as lines and come out as judgements; the same lines in the same order give the same ones. Not
+//! here: where lines come from (`watch`, `nats`), where a share is kept (`state`, `nats`).
+
+mod recent;
+
+use std::io::{self, Read, Write};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use risk::{Engine, Event, Judgement, Settings, Verdict, Weights};
+
+use crate::answer::{self, Above, At};
+use crate::login::Login;
+use crate::ocsf;
+use crate::places::Places;
+use crate::problem::Wrong;
+use crate::state::{Folder, Newest, Refused, Secret, StateError};
+use crate::watch::Covers;
+use recent::Recent;
+
+pub use recent::Risky;
+
+/// How events are judged.
+#[derive(Clone)]
+pub struct Judging {
+    /// Under which names are hashed and what is kept is sealed.
+    pub secret: Secret,
+    /// What each feature weighs.
+    pub weights: Arc<Weights>,
+    /// From where on something is done.
+    pub settings: Settings,
+    /// Where addresses are, as far as that is known.
+    pub places: Arc<RwLock<Places>>,
+    /// Which judgements are told.
+    pub above: Above,
+}
+
+/// A share.
+pub struct Share {
+    judging: Judging,
+    engine: Engine,
+    recent: Recent,
+    counts: Counts,
+}
+
+/// What became of events, since the process began.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Events that were judged.
+    pub judged: u64,
+    /// Lines of other classes.
+    pub passed_over: u64,
+    /// Lines that are no event.
+    pub refused: u64,
+    /// Judgements that were told.
+    pub told: u64,
+}
+
+impl Share {
+    /// One that knows nobody.
+    pub fn new(judging: &Judging) -> Self {
+        let engine = Engine::new(judging.secret.key(), (*judging.weights).clone(), judging.settings);
+        Self { judging: judging.clone(), engine, recent: Recent::default(), counts: Counts::default() }
+    }
+
+    /// Reads what [`Share::write`] wrote.
+    pub(crate) fn read(judging: &Judging, mut from: &mut dyn Read) -> Result<Self, Refused> {
+        let recent = Recent::read(&judging.secret, from)?;
+        let (key, weights) = (judging.secret.key(), (*judging.weights).clone());
+        let engine = Engine::read(&mut from, key, weights, judging.settings)
+            .map_err(|error| Refused::Contents(error.to_string()))?;
+        Ok(Self { judging: judging.clone(), engine, recent, counts: Counts::default() })
+    }
+
+    /// Writes all that is known.
+    pub(crate) fn write(&self, mut out: &mut dyn Write) -> io::Result<()> {
+        self.recent.write(&self.judging.secret, out)?;
+        self.engine.write(&mut out)
+    }
+
+    /// Judges every line and appends what is to be told of it; without `out` nothing is.
+    pub(crate) fn take(
+        &mut self,
+        at: impl Fn(u64) -> At,
+        lines: &[u8],
+        mut out: Option<&mut Vec<u8>>,
+    ) -> u64 {
+        let before = self.counts.judged;
+        for (number, line) in crate::lines::of(lines) {
+            // A line that is none was told to whoever sent it; the count of them is told here.
+            let _ = self.line(at(number - 1), line, out.as_deref_mut());
+        }
+        self.counts.judged - before
+    }
+
+    /// Judges the event of a line.
+    pub(crate) fn line(&mut self, at: At, line: &[u8], out: Option<&mut Vec<u8>>) -> Result<(), Wrong> {
+        match ocsf::read(line) {
+            Ok(Some(login)) => {
+                self.login(at, &login, out);
+                Ok(())
+            }
+            Ok(None) => {
+                self.counts.passed_over += 1;
+                Ok(())
+            }
+            Err(wrong) => {
+                self.counts.refused += 1;
+                Err(wrong)
+            }
+        }
+    }
+
+    /// Judges the event of a line, and appends its judgement or what is wrong with it to an answer as well.
+    pub(crate) fn answered(
+        &mut self,
+        at: At,
+        line: &[u8],
+        out: Option<&mut Vec<u8>>,
+        into: &mut Vec<u8>,
+    ) -> Result<(), Wrong> {
+        match ocsf::read(line) {
+            Ok(Some(login)) => {
+                let judgement = self.login(at, &login, out);
+                // Writing to memory does not fail.
+                let _ = answer::write_judgement(into, at, &login.event(), &judgement, None);
+                Ok(())
+            }
+            Ok(None) => {
+                self.counts.passed_over += 1;
+                Ok(())
+            }
+            Err(wrong) => {
+                self.counts.refused += 1;
+                Err(wrong)
+            }
+        }
+    }
+
+    /// Judges an event.
+    pub fn login(&mut self, at: At, login: &Login<'_>, out: Option<&mut Vec<u8>>) -> Judgement {
+        let event = self.placed(login);
+        let judgement = self.engine.judge(&event);
+        self.counts.judged += 1;
+        let is_risky = judgement.score >= self.judging.settings.step_up_at
+            || judgement.action > risk::Action::Allow
+            || !judgement.findings.is_empty();
+        if is_risky {
+            self.recent.add(at, self.engine.tag_of(event.user), &event, &judgement);
+        }
+        if let Some(out) = out {
+            self.tell(at, &event, &judgement, out);
+        }
+        judgement
+    }
+
+    fn tell(&mut self, at: At, event: &Event<'_>, judgement: &Judgement, out: &mut Vec<u8>) {
+        let before = out.len();
+        // Writing to memory does not fail.
+        for finding in judgement.findings.iter().filter(|finding| is_news(finding)) {
+            let _ = answer::write_finding(out, at, finding, event.time_ms);
+        }
+        if self.judging.above.has(judgement) {
+            let _ = answer::write_judgement(out, at, event, judgement, None);
+        }
+        self.counts.told += u64::from(out.len() > before);
+    }
+
+    /// An event, with what is known of its address.
+    fn placed<'l>(&self, login: &'l Login<'_>) -> Event<'l> {
+        let mut event = login.event();
+        self.judging.places.read().unwrap_or_else(PoisonError::into_inner).fill(&mut event);
+        event
+    }
+
+    /// Learns a verdict, or takes it back. Which event it was is known where it was risky; else its line is needed.
+    pub(crate) fn mark(
+        &mut self,
+        name: &str,
+        line: Option<&[u8]>,
+        verdict: Option<Verdict>,
+    ) -> Result<(), String> {
+        let line = match line.map(<[u8]>::to_vec).or_else(|| self.recent.line(name)) {
+            Some(line) => line,
+            None => {
+                return Err(format!(
+                    "event {name} is not among the last risky ones; give it as it came, with --line FILE"
+                ));
+            }
+        };
+        let login = match ocsf::read(&line) {
+            Ok(Some(login)) => login,
+            Ok(None) => return Err("the line is no event of authentication".to_owned()),
+            Err(wrong) => return Err(wrong.in_line(1).to_string()),
+        };
+        let event = self.placed(&login);
+        match verdict {
+            Some(verdict) => {
+                self.engine.mark(&event, verdict).map_err(|full| full.to_string())?;
+                self.recent.keep(name, &line);
+            }
+            None if self.engine.unmark(&event) => self.recent.release(name),
+            None => return Err(format!("there is no verdict on event {name}")),
+        }
+        Ok(())
+    }
+
+    /// What is known of a user.
+    pub fn known(&self, user: &str, now_ms: i64) -> risk::Known {
+        self.engine.known(user, now_ms)
+    }
+
+    /// The last risky logins of a user, the newest first.
+    pub fn risky(&self, user: &str) -> Vec<Risky> {
+        self.recent.of(self.engine.tag_of(user))
+    }
+
+    /// How many users are remembered.
+    pub fn users(&self) -> u64 {
+        self.engine.users()
+    }
+
+    /// What became of events.
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+}
+
+/// The newest snapshot of a folder's state that can be used, without writing anything.
+pub fn newest(folder: &Folder, judging: &Judging) -> Result<Newest<(Covers, Share)>, StateError> {
+    folder.newest(|covers: Covers, body| Ok((covers, Share::read(judging, body)?)))
+}
+
+/// Whether a finding is told: when it is new, and when what it is of has doubled.
+fn is_news(finding: &risk::Finding) -> bool {
+    finding.is_new || finding.attempts.is_power_of_two()
+}
