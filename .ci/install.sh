@@ -247,6 +247,13 @@ is_pinned() { # folder, "SHA256 NAME" or NAME
   [ "$2" = "${2##* }" ] || printf '%s  %s\n' "${2%% *}" "$1/${2##* }" | sha256sum --check --status
 }
 
+# The server that the tests of logins through NATS start, each one of its own. The one that Debian starts is stopped.
+ensure_nats() {
+  command -v nats-server >/dev/null && return 0
+  apt_install nats-server || die "this package is needed: nats-server"
+  if command -v systemctl >/dev/null; then as_root systemctl disable --now nats-server >&2 || true; fi
+}
+
 SIGLOG_VERSION=0.1.0
 
 # What `cargo xtask bench` compares with: pgbouncer, pgbench and siglog. The pgbouncer that Debian starts by itself is

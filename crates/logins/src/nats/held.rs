@@ -8,6 +8,7 @@ use async_nats::HeaderMap;
 use async_nats::jetstream::consumer::{self, AckPolicy, DeliverPolicy, PullConsumer};
 use async_nats::jetstream::{self, context::PublishErrorKind};
 use futures_util::StreamExt as _;
+use tokio::io::AsyncReadExt as _;
 use tokio::sync::watch;
 
 use super::lease::{self, Alive, Entry};
@@ -28,6 +29,8 @@ const MESSAGE_BYTES: usize = 256 << 10;
 const CONSUMER_IDLE: Duration = Duration::from_secs(300);
 /// After so long without an event it is looked whether some were lost on the way.
 const QUIET: Duration = Duration::from_secs(2);
+/// A part of a snapshot may take so long to arrive.
+const PART_WAIT: Duration = Duration::from_secs(10);
 /// A publication that is not acknowledged is tried again so often.
 const PUBLISH_TRIES: u32 = 5;
 /// Writing snapshots takes at most this share of the time.
@@ -42,6 +45,7 @@ pub(super) struct Held {
     entry: Entry,
     revision: u64,
     share: Share,
+    is_tidy: bool,
     /// The last event that was judged: its sequence in the stream.
     sequence: u64,
     /// The last event whose judgement is published, and the message that says so.
@@ -88,6 +92,7 @@ impl Held {
             entry,
             revision,
             share,
+            is_tidy: false,
             sequence,
             through,
             last: 0,
@@ -95,7 +100,6 @@ impl Held {
             steps: settings.steps.clone(),
         };
         held.look_back().await?;
-        held.tidy().await;
         Ok(held)
     }
 
@@ -103,7 +107,8 @@ impl Held {
     /// successor's may be among them.
     async fn tidy(&self) {
         let Ok(mut objects) = self.estate.objects.list().await else { return };
-        while let Some(Ok(object)) = objects.next().await {
+        // The list waits for ever for an object that was removed while it was read.
+        while let Ok(Some(Ok(object))) = tokio::time::timeout(QUIET, objects.next()).await {
             let is_old =
                 lease::epoch_of(&object.name, self.number).is_some_and(|epoch| epoch < self.entry.epoch);
             if is_old && !self.entry.snapshots.iter().any(|snapshot| snapshot.object == object.name) {
@@ -149,10 +154,13 @@ impl Held {
                 }
                 Ok(None) => return Ok(false),
                 Err(_) => {
-                    // Nothing comes: either there is nothing, or what was sent did not arrive.
+                    // Nothing comes: either there is nothing, or what was sent or asked for did not arrive.
                     let Ok(info) = consumer.get_info().await else { return Ok(false) };
-                    if info.delivered.consumer_sequence > delivered {
+                    if info.delivered.consumer_sequence > delivered || info.num_pending > 0 {
                         return Ok(false);
+                    }
+                    if !std::mem::replace(&mut self.is_tidy, true) {
+                        self.tidy().await;
                     }
                 }
             }
@@ -397,8 +405,13 @@ async fn read(
 ) -> Result<Share, Refused> {
     let other = |error: &dyn std::fmt::Display| std::io::Error::other(error.to_string());
     let mut object = estate.objects.get(&of.object).await.map_err(|error| other(&error))?;
-    let mut bytes = Vec::new();
-    tokio::io::AsyncReadExt::read_to_end(&mut object, &mut bytes).await?;
+    let mut bytes = Vec::with_capacity(object.info().size);
+    // A part that is not there any more is waited for by the client for ever.
+    while tokio::time::timeout(PART_WAIT, object.read_buf(&mut bytes))
+        .await
+        .map_err(|late| other(&late))??
+        > 0
+    {}
     let (header, mut body) = snapshot::read::<(u32, u64), _>(Cursor::new(bytes), &judging.secret.seal())?;
     if header != (number, of.sequence) {
         return Err(Refused::Contents("it is of another share or place".to_owned()));

@@ -141,6 +141,11 @@ impl View {
         gone.map(|(id, (revision, _))| (id.clone(), *revision)).collect()
     }
 
+    /// Takes in what an entry is, when it was read rather than heard of.
+    pub(super) fn correct(&mut self, share: u32, entry: Entry) {
+        self.shares.insert(share, entry);
+    }
+
     /// Whether we know who is there.
     pub(super) fn is_whole(&self) -> bool {
         self.is_whole

@@ -138,20 +138,41 @@ impl Worker {
         }
         let wanted = ours.saturating_sub(self.held.len());
         let gone = self.gone().await;
-        let free: Vec<u32> = (0..self.estate.shares())
-            .cycle()
-            .skip(first)
-            .take(shares)
-            .filter(|share| self.is_free(*share, &gone))
-            .take(wanted)
-            .collect();
-        for share in free {
+        let order: Vec<u32> = (0..self.estate.shares()).cycle().skip(first).take(shares).collect();
+        let mut free: Vec<u32> = order.iter().copied().filter(|share| self.is_free(*share, &gone)).collect();
+        if free.len() < wanted {
+            // Nothing is heard of what was missed on the way.
+            for share in order {
+                if let Ok((entry, _)) = lease::entry(&self.estate.bucket, share).await {
+                    self.view.correct(share, entry);
+                }
+            }
+            free = (0..self.estate.shares()).filter(|share| self.is_free(*share, &gone)).collect();
+        }
+        for share in free.into_iter().take(wanted) {
             if let Err(error) = self.claim(share).await {
                 // Somebody else was faster.
                 if !matches!(error, NatsError::Lost(_)) {
                     self.fail(share, &error);
                 }
             }
+        }
+        self.give_back().await;
+    }
+
+    /// Gives back what the bucket says is ours and we hold no longer: it failed, or we were late, and have enough now.
+    async fn give_back(&mut self) {
+        for share in 0..self.estate.shares() {
+            if self.held.contains_key(&share) || self.view.owner(share) != Some(&self.id) {
+                continue;
+            }
+            // Whatever fails here is tried again, or somebody else holds it.
+            let Ok((mut entry, revision)) = lease::entry(&self.estate.bucket, share).await else { continue };
+            if entry.owner.as_deref() == Some(&self.id) {
+                entry.owner = None;
+                let _ = lease::replace(&self.estate.bucket, share, &entry, revision).await;
+            }
+            self.view.correct(share, entry);
         }
     }
 
@@ -196,6 +217,7 @@ impl Worker {
         let bucket = &self.estate.bucket;
         let (mut entry, revision) = lease::entry(bucket, share).await?;
         if entry.owner.as_deref() != self.view.owner(share) {
+            self.view.correct(share, entry);
             return Err(NatsError::Lost(share));
         }
         entry.epoch += 1;
