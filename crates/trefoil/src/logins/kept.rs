@@ -57,7 +57,11 @@ fn judging(secret: Secret) -> Judging {
 fn told(asked: &Explain, share: &Share, (place, at): (&str, u64)) -> Result<(), Ended> {
     let known = share.known(&asked.user, clock::now_ms());
     let is_asked = |risky: &Risky| {
-        asked.kept.event.as_ref().is_none_or(|event| risky.event == *event || risky.id.as_ref() == Some(event))
+        asked
+            .kept
+            .event
+            .as_ref()
+            .is_none_or(|event| risky.event == *event || risky.id.as_ref() == Some(event))
     };
     let risky: Vec<Value> = share
         .risky(&asked.user)
