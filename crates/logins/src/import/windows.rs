@@ -247,7 +247,8 @@ impl<'v> Event<'v> {
             4768 | 4769 | 4771 | 4776 => {
                 let status = status.or_else(|| self.code("ResultCode")).or_else(|| self.code("FailureCode"));
                 let Some(code) = status else { return Err(Wrong::new("Status", "missing")) };
-                let number = code.get(2..).and_then(|digits| u32::from_str_radix(digits, 16).ok());
+                let digits = code.strip_prefix("0x").or_else(|| code.strip_prefix("0X"));
+                let number = digits.and_then(|digits| u32::from_str_radix(digits, 16).ok());
                 match number {
                     None => {
                         return Err(Wrong::new(

@@ -20,12 +20,16 @@ pub(super) struct Years {
     zone: TimeZone,
     now_ms: i64,
     /// The year that was asked for, and the month of the line before.
-    asked: Option<(i16, i8)>,
+    asked: Option<(i16, Option<i8>)>,
 }
 
 impl Years {
     pub(super) fn new(options: &Options) -> Self {
-        Self { zone: options.zone.clone(), now_ms: options.now_ms, asked: options.year.map(|year| (year, 1)) }
+        Self {
+            zone: options.zone.clone(),
+            now_ms: options.now_ms,
+            asked: options.year.map(|year| (year, None)),
+        }
     }
 
     /// The time and what follows it.
@@ -43,14 +47,19 @@ impl Years {
     }
 
     fn in_year(&mut self, parts: Parts) -> Option<i64> {
-        if let Some((year, month)) = &mut self.asked {
-            // A log goes on in the next year where its months begin again; lines are a little out of order.
-            if *month - parts.month > 6 {
+        if let Some((year, before)) = &mut self.asked {
+            let month = parts.month;
+            let before = before.get_or_insert(month);
+            // Lines are a little out of order: of the month before, and of the year before in January.
+            if month == 12 && *before == 1 {
+                let year = *year - 1;
+                return self.millis(year, parts);
+            }
+            // A log goes on in the next year where its months begin again.
+            if month < *before - 1 {
                 *year += 1;
             }
-            if (parts.month - *month).abs() <= 6 || *month - parts.month > 6 {
-                *month = parts.month;
-            }
+            *before = month;
             let year = *year;
             return self.millis(year, parts);
         }
