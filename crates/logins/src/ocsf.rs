@@ -26,13 +26,17 @@
 //! could hold one.
 
 mod finding;
+mod raw;
 mod read;
+mod scan;
 mod write;
 
 #[cfg(test)]
 mod tests;
 
 pub use finding::finding;
+#[cfg(test)]
+pub use read::both;
 pub use read::read;
 pub use write::{Product, write, write_labelled};
 

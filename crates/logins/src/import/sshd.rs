@@ -302,7 +302,8 @@ fn repeated(message: &str) -> Result<(u64, &str), Wrong> {
 fn message_of<'a>(program: &str, message: &'a str) -> Result<Option<Message<'a>>, Wrong> {
     if program == "passwd" {
         let user = message.strip_prefix("pam_unix(passwd:chauthtok): password changed for ");
-        return Ok(user.map(|user| Message::PasswordChanged(user.trim())));
+        let user = user.map(str::trim).filter(|user| !user.is_empty());
+        return Ok(user.map(Message::PasswordChanged));
     }
     // Some builds put the level before.
     let message = message.strip_prefix("error: ").unwrap_or(message);

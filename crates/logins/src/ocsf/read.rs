@@ -1,16 +1,17 @@
-//! Reads one line. What is read first is borrowed and goes fast; only when that fails is the line read again, to say
-//! which key is wrong.
+//! Reads one line, three times at most: as most lines are (`scan`), as any JSON may be, and, when that fails, to say which
+//! key is wrong.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
 
 use risk::{Act, Network, Outcome, Place};
-use serde::Deserialize;
 
+use super::raw::{Destination, Location, Named, Raw, System, User};
+use super::scan::scan;
 use super::{ACCOUNT_CHANGE, AUTHENTICATION, OTHER, PROMPT, REUSE, USER_MANAGEMENT};
 use crate::login::{Aside, Login, TIME_MS_MAX, TIME_MS_MIN};
 use crate::problem::Wrong;
-use crate::text::{Factors, First, Text};
+use crate::text::Text;
 
 /// Reads a line: a login, or nothing when it is an event of another kind.
 ///
@@ -18,11 +19,34 @@ use crate::text::{Factors, First, Text};
 /// When it is no JSON, when a key that is needed is missing, and when one has a value that it cannot have.
 pub fn read(line: &[u8]) -> Result<Option<Login<'_>>, Wrong> {
     let text = std::str::from_utf8(line).map_err(|error| Wrong::new("", format!("not UTF-8: {error}")))?;
+    match scan(text) {
+        Some(raw) => {
+            let login = raw.login();
+            // Tests and fuzzing compare the two on every line; what is shipped reads once.
+            debug_assert_eq!(login, read_any(text), "{text}");
+            login
+        }
+        None => read_any(text),
+    }
+}
+
+/// Reads a line in any form that JSON has.
+fn read_any(text: &str) -> Result<Option<Login<'_>>, Wrong> {
     match serde_json::from_str::<Raw<'_>>(text) {
         Ok(raw) => raw.login(),
         Err(error) => Err(located(text, &error)),
     }
 }
+
+/// What a line is to the quick reader, if it is anything to that, and to the other.
+#[cfg(test)]
+pub fn both(text: &str) -> (Option<Answer<'_>>, Answer<'_>) {
+    (scan(text).map(Raw::login), read_any(text))
+}
+
+/// What reading a line gives.
+#[cfg(test)]
+pub type Answer<'a> = Result<Option<Login<'a>>, Wrong>;
 
 /// The key at which reading fails.
 fn located(text: &str, error: &serde_json::Error) -> Wrong {
@@ -46,164 +70,6 @@ fn reason(error: &serde_json::Error) -> String {
         Some(at) => said.get(..at).unwrap_or(&said).to_owned(),
         None => said,
     }
-}
-
-#[derive(Deserialize)]
-struct Raw<'a> {
-    class_uid: Option<u32>,
-    type_uid: Option<u64>,
-    activity_id: Option<u32>,
-    #[serde(borrow)]
-    activity_name: Option<Text<'a>>,
-    time: Option<i64>,
-    #[serde(borrow)]
-    time_dt: Option<Text<'a>>,
-    status_id: Option<u32>,
-    #[serde(borrow)]
-    status: Option<Text<'a>>,
-    #[serde(borrow)]
-    status_code: Option<Text<'a>>,
-    #[serde(borrow)]
-    status_detail: Option<Text<'a>>,
-    #[serde(borrow)]
-    message: Option<Text<'a>>,
-    #[serde(borrow)]
-    user: Option<User<'a>>,
-    #[serde(borrow)]
-    src_endpoint: Option<Endpoint<'a>>,
-    #[serde(borrow)]
-    dst_endpoint: Option<Destination<'a>>,
-    #[serde(borrow)]
-    service: Option<Named<'a>>,
-    #[serde(borrow)]
-    device: Option<Device<'a>>,
-    #[serde(borrow)]
-    http_request: Option<Request<'a>>,
-    #[serde(borrow)]
-    session: Option<Session<'a>>,
-    #[serde(borrow)]
-    actor: Option<Actor<'a>>,
-    #[serde(borrow)]
-    metadata: Option<Metadata<'a>>,
-    is_mfa: Option<bool>,
-    auth_factors: Option<Factors>,
-    #[serde(borrow)]
-    unmapped: Option<Unmapped<'a>>,
-}
-
-#[derive(Deserialize, Default)]
-struct User<'a> {
-    #[serde(borrow)]
-    name: Option<Text<'a>>,
-    #[serde(borrow)]
-    uid: Option<Text<'a>>,
-    #[serde(borrow)]
-    email_addr: Option<Text<'a>>,
-    #[serde(borrow)]
-    groups: Option<First<Named<'a>>>,
-    #[serde(borrow)]
-    org: Option<Organisation<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Organisation<'a> {
-    #[serde(borrow)]
-    name: Option<Text<'a>>,
-    #[serde(borrow)]
-    ou_name: Option<Text<'a>>,
-}
-
-#[derive(Deserialize, Default)]
-struct Named<'a> {
-    #[serde(borrow)]
-    name: Option<Text<'a>>,
-    #[serde(borrow)]
-    uid: Option<Text<'a>>,
-}
-
-#[derive(Deserialize, Default)]
-struct Endpoint<'a> {
-    #[serde(borrow)]
-    ip: Option<Text<'a>>,
-    #[serde(borrow)]
-    hostname: Option<Text<'a>>,
-    #[serde(borrow)]
-    name: Option<Text<'a>>,
-    #[serde(borrow)]
-    uid: Option<Text<'a>>,
-    #[serde(borrow)]
-    location: Option<Location<'a>>,
-    autonomous_system: Option<System>,
-}
-
-#[derive(Deserialize)]
-struct Location<'a> {
-    #[serde(borrow)]
-    country: Option<Text<'a>>,
-    lat: Option<f32>,
-    long: Option<f32>,
-    coordinates: Option<(f32, f32)>,
-}
-
-#[derive(Deserialize)]
-struct System {
-    number: Option<u32>,
-}
-
-#[derive(Deserialize, Default)]
-struct Destination<'a> {
-    #[serde(borrow)]
-    hostname: Option<Text<'a>>,
-    #[serde(borrow)]
-    svc_name: Option<Text<'a>>,
-    #[serde(borrow)]
-    name: Option<Text<'a>>,
-    #[serde(borrow)]
-    uid: Option<Text<'a>>,
-    #[serde(borrow)]
-    ip: Option<Text<'a>>,
-}
-
-#[derive(Deserialize, Default)]
-struct Device<'a> {
-    #[serde(borrow)]
-    uid: Option<Text<'a>>,
-    #[serde(borrow)]
-    hostname: Option<Text<'a>>,
-    #[serde(borrow)]
-    name: Option<Text<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Request<'a> {
-    #[serde(borrow)]
-    user_agent: Option<Text<'a>>,
-}
-
-#[derive(Deserialize, Default)]
-struct Session<'a> {
-    #[serde(borrow)]
-    uid: Option<Text<'a>>,
-    is_mfa: Option<bool>,
-}
-
-#[derive(Deserialize)]
-struct Actor<'a> {
-    #[serde(borrow)]
-    session: Option<Session<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Metadata<'a> {
-    #[serde(borrow)]
-    uid: Option<Text<'a>>,
-}
-
-#[derive(Deserialize, Default)]
-struct Unmapped<'a> {
-    rtt_ms: Option<f32>,
-    #[serde(borrow)]
-    network: Option<Text<'a>>,
 }
 
 impl<'a> Raw<'a> {

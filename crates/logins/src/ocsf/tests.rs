@@ -211,6 +211,32 @@ fn an_error_shows_no_control_characters() {
 }
 
 #[test]
+fn lines_are_read_quickly_unless_there_is_something_about_them() {
+    let is_quick = |text: &str| both(text).0.is_some();
+    assert!(is_quick(&line(
+        json!({ "unmapped": { "a": [1, -2.5e-3, { "b": [] }], "rtt_ms": 3 }, "session": null })
+    )));
+    assert!(is_quick(&serde_json::to_string_pretty(&json!({ "class_uid": 3002, "x": {} })).unwrap()));
+    for text in [
+        "{\"time\":1,\"time\":1}",
+        "{\"time\":null,\"time\":1}",
+        "{\"time\":-0}",
+        "{\"time\":01}",
+        "{\"time\":1.0}",
+        "{\"x\":\"\\n\"}",
+        "{\"x\":\"\u{1}\"}",
+        "{\"x\":1,}",
+        "{\"x\":[1,]}",
+        "{\"x\":tru}",
+        "{\"x\":1}x",
+        "{\"x\":1",
+        "{\"x\"",
+    ] {
+        assert!(!is_quick(text), "{text}");
+    }
+}
+
+#[test]
 fn strings_are_borrowed_unless_escaped() {
     let line = line(json!({ "user": { "name": "ana" }, "session": { "uid": "a\tb" } }));
     let login = read(line.as_bytes()).unwrap().unwrap();
@@ -332,6 +358,28 @@ proptest! {
         check_schema(&event);
         prop_assert_eq!(event["unmapped"]["label"].as_str(), label.as_deref());
         prop_assert_eq!(read(&line), Ok(Some(login)));
+    }
+
+    /// Of lines that were written, as they are and with a piece of them exchanged for something else.
+    #[test]
+    fn the_quick_reader_reads_what_the_other_reads(
+        login in login(),
+        (from, length) in (0_usize..900, 0_usize..12),
+        piece in "[\\]\\[{}:,\"\\\\ 0-9a-z.-]{0,4}|null|true|-0|1e5|\"name\":|\"time\":7,",
+        is_broken in any::<bool>(),
+    ) {
+        let mut line = Vec::new();
+        write(&mut line, &login.event(), &login.aside, &Product::new("tests", "Trefoil")).unwrap();
+        let mut line = String::from_utf8(line).unwrap();
+        if is_broken {
+            let chars: Vec<char> = line.chars().collect();
+            let (from, to) = (from.min(chars.len()), (from + length).min(chars.len()));
+            line = chars[..from].iter().copied().chain(piece.chars()).chain(chars[to..].iter().copied()).collect();
+        }
+        let (quick, slow) = both(&line);
+        if let Some(quick) = quick {
+            prop_assert_eq!(quick, slow, "{}", line);
+        }
     }
 
     #[test]
