@@ -189,6 +189,7 @@ impl Engine {
         network::add(features, facts, history, &trust, &self.everybody);
         client::add(features, facts, history, &trust, &self.everybody);
         habit::add(features, facts, history, &self.everybody);
+        features.bound_copied();
     }
 
     fn action(&self, event: &Event<'_>, score: f64, reasons: &[Reason], findings: &[Finding]) -> Action {

@@ -1,5 +1,5 @@
 //! Histories of many users in few bytes: 4 096 shards by hash of the user, each a run of packed records and an index of
-//! four bytes an entry. A shard grows by an eighth, throws away what is dead, and forgets, all by itself, so that no event
+//! four bytes an entry. A shard grows by a sixteenth, throws away what is dead, and forgets, all by itself, so that no event
 //! waits for more than one of them. Same events, same contents: what is forgotten depends on no capacity. Not here: what a
 //! history says (`history`).
 

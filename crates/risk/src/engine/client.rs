@@ -131,7 +131,7 @@ fn rarity(features: &mut Features, agent: &Agent, family: &Level, logins: f64, e
         return;
     }
     let common = (logins + 0.5) / (everybody.families.total() as f64 + 1_000.0);
-    let value = ((1.0 - RARE_SHARE) + RARE_SHARE / RARE_KINDS / common).ln().min(RARITY_MAX);
+    let value = ((1.0 - RARE_SHARE) + RARE_SHARE / RARE_KINDS / common).ln().clamp(0.0, RARITY_MAX);
     let observed = Value::Word(Agent::browser_word(agent.browser));
     features.push(Feature::Rarity, value, observed, Value::Share(common));
 }

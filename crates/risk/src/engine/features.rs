@@ -9,6 +9,9 @@ use crate::judgement::{Term, Value};
 /// How many there are.
 pub const FEATURES: usize = Feature::ALL.len();
 
+/// How many of the attackers copy all that can be.
+const COPIED: f64 = 0.08;
+
 /// One thing that is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
@@ -106,6 +109,12 @@ impl Feature {
         }
     }
 
+    /// Whether somebody who knows the victim gets it right.
+    fn is_copied(self) -> bool {
+        use Feature::*;
+        matches!(self, Country | Asn | System | Browser | Family | Agent | Rarity)
+    }
+
     /// The term that it is part of.
     pub fn term(self) -> Term {
         match self {
@@ -178,6 +187,19 @@ impl Features {
         if value != 0.0 && value.is_finite() {
             // Each feature is pushed once, so that there is room.
             let _ = self.raw.try_push(Raw { feature, value, observed, expected });
+        }
+    }
+
+    /// Bounds what all evidence for the user together is worth that an attacker can copy: whoever knows the victim has
+    /// the country, the provider and the browser right, all at once.
+    pub(super) fn bound_copied(&mut self) {
+        let copied: f64 = self.raw.iter().filter(|raw| raw.feature.is_copied()).map(|raw| raw.value).sum();
+        if copied >= 0.0 {
+            return;
+        }
+        let bounded = ((1.0 - COPIED) * copied.exp() + COPIED).ln();
+        for raw in self.raw.iter_mut().filter(|raw| raw.feature.is_copied()) {
+            raw.value *= bounded / copied;
         }
     }
 

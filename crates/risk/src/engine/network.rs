@@ -13,8 +13,8 @@ use super::trust::Trust;
 
 const COUNTRY: Habit = Habit { doubt: 0.2, novelty: 0.25, copied: 0.3 };
 const ASN: Habit = Habit { doubt: 0.5, novelty: 0.5, copied: 0.1 };
-const PREFIX: Habit = Habit { doubt: 0.7, novelty: 0.6, copied: 0.02 };
-const SOURCE: Habit = Habit { doubt: 0.7, novelty: 0.6, copied: 0.01 };
+const PREFIX: Habit = Habit { doubt: 0.3, novelty: 0.3, copied: 0.02 };
+const SOURCE: Habit = Habit { doubt: 0.3, novelty: 0.3, copied: 0.01 };
 const KIND: Habit = Habit { doubt: 1.0, novelty: 0.3, copied: 0.3 };
 /// Addresses of a prefix that are somebody's, about.
 const SOURCE_SHARE: f64 = 1.0 / 32.0;

@@ -1,6 +1,6 @@
 //! One shard: records one behind the other, and an index of open addressing whose entries are eight bits of the user's
 //! hash and where the record is. A record that changes its length is written anew and dies where it was; when the room is
-//! used up, what is dead goes, or the room grows by an eighth. Not here: what is in a record but its last time.
+//! used up, what is dead goes, or the room grows by a sixteenth. Not here: what is in a record but its last time.
 
 use crate::key::Tag;
 
@@ -116,7 +116,7 @@ impl Shard {
     /// What its live records are due, whatever is reserved or dead.
     pub fn bytes_due(&self) -> u64 {
         let records = self.arena.len() as u64 - u64::from(self.dead_bytes);
-        records + records / 8 + OVERHEAD_BYTES * u64::from(self.live)
+        records + records / 16 + OVERHEAD_BYTES * u64::from(self.live)
     }
 
     pub fn write(&self, into: &mut Vec<u8>) {
@@ -245,11 +245,11 @@ impl Shard {
             return false;
         }
         let is_worth_it =
-            self.dead_bytes as usize >= self.arena.len() / 10 && self.dead_bytes as usize >= length;
+            self.dead_bytes as usize >= self.arena.len() / 16 && self.dead_bytes as usize >= length;
         if is_worth_it {
             self.compact(0);
         } else {
-            self.arena.reserve_exact((self.arena.len() / 8).max(length).max(512));
+            self.arena.reserve_exact((self.arena.len() / 16).max(length).max(512));
         }
         is_worth_it
     }
