@@ -1,14 +1,17 @@
 //! Real client connections: to the gate as a principal, to a site as an intruder, to a site as its administrator.
 //! What is observed on them is in the other files of the tour.
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, Issuer, KeyPair};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ClientConfig, RootCertStore};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_postgres::config::SslMode;
+use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -100,7 +103,30 @@ pub(crate) async fn ask(ready: &Ready, ask: Ask<'_>) -> Result<Session, Refused>
     Session::open(&config, tls).await
 }
 
-/// Connects to the gate at the listener of a place, under any name.
+/// Tries a name and a password at the listener of a place, from an address of this machine.
+pub(crate) async fn try_from(
+    ready: &Ready,
+    from: IpAddr,
+    place: &str,
+    name: &str,
+    password: &str,
+) -> Result<Session, Refused> {
+    let ours = |message: String| Refused { sqlstate: String::new(), message, hint: None };
+    let listener = ready.listeners.iter().find(|listener| listener.place == place);
+    let port = listener.map(|listener| listener.port).unwrap_or_default();
+    let to: SocketAddr =
+        format!("{HOST}:{port}").parse().map_err(|_| ours(format!("{HOST} is no address")))?;
+    let socket = TcpSocket::new_v4().map_err(|error| ours(error.to_string()))?;
+    socket.bind(SocketAddr::new(from, 0)).map_err(|error| ours(error.to_string()))?;
+    let stream = socket.connect(to).await.map_err(|error| ours(error.to_string()))?;
+    let mut tls = MakeRustlsConnect::new(client_config(ready, None).map_err(Refused::ours)?);
+    let tls = <MakeRustlsConnect as MakeTlsConnect<TcpStream>>::make_tls_connect(&mut tls, HOST);
+    let tls = tls.map_err(|error| ours(error.to_string()))?;
+    let (client, connection) = over_tls(port, name, password).connect_raw(stream, tls).await?;
+    Ok(Session { client, carrier: tokio::spawn(carry(connection)) })
+}
+
+/// Connects to the gate at the listener of a place, with further options.
 pub(crate) async fn log_in(
     ready: &Ready,
     place: &str,

@@ -167,7 +167,7 @@ impl GateLogins {
             learning_days: 7,
             pass_minutes: 5,
             response_minutes: 60,
-            never_blocked: ["127.0.0.0/8", "::1/128"],
+            never_blocked: ["127.0.0.1/32", "::1/128"],
         }
     }
 }

@@ -31,7 +31,7 @@ fn suspicious_logins_are_answered_and_nobody_is_locked_out() {
     reconfigure(&enclave, |toml| {
         let listener = format!("address = \"127.0.0.1:{gate}\"\nproxy = [\"127.0.0.1/32\"]\n");
         let logins = toml.replace("learning_days = 7", "learning_days = 0");
-        logins.replace("never_blocked = [\"127.0.0.0/8\", \"::1/128\"]", "never_blocked = []")
+        logins.replace("never_blocked = [\"127.0.0.1/32\", \"::1/128\"]", "never_blocked = []")
             + "\n[[listeners]]\n"
             + &listener
     });
