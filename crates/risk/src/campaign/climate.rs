@@ -174,9 +174,10 @@ impl Climate {
         self.voices.add(fast, bad(counts), one(counts));
         self.all_voices.add(slow, bad(counts), one(counts));
         let weight = told.home.weight();
-        self.nobodies.add(slow, one(told.is_nobody) * weight, one(true) * weight);
+        let nobody = if told.is_nobody { told.heard } else { 0.0 };
+        self.nobodies.add(slow, nobody * weight, one(true) * weight);
         let is_away = told.home != Home::Usual;
-        self.nobodies_away.add(slow, one(told.is_nobody), one(is_away));
+        self.nobodies_away.add(slow, nobody, one(is_away));
         self.vague.add(slow, one(told.is_vague), one(true));
         slow.add(&mut self.said, one(told.is_said));
     }
@@ -220,10 +221,15 @@ impl Climate {
         (now / (1.0 - now)) / (usual / (1.0 - usual))
     }
 
+    /// Whether the target says which users are none, and so what is wrong with a guess.
+    pub(super) fn says_why(&self) -> bool {
+        self.said > 0.5
+    }
+
     /// Whether a user who fails and was never let in is likely none: enough users were let in for that to be telling, and
     /// the target does not say it itself.
     pub(super) fn knows_users(&self) -> bool {
         let known = self.usual.all + self.near.all + self.strange.all;
-        self.said < 0.5 && known > 50.0 && known > self.new.all - self.new.bad
+        !self.says_why() && known > 50.0 && known > self.new.all - self.new.bad
     }
 }

@@ -19,6 +19,8 @@ const ODDS_SPREAD: f32 = 2.0;
 const LEARN_EVIDENCE_MAX: f32 = 5.0;
 /// A nat of evidence keeps a crowd in its table for so much longer.
 const WORTH_MS: f32 = HOUR_MS as f32;
+/// Whoever misspells their name logs in within this time.
+const MISSPELT_MS: i64 = HOUR_MS / 20;
 /// The share of an attacker's guesses that succeed (credential stuffing: 0.2 to 2 %).
 const HIT_SHARE: f64 = 0.01;
 /// How many logins of all are an attacker's, before anything is known.
@@ -145,6 +147,9 @@ stored! {
         /// The campaign that this crowd is in, and one that a part of it is in.
         campaign: u64,
         kin: u64,
+        /// Of a source: when a name was tried last that nobody has, and how much of it was heard by others.
+        misspelt_ms: i64,
+        misspelt_heard: f32,
     }
 }
 
@@ -234,6 +239,18 @@ impl Crowd {
     /// How many got in, of late.
     pub(super) fn good(&self) -> f32 {
         self.slow.good().max(0.0)
+    }
+
+    /// Remembers that a name was tried that nobody has.
+    pub(super) fn misspelt(&mut self, now_ms: i64, heard: f32) {
+        (self.misspelt_ms, self.misspelt_heard) = (now_ms, heard);
+    }
+
+    /// Whether a login is that of one who misspelt their name just before; each counts once. How much of it others heard.
+    pub(super) fn corrected(&mut self, now_ms: i64) -> Option<f32> {
+        let is_soon = self.misspelt_ms != 0 && (0..MISSPELT_MS).contains(&(now_ms - self.misspelt_ms));
+        self.misspelt_ms = 0;
+        is_soon.then_some(self.misspelt_heard)
     }
 
     /// The campaign is over: what was told of it is evidence of no other.

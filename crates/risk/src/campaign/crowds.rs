@@ -27,11 +27,13 @@ const SOURCE: Rank = Rank { nats: 12.0, users: 6, sources: 1, spray: Action::Blo
 const NETWORK: Rank =
     Rank { nats: 16.0, users: 8, sources: 4, spray: Action::Block, stuffing: Action::Throttle };
 const COHORT: Rank =
-    Rank { nats: 20.0, users: 10, sources: 8, spray: Action::StepUp, stuffing: Action::Throttle };
+    Rank { nats: 22.0, users: 10, sources: 8, spray: Action::StepUp, stuffing: Action::Throttle };
 /// A source is heard by its network and target as this many users at a time.
 const USERS_HEARD: f32 = 4.0;
 /// Who fails where or as many do is less likely aimed at.
 const AIMED_IN_MANY: f32 = 0.25;
+/// So many times the evidence is needed for one who may be a bystander to complete a campaign.
+const BYSTANDER: f32 = 2.0;
 /// Tries a user that are few.
 const FEW_TRIES: f32 = 4.0;
 /// The climate of all targets.
@@ -164,6 +166,9 @@ impl Crowds {
             // Nothing ever happened there.
             return look;
         }
+        if at.is_success {
+            self.correct(seen, known, at, target);
+        }
         self.count(at, &keys, change, is_failure);
         if let (true, Some(here), Some(all)) = (is_failure, self.climates.get(target), self.climates.get(ALL))
         {
@@ -192,6 +197,7 @@ impl Crowds {
         let around = Around {
             expected: climate.expected(&all, at.home),
             knows_users: climate.knows_users(),
+            says_why: climate.says_why(),
             heard: if is_stranger { room } else { 1.0 },
             is_first: source.is_none_or(|source| source.room(1.0) > 0.5),
             has_success: source.is_some_and(|source| source.good() > 0.9),
@@ -204,6 +210,17 @@ impl Crowds {
         Some(change)
     }
 
+    /// Takes back the name that nobody has and that was tried at a source just before somebody got in.
+    fn correct(&mut self, seen: &Seen<'_>, known: &Familiarity, at: At, target: u64) {
+        let source = self.sources.get_mut(at.source);
+        let Some(heard) = source.and_then(|source| source.corrected(at.now_ms)) else { return };
+        let at = At { home: Home::New, is_success: false, ..at };
+        let (change, told) = Change::misspelt(heard);
+        self.climates.entry(target, at.now_ms).add(at.now_ms, told);
+        self.climates.entry(ALL, at.now_ms).add(at.now_ms, told);
+        self.count(at, &Keys::of(seen, known, at, target), Some(change), false);
+    }
+
     /// Adds a change to the crowds of a login, from the smallest up until one explains it.
     fn count(&mut self, at: At, keys: &Keys, change: Option<Change>, is_failure: bool) {
         let tried = |crowd: &mut Crowd| {
@@ -214,6 +231,9 @@ impl Crowds {
         let source = self.sources.entry(at.source, at.now_ms);
         if let Some(change) = &change {
             source.add(at.now_ms, change.source);
+            if change.is_nobody {
+                source.misspelt(at.now_ms, change.heard);
+            }
         }
         source.hits += u32::from(at.is_success && at.home != Home::Usual);
         tried(source);
@@ -264,7 +284,7 @@ impl Crowds {
         }
         let source = places.source.and_then(|place| self.sources.at(place));
         // A bystander does not complete a campaign of many sources, if it can wait for one that failed as several users.
-        let scale = if source.is_none_or(|source| source.users.at_least() < 2) { 1.5 } else { 1.0 };
+        let scale = if source.is_none_or(|source| source.users.at_least() < 2) { BYSTANDER } else { 1.0 };
         let is_aimed = source.is_some_and(|source| source.tries_a_user() > FEW_TRIES);
         let added = Added { now_ms: at.now_ms, user: at.user, source: at.source, is_success: at.is_success };
         for (level, key, place) in places.all(at, keys) {

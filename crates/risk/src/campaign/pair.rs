@@ -12,8 +12,8 @@ use crate::event::{Outcome, Why};
 const PAIR_MS: i64 = DAY_MS;
 /// A login that does not say how it ended is more than half a failure.
 const VAGUE: f32 = 0.6;
-/// The second factor was missing: the password was none of a guesser's, mostly.
-const FACTOR: f32 = 0.3;
+/// The second factor was missing, or something else than a password was wrong: it was no guesser, mostly.
+const NO_GUESS: f32 = 0.3;
 /// A source at which nobody got in is held to this, however usual it is elsewhere that users are none.
 const NOBODY_SHARE_MAX: f32 = 0.3;
 
@@ -57,6 +57,8 @@ pub(super) struct Around {
     pub(super) expected: Expected,
     /// The target does not say which users are none, and many are known.
     pub(super) knows_users: bool,
+    /// The target does say what is wrong with a guess.
+    pub(super) says_why: bool,
     /// What the source's network and target hear of it.
     pub(super) heard: f32,
     /// The user is the source's first.
@@ -73,6 +75,34 @@ pub(super) struct Change {
     pub(super) heard: f32,
     /// An earlier failure is taken back.
     pub(super) is_back: bool,
+    /// Somebody tried a name that nobody has.
+    pub(super) is_nobody: bool,
+}
+
+impl Change {
+    /// Takes back a name that nobody has: it was misspelt.
+    pub(super) fn misspelt(heard: f32) -> (Self, Told) {
+        let back = Part { users: Sums::default(), names: Sums::new(-1.0, 0.0, 0.0) };
+        let heard_back = scaled(back, heard);
+        let change = Self {
+            source: back,
+            network: heard_back,
+            cohort: heard_back,
+            heard,
+            is_back: true,
+            is_nobody: false,
+        };
+        let told = Told {
+            home: Home::New,
+            is_bad: true,
+            heard: -heard,
+            is_first: false,
+            is_nobody: true,
+            is_said: false,
+            is_vague: false,
+        };
+        (change, told)
+    }
 }
 
 impl Pair {
@@ -105,7 +135,8 @@ impl Pair {
         let weight = at.home.weight();
         let (bad, expected) = match outcome {
             Outcome::Success => (0.0, around.expected.bad),
-            Outcome::Failure(Why::Factor) => (FACTOR, around.expected.bad),
+            Outcome::Failure(Why::Factor) => (NO_GUESS, around.expected.bad),
+            Outcome::Failure(Why::Other) if around.says_why => (NO_GUESS, around.expected.bad),
             Outcome::Failure(_) => (1.0, around.expected.bad),
             Outcome::Unknown => (VAGUE, VAGUE * around.expected.vague),
         };
@@ -142,7 +173,7 @@ impl Pair {
             is_said,
             is_vague,
         };
-        (Change { source, network, cohort, heard: around.heard, is_back: false }, told)
+        (Change { source, network, cohort, heard: around.heard, is_back: false, is_nobody }, told)
     }
 
     /// Takes a failure back: the user got in after all.
@@ -163,7 +194,7 @@ impl Pair {
             is_said: false,
             is_vague,
         };
-        (Change { source: back, network, cohort, heard, is_back: true }, told)
+        (Change { source: back, network, cohort, heard, is_back: true, is_nobody: false }, told)
     }
 }
 

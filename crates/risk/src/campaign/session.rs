@@ -21,6 +21,7 @@ stored! {
         source: u32,
         prefix: u32,
         asn: u32,
+        agent: u32,
         family: u32,
         host: u32,
         /// Hundredths of a degree.
@@ -68,6 +69,7 @@ impl Spot {
             source: source as u32,
             prefix: seen.prefix.map_or(0, |prefix| prefix.0 as u32),
             asn: asn.unwrap_or_default(),
+            agent: seen.agent.map_or(0, |agent| agent.0 as u32),
             family: family as u32,
             host: seen.host.map_or(0, |host| host.0 as u32),
             latitude: hundredths(point.unwrap_or_default().0),
@@ -118,6 +120,10 @@ impl Spot {
             nats += if arrival.is_new_agent { 6.5 } else { 5.0 };
             nats -= if arrival.is_usual_network { 1.0 } else { 0.0 };
         } else {
+            // A browser is updated now and then, but not while it is carried elsewhere.
+            nats += if differs(self.agent, to.agent) && is_new_network { 2.0 } else { 0.0 };
+            let is_rented = to.is(Network::Hosting) && !self.is(Network::Hosting);
+            nats += if is_rented && !arrival.is_usual_network { 1.5 } else { 0.0 };
             // A phone changes between networks, a VPN is turned on, colleagues use the same way out.
             nats -= if crowded { 5.0 } else { 0.0 };
             nats -= if hidden { 2.0 } else { 0.0 };
