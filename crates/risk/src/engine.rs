@@ -111,10 +111,11 @@ impl Engine {
             findings = evidence.findings;
         }
         let (score, reasons) = sum.end();
-        let action = self.action(event, score, &reasons, &findings);
+        let due = self.due(event, score, &reasons, &findings);
+        let action = if self.settings.observe_only { Action::Allow } else { due };
         let is_refused = self.settings.enforced && action > Action::Allow;
         if !is_repeat && !is_refused {
-            self.learn(&seen, facts, &mut history, time, score);
+            self.learn(&seen, facts, &mut history, time, (score, due));
         }
         self.store.sweep(self.watermark.ms);
         Judgement { score, action, reasons, findings, is_repeat }
@@ -192,10 +193,8 @@ impl Engine {
         features.bound_copied();
     }
 
-    fn action(&self, event: &Event<'_>, score: f64, reasons: &[Reason], findings: &[Finding]) -> Action {
-        if self.settings.observe_only {
-            return Action::Allow;
-        }
+    /// What is due, whether or not anything is done.
+    fn due(&self, event: &Event<'_>, score: f64, reasons: &[Reason], findings: &[Finding]) -> Action {
         let by_findings = findings.iter().map(|finding| finding.action).max().unwrap_or(Action::Allow);
         let is_open = !matches!(event.outcome, Outcome::Failure(_));
         let by_score = match event.act {
@@ -216,18 +215,23 @@ impl Engine {
         by_score.max(by_findings)
     }
 
-    fn learn(&mut self, seen: &Seen<'_>, mut facts: Facts, history: &mut History, time: Time, score: f64) {
+    fn learn(
+        &mut self,
+        seen: &Seen<'_>,
+        mut facts: Facts,
+        history: &mut History,
+        time: Time,
+        (score, due): (f64, Action),
+    ) {
         let is_success = match seen.event.outcome {
             Outcome::Success => true,
-            // Sources that never say how it ended would teach nothing otherwise.
+            // A source that never says how it ended teaches a little: it is on probation.
             Outcome::Unknown => true,
             Outcome::Failure(_) => false,
         };
-        if seen.event.act != Act::Logon
-            || !is_success
-            || time == Time::Late
-            || score >= self.settings.block_at
-        {
+        // Those without a name are not one user.
+        let is_login = seen.event.act == Act::Logon && is_success && !seen.event.user.is_empty();
+        if !is_login || time == Time::Late || due >= Action::Block {
             return;
         }
         if let Time::Ahead(now_ms) = time {

@@ -15,14 +15,15 @@ const TERMS: usize = Term::ALL.len();
 #[derive(Debug)]
 pub struct Sum {
     reasons: ArrayVec<Reason, TERMS>,
-    /// The largest single contribution to each reason, whose values are shown.
-    largest: ArrayVec<f64, TERMS>,
+    /// By term: its place among the reasons, one more than that, and its largest single contribution, whose values are
+    /// shown.
+    places: [(u8, f64); TERMS],
 }
 
 impl Sum {
     /// Begins with what is known of the user, and adds every feature by its weight.
     pub fn new(features: &Features, weights: &Weights, off: Terms, logins: u16) -> Self {
-        let mut sum = Self { reasons: ArrayVec::new(), largest: ArrayVec::new() };
+        let mut sum = Self { reasons: ArrayVec::new(), places: [(0, 0.0); TERMS] };
         sum.add(Term::Prior, weights.bias(features.bucket), Value::Count(logins.into()), Value::None);
         for Raw { feature, value, observed, expected } in &features.raw {
             let term = feature.term();
@@ -68,14 +69,14 @@ impl Sum {
         if !log_odds.is_finite() || (log_odds == 0.0 && term != Term::Prior) {
             return;
         }
-        let mut held = self.reasons.iter_mut().zip(&mut self.largest);
-        match held.find(|(reason, _)| reason.term == term) {
+        let Some((place, largest)) = self.places.get_mut(term as usize) else { return };
+        match self.reasons.get_mut(usize::from(*place).wrapping_sub(1)) {
             None => {
                 // There are no more reasons than terms.
                 let _ = self.reasons.try_push(Reason { term, log_odds, observed, expected });
-                let _ = self.largest.try_push(log_odds.abs());
+                (*place, *largest) = (self.reasons.len() as u8, log_odds.abs());
             }
-            Some((reason, largest)) => {
+            Some(reason) => {
                 reason.log_odds += log_odds;
                 if log_odds.abs() >= *largest {
                     *largest = log_odds.abs();
