@@ -205,9 +205,9 @@ impl Share {
         Ok(())
     }
 
-    /// What is known of a user.
-    pub fn known(&self, user: &str, now_ms: i64) -> risk::Known {
-        self.engine.known(user, now_ms)
+    /// What is known of a user, as of the latest event.
+    pub fn known(&self, user: &str) -> risk::Known {
+        self.engine.known(user, self.engine.now_ms())
     }
 
     /// The last risky logins of a user, the newest first.

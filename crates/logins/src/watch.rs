@@ -112,6 +112,8 @@ pub struct Watch {
     counts: Arc<Counts>,
     stop: Arc<AtomicBool>,
     complain: Box<dyn Fn(&str) + Send>,
+    /// Whoever gives the verdict is told what becomes of it.
+    is_marking: bool,
 }
 
 impl Watch {
@@ -119,7 +121,7 @@ impl Watch {
     pub fn open(
         dir: &Path,
         judging: impl FnOnce(crate::state::Secret) -> Judging,
-        told: Told,
+        mut told: Told,
         complain: impl Fn(&str) + Send + 'static,
     ) -> Result<Self, WatchError> {
         let mut state = State::open(dir)?;
@@ -130,6 +132,8 @@ impl Watch {
             Some((_, used)) => used,
             None => (Covers::default(), Share::new(&judging)),
         };
+        told.resume(covers.lines)
+            .map_err(|error| WatchError::Tell(format!("telling judgements: {error}")))?;
         let (inbox, marks) = (state.inbox(covers.inbox)?, Marks::open(dir)?);
         Ok(Self {
             state,
@@ -148,6 +152,7 @@ impl Watch {
             counts: Arc::default(),
             stop: Arc::default(),
             complain: Box::new(complain),
+            is_marking: false,
         })
     }
 
@@ -363,7 +368,7 @@ impl Watch {
             };
             let problem = self.learn(&mark).err();
             if is_new {
-                if let Some(problem) = &problem {
+                if let Some(problem) = problem.as_ref().filter(|_| !self.is_marking) {
                     (self.complain)(&format!("verdict {} is not learnt: {problem}", number + 1));
                 }
                 self.marks.learn(Learnt { after: self.covers.lines, problem })?;
@@ -394,6 +399,7 @@ impl Watch {
     /// learnt, or why not.
     pub fn mark(&mut self, mark: Mark) -> Result<Option<Learnt>, WatchError> {
         let number = self.marks.add(mark)? - 1;
+        self.is_marking = true;
         self.verdicts()?;
         let learnt = self.marks.get(number).and_then(|(_, learnt)| learnt.cloned());
         if learnt.is_some() {

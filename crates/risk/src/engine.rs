@@ -164,6 +164,11 @@ impl Engine {
         self.key.tag(crate::key::Of::User, user.as_bytes())
     }
 
+    /// The time by the events so far, milliseconds since 1970.
+    pub fn now_ms(&self) -> i64 {
+        self.watermark.ms
+    }
+
     /// Users that are remembered.
     pub fn users(&self) -> u64 {
         self.store.users()

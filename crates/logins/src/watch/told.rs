@@ -40,23 +40,31 @@ impl Told {
         Self { to: To::Nobody, from: 0 }
     }
 
-    /// At the end of a file. Whatever a crash left there of the last event is taken away, and told again.
+    /// At the end of a file.
     pub fn file(path: &Path) -> io::Result<Self> {
         let mut options = OpenOptions::new();
-        let mut file = options.read(true).append(true).create(true).mode(0o600).open(path)?;
+        let file = options.read(true).append(true).create(true).mode(0o600).open(path)?;
+        Ok(Self { to: To::File(file), from: 0 })
+    }
+
+    /// Goes on where everything about the events before `covered` was told, and perhaps more. Whatever a crash left in a file
+    /// of the last event is taken away, and told again.
+    pub(super) fn resume(&mut self, covered: u64) -> io::Result<()> {
+        let To::File(file) = &mut self.to else { return Ok(()) };
         let length = file.metadata()?.len();
         let start = length.saturating_sub(END_BYTES);
         file.seek(SeekFrom::Start(start))?;
         let mut end = Vec::new();
         file.read_to_end(&mut end)?;
-        let (keep, from) = last(&end).map_err(|line| {
+        let (keep, from) = last(&end, covered).map_err(|line| {
             io::Error::other(format!("it ends with a line that is no judgement, {line:?}; name another file"))
         })?;
         if start > 0 && keep == 0 {
             return Err(io::Error::other("its end holds no judgement; name another file"));
         }
         file.set_len(start + u64::try_from(keep).unwrap_or(0))?;
-        Ok(Self { to: To::File(file), from })
+        self.from = from;
+        Ok(())
     }
 
     /// On a stream, of which a file in the state's folder says how far it came. When the machine fails rather than the
@@ -108,8 +116,9 @@ impl Told {
     }
 }
 
-/// Of a file's end: how many bytes of it stay, and from which event on is to be told.
-fn last(end: &[u8]) -> Result<(usize, u64), String> {
+/// Of a file's end: how many bytes of it stay, and from which event on is to be told. What there is about events before
+/// `covered` is all there.
+fn last(end: &[u8], covered: u64) -> Result<(usize, u64), String> {
     let whole = memchr::memrchr(b'\n', end).map_or(0, |at| at + 1);
     let lines = || {
         let mut to = whole;
@@ -123,8 +132,11 @@ fn last(end: &[u8]) -> Result<(usize, u64), String> {
     };
     let index =
         |line: &[u8]| -> Option<u64> { serde_json::from_slice(line).ok().map(|line: Line| line.index) };
-    let Some((_, line)) = lines().next() else { return Ok((0, 0)) };
+    let Some((_, line)) = lines().next() else { return Ok((0, covered)) };
     let Some(last) = index(line) else { return Err(String::from_utf8_lossy(line).trim().to_owned()) };
+    if last < covered {
+        return Ok((whole, covered));
+    }
     // What was said of the last event may not be all.
     let mut keep = whole;
     for (from, line) in lines() {
@@ -152,8 +164,11 @@ mod tests {
             (format!("{{\"index\":3}}\n{finding}\n{finding}\n"), 12, 7),
         ];
         for (text, keep, from) in cases {
-            assert_eq!(last(text.as_bytes()), Ok((keep, from)), "{text}");
+            assert_eq!(last(text.as_bytes(), 0), Ok((keep, from)), "{text}");
+            // A snapshot covers it: all is there.
+            let whole = text.rfind('\n').map_or(0, |end| end + 1);
+            assert_eq!(last(text.as_bytes(), 8), Ok((whole, 8)), "{text}");
         }
-        assert!(last(b"something else\n").is_err());
+        assert!(last(b"something else\n", 0).is_err());
     }
 }

@@ -5,9 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use logins::answer::Above;
+use logins::nats;
 use logins::share::{Judging, Risky, Share};
 use logins::state::{Folder, Secret};
-use logins::{clock, nats};
 use risk::{Known, Settings, Weights};
 use serde_json::{Value, json};
 
@@ -55,7 +55,7 @@ fn judging(secret: Secret) -> Judging {
 
 /// Says what is known, up to a place of the input.
 fn told(asked: &Explain, share: &Share, (place, at): (&str, u64)) -> Result<(), Ended> {
-    let known = share.known(&asked.user, clock::now_ms());
+    let known = share.known(&asked.user);
     let is_asked = |risky: &Risky| {
         asked
             .kept
