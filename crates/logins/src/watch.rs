@@ -184,6 +184,8 @@ impl Watch {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         self.replay()?;
         let mut tail = Tail::open(&path, follow, self.covers.files.get(&path))?;
+        // Until a snapshot says how it begins, a file that is renamed is lost.
+        let mut is_new = !self.covers.files.contains_key(&path);
         while !self.stop.load(Ordering::Relaxed) {
             tail.told().iter().for_each(|told| (self.complain)(told));
             let is_over = match tail.read()? {
@@ -201,6 +203,10 @@ impl Watch {
             self.covers.files.insert(path.clone(), tail.place());
             if is_over {
                 break;
+            }
+            if is_new && tail.place().offset > 0 {
+                self.commit()?;
+                is_new = false;
             }
             self.commit_if_due()?;
         }
