@@ -3,19 +3,20 @@
 #![allow(clippy::unwrap_used, reason = "a measurement that cannot go on may end")]
 #![allow(clippy::disallowed_methods, reason = "it measures time")]
 
-use std::fmt::Write as _;
 use std::time::Instant;
 
-use risk::{Act, Action, Engine, Event, Key, Network, Outcome, Place, Settings, Weights};
+use risk::{Action, Engine, Key, Settings, Weights};
 use serde_json::json;
+
+mod made;
+
+use made::{Chance, DAY_MS, START_MS, lines, with};
 
 /// Lines that are made at a time; making them is not measured.
 const BLOCK: usize = 20_000;
 /// Attempts per user have this median and this spread of their logarithm: median 2, p90 9, p99 30.
 const LOGINS_LN_MEDIAN: f64 = 0.693;
 const LOGINS_LN_SPREAD: f64 = 1.17;
-const DAY_MS: i64 = 86_400_000;
-const START_MS: i64 = 1_700_000_000_000;
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
@@ -31,7 +32,7 @@ fn main() {
     let mut asked = 0;
     let blocks = events.div_ceil(BLOCK);
     for block in 0..blocks {
-        let text = lines(users, START_MS + 60 * DAY_MS + block as i64 * 1_000, &mut chance);
+        let text = lines(BLOCK, users, START_MS + 60 * DAY_MS + block as i64 * 1_000, &mut chance);
         let began = cpu_ns();
         text.lines().for_each(|line| drop(logins::ocsf::read(line.as_bytes()).unwrap()));
         read += cpu_ns() - began;
@@ -120,100 +121,6 @@ fn make_histories(engine: &mut Engine, users: u64, chance: &mut Chance) -> u64 {
 fn logins_of(chance: &mut Chance) -> u16 {
     let normal = (0..12).map(|_| chance.share()).sum::<f64>() - 6.0;
     (LOGINS_LN_MEDIAN + LOGINS_LN_SPREAD * normal).exp().round().clamp(1.0, 60.0) as u16
-}
-
-/// A login of somebody, at home mostly, with the usual device mostly.
-struct Made {
-    user: String,
-    address: [u8; 4],
-    country: [u8; 2],
-    asn: u32,
-    agent: String,
-}
-
-const COUNTRIES: [[u8; 2]; 8] = [*b"IE", *b"NO", *b"DE", *b"FR", *b"ES", *b"IT", *b"PL", *b"SE"];
-
-fn with(user: u64, chance: &mut Chance, then: impl FnOnce(&Made)) {
-    let own = |what: u64| Chance(user.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ what).next();
-    let is_away = chance.share() < 0.15;
-    let network = if is_away { chance.next() % 400 } else { own(1) % 4_000 };
-    let [.., a, b] = if is_away { chance.next() } else { own(2) }.to_be_bytes();
-    let version = 120 + (if chance.share() < 0.2 { own(4) } else { own(3) }) % 12;
-    let made = Made {
-        user: format!("user{user}@example.eu"),
-        address: [20 + (network / 256) as u8, (network % 256) as u8, a, b],
-        country: COUNTRIES[(network % 8) as usize],
-        asn: 1_000 + network as u32,
-        agent: format!(
-            "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{version}.0.0.0 Safari/537.36"
-        ),
-    };
-    then(&made);
-}
-
-impl Made {
-    fn event(&self, time_ms: i64) -> Event<'_> {
-        Event {
-            time_ms,
-            act: Act::Logon,
-            outcome: Outcome::Success,
-            user: &self.user,
-            ip: Some(self.address.into()),
-            place: Place {
-                country: Some(self.country),
-                asn: Some(self.asn),
-                point: None,
-                network: Network::Unknown,
-            },
-            agent: Some(&self.agent),
-            host: None,
-            target: Some("web"),
-            session: None,
-            group: None,
-            rtt_ms: None,
-            is_mfa: false,
-            id: None,
-        }
-    }
-}
-
-/// Lines of users who are drawn evenly, which is the hardest for caches.
-fn lines(users: u64, time_ms: i64, chance: &mut Chance) -> String {
-    let mut text = String::with_capacity(BLOCK * 800);
-    for n in 0..BLOCK {
-        let user = chance.next() % users;
-        let (code, id) = if chance.share() < 0.4 { (1, 1) } else { (2, 1 + chance.next() % 2) };
-        let number = chance.next();
-        with(user, chance, |made| {
-            let [a, b, c, d] = made.address;
-            let country = str::from_utf8(&made.country).unwrap();
-            let Made { user, asn, agent, .. } = made;
-            writeln!(
-                text,
-                r#"{{"activity_id":{id},"category_uid":3,"class_uid":3002,"severity_id":1,"type_uid":300201,"time":{},"status_id":{code},"metadata":{{"version":"1.3.0","uid":"{number:016x}","product":{{"name":"sso","vendor_name":"Example"}}}},"user":{{"name":"{user}"}},"service":{{"name":"web"}},"src_endpoint":{{"ip":"{a}.{b}.{c}.{d}","location":{{"country":"{country}"}},"autonomous_system":{{"number":{asn}}}}},"http_request":{{"user_agent":"{agent}"}},"is_mfa":false}}"#,
-                time_ms + n as i64 / 20,
-            )
-            .unwrap();
-        });
-    }
-    text
-}
-
-/// Splitmix64.
-struct Chance(u64);
-
-impl Chance {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn share(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1u64 << 53) as f64
-    }
 }
 
 /// CPU of this thread so far, by the kernel.

@@ -7,6 +7,12 @@ use super::Logins;
 use super::part::Part;
 use super::report::{Spread, print, spread_of, table};
 
+/// Through NATS it is measured with so many processes,
+const WORKERS: [u32; 2] = [1, 2];
+/// and with so many users; events of a run are in memory.
+const SHARED_USERS: u64 = 1_000_000;
+const SHARED_EVENTS_MAX: u64 = 1_000_000;
+
 /// What the example `throughput` says of one run.
 #[derive(Deserialize)]
 struct Run {
@@ -28,10 +34,29 @@ struct Run {
     start_s: f64,
 }
 
+/// What the example `shares` says of one run.
+#[derive(Deserialize)]
+struct SharedRun {
+    workers: u32,
+    per_second: f64,
+    /// CPU of the processes that judge, and of NATS, nanoseconds an event.
+    worker_ns: f64,
+    server_ns: f64,
+}
+
 #[derive(Serialize)]
 struct Report {
     cores: usize,
     logins: Vec<Line>,
+    nats: Vec<SharedLine>,
+}
+
+#[derive(Serialize)]
+struct SharedLine {
+    workers: u32,
+    per_second: Spread,
+    worker_ns: Spread,
+    server_ns: Spread,
 }
 
 #[derive(Serialize)]
@@ -54,15 +79,23 @@ struct Line {
 
 pub(crate) fn run(asked: &Logins) -> Result<(), String> {
     let part = Part::build("logins", "throughput", &asked.dir)?;
+    let shares = Part::build("logins", "shares", &asked.dir)?;
+    let mut shared: Vec<Vec<SharedRun>> = WORKERS.iter().map(|_| Vec::new()).collect();
     let mut runs: Vec<Vec<Run>> = asked.users.iter().map(|_| Vec::new()).collect();
     for round in 1..=asked.rounds {
         for (users, runs) in asked.users.iter().zip(&mut runs) {
             eprintln!("logins of {users} users, round {round}");
             runs.push(part.run(&[users.to_string(), asked.events.to_string()])?);
         }
+        for (workers, runs) in WORKERS.iter().zip(&mut shared) {
+            eprintln!("logins through NATS, {workers} processes, round {round}");
+            let events = asked.events.min(SHARED_EVENTS_MAX).to_string();
+            runs.push(shares.run(&[SHARED_USERS.to_string(), events, workers.to_string()])?);
+        }
     }
+    let nats = shared.iter().filter_map(|runs| shared_line(runs)).collect();
     let logins = runs.iter().filter_map(|runs| line(runs)).collect();
-    print(&Report { cores: super::cores(), logins }, asked.json, as_text)
+    print(&Report { cores: super::cores(), logins, nats }, asked.json, as_text)
 }
 
 fn line(runs: &[Run]) -> Option<Line> {
@@ -80,6 +113,15 @@ fn line(runs: &[Run]) -> Option<Line> {
         snapshot_s: spread_of(runs, |run| run.snapshot_s)?,
         snapshot_bytes: spread_of(runs, |run| run.snapshot_bytes)?,
         start_s: spread_of(runs, |run| run.start_s)?,
+    })
+}
+
+fn shared_line(runs: &[SharedRun]) -> Option<SharedLine> {
+    Some(SharedLine {
+        workers: runs.first()?.workers,
+        per_second: spread_of(runs, |run| run.per_second)?,
+        worker_ns: spread_of(runs, |run| run.worker_ns)?,
+        server_ns: spread_of(runs, |run| run.server_ns)?,
     })
 }
 
@@ -109,5 +151,11 @@ fn as_text(report: &Report) -> String {
     });
     let sizes: Vec<Vec<String>> = sizes.collect();
     let heads = ["users", "B a user, counted", "resident", "of a snapshot", "written s", "read s"];
-    format!("{} cores\n\n{}\n{}", report.cores, table(&head, &costs), table(&heads, &sizes))
+    let nats = report.nats.iter().map(|line| {
+        let figures = [&line.per_second, &line.worker_ns, &line.server_ns].map(Spread::to_string);
+        [line.workers.to_string()].into_iter().chain(figures).collect()
+    });
+    let nats: Vec<Vec<String>> = nats.collect();
+    let shares = table(&["processes on NATS", "a second", "their CPU ns", "NATS CPU ns"], &nats);
+    format!("{} cores\n\n{}\n{}\n{shares}", report.cores, table(&head, &costs), table(&heads, &sizes))
 }
