@@ -12,6 +12,7 @@
 //! | `access*.txt`, `mobile*.txt`, `hosting*.txt`, `anonymous*.txt`, `carriage*.txt` | networks of a kind: an address, a prefix or `FIRST-LAST` a line; `#` begins a comment |
 
 mod asn;
+mod countries;
 mod kind;
 mod lists;
 mod ranges;
@@ -28,11 +29,9 @@ use maxminddb::{LookupResult, PathElement, Reader};
 use risk::{Event, Network, Place};
 
 use self::asn::Systems;
+use self::countries::{Countries, country};
 use self::lists::Lists;
 
-/// Where a country's code is: in DB-IP's files, and in those laid out as MaxMind's own.
-const COUNTRY: [&[PathElement<'_>]; 2] =
-    [&[PathElement::Key("country_code")], &[PathElement::Key("country"), PathElement::Key("iso_code")]];
 const LATITUDE: [&[PathElement<'_>]; 2] =
     [&[PathElement::Key("latitude")], &[PathElement::Key("location"), PathElement::Key("latitude")]];
 const LONGITUDE: [&[PathElement<'_>]; 2] =
@@ -67,7 +66,7 @@ pub struct Places {
     folder: Option<PathBuf>,
     /// The files as they were when they were read.
     files: Vec<Stamp>,
-    country: Option<Mmdb>,
+    countries: Countries,
     city: Vec<Mmdb>,
     systems: Systems,
     lists: Lists,
@@ -92,6 +91,7 @@ impl Places {
         for stamp in &places.files.clone() {
             places.add(&stamp.path)?;
         }
+        places.countries.finish();
         places.systems.finish();
         places.lists.finish();
         Ok(places)
@@ -100,7 +100,7 @@ impl Places {
     /// What is not there, in words, for whoever asks why a score knows nothing of it.
     pub fn missing(&self) -> Vec<&'static str> {
         let mut missing = Vec::new();
-        if self.country.is_none() && self.city.is_empty() {
+        if self.countries.is_empty() && self.city.is_empty() {
             missing.push("countries (a file *country*.mmdb)");
         }
         if self.city.is_empty() {
@@ -137,10 +137,8 @@ impl Places {
             let point = degrees(&found, &LATITUDE).zip(degrees(&found, &LONGITUDE));
             place.point = point.filter(|(lat, long)| lat.abs() <= 90.0 && long.abs() <= 180.0);
         }
-        if place.country.is_none()
-            && let Some(found) = self.country.as_ref().and_then(|file| look(file, address))
-        {
-            place.country = country(&found);
+        if place.country.is_none() {
+            place.country = self.countries.of(address);
         }
         if let Some((asn, network)) = self.systems.of(address) {
             place.asn = Some(asn);
@@ -178,7 +176,7 @@ impl Places {
     fn add(&mut self, path: &Path) -> Result<(), PlacesError> {
         match Role::of(path) {
             None => {}
-            Some(Role::Country) => self.country = Some(mmdb(path)?),
+            Some(Role::Country) => self.countries.add(&mmdb(path)?).map_err(|why| format(path, why))?,
             Some(Role::City) => self.city.push(mmdb(path)?),
             Some(Role::Systems) => self.systems.add(read(path)?).map_err(|why| format(path, why))?,
             Some(Role::List(network)) => {
@@ -252,11 +250,6 @@ fn look(file: &Mmdb, address: IpAddr) -> Option<LookupResult<'_, Vec<u8>>> {
         return None;
     }
     file.lookup(address).ok().filter(LookupResult::has_data)
-}
-
-fn country(found: &LookupResult<'_, Vec<u8>>) -> Option<[u8; 2]> {
-    let code = COUNTRY.iter().find_map(|path| found.decode_path::<&str>(path).ok().flatten());
-    code.and_then(crate::words::country)
 }
 
 fn degrees(found: &LookupResult<'_, Vec<u8>>, paths: &[&[PathElement<'_>]]) -> Option<f32> {

@@ -356,6 +356,7 @@ proptest! {
         prop_assert!(!line.contains(&b'\n'));
         let event: Value = serde_json::from_slice(&line).unwrap();
         check_schema(&event);
+        prop_assert!(event["class_uid"] != AUTHENTICATION || event["service"]["name"].is_string());
         prop_assert_eq!(event["unmapped"]["label"].as_str(), label.as_deref());
         prop_assert_eq!(read(&line), Ok(Some(login)));
     }

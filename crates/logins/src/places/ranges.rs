@@ -41,8 +41,8 @@ impl<V: Copy + PartialEq> Ranges<V> {
 
     /// Makes it ready to be asked. Where ranges overlap, the one that begins later wins from there on.
     pub(super) fn finish(&mut self) {
-        sort(&mut self.v4);
-        sort(&mut self.v6);
+        sort(&mut self.v4, |address| address.checked_add(1));
+        sort(&mut self.v6, |address| address.checked_add(1));
         let mut ranges = self.v4.iter().peekable();
         let mut count = 0;
         self.before = (0..=1_u32 << 16)
@@ -84,15 +84,16 @@ impl<V: Copy + PartialEq> Ranges<V> {
     }
 }
 
-/// Sorts, and makes one of ranges that touch and have the same value.
-fn sort<A: Copy + Ord, V: Copy + PartialEq>(ranges: &mut Vec<Range<A, V>>) {
+/// Sorts, and makes one of ranges that overlap or touch and have the same value.
+fn sort<A: Copy + Ord, V: Copy + PartialEq>(ranges: &mut Vec<Range<A, V>>, next: fn(A) -> Option<A>) {
     ranges.sort_by(|one, other| one.first.cmp(&other.first).then(other.last.cmp(&one.last)));
     ranges.dedup_by(|later, earlier| {
-        let is_within = later.first <= earlier.last && later.value == earlier.value;
-        if is_within {
+        let is_near = later.first <= earlier.last || Some(later.first) == next(earlier.last);
+        let is_one = is_near && later.value == earlier.value;
+        if is_one {
             earlier.last = earlier.last.max(later.last);
         }
-        is_within
+        is_one
     });
     ranges.shrink_to_fit();
 }

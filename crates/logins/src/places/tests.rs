@@ -182,4 +182,16 @@ fn the_fetched_files_know_well_known_addresses() {
     check("2001:67c:2e8:22::c100:68b", b"NL", 3333, Network::Unknown);
     check("5.9.0.1", b"DE", 24940, Network::Hosting);
     assert_eq!(places.of(ip("10.0.0.1")), Place::default());
+    // What was laid out flat is what the file says.
+    let file = mmdb(&folder.join("dbip-country.mmdb")).unwrap();
+    let mut bits = 1_u64;
+    for _ in 0..20_000 {
+        bits = bits.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let v4 = IpAddr::V4(((bits >> 32) as u32).into());
+        let v6 = IpAddr::V6((0x2000_u128 << 112 | u128::from(bits >> 4) << 64).into());
+        for address in [v4, v6] {
+            let wanted = look(&file, address).and_then(|found| countries::country(&found));
+            assert_eq!(places.of(address).country, wanted, "{address}");
+        }
+    }
 }
