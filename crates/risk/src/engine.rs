@@ -94,11 +94,12 @@ impl Engine {
     fn judge_into(&mut self, event: &Event<'_>, features: &mut Features) -> Judgement {
         let seen = Seen::new(&self.key, event);
         let agent = seen.agent.zip(event.agent).map(|(tag, text)| self.memo.read(&self.key, tag, text));
-        let facts = Facts::new(&seen, agent);
+        let mut facts = Facts::new(&seen, agent);
         let is_repeat = seen.is_named() && self.repeats.is_repeat(seen.id);
         let time = self.watermark.observe(event.time_ms);
         let mut history = History::default();
         self.store.get(seen.user, day_of(self.watermark.ms), &mut history);
+        facts.complete(&history);
         self.compare(&seen, &facts, &history, features);
         let mut sum = Sum::new(features, &self.weights, self.settings.off, history.logins);
         sum.extend(self.marks.reason(seen.user, &facts), self.settings.off);
@@ -125,9 +126,10 @@ impl Engine {
     pub fn features(&self, event: &Event<'_>) -> Features {
         let seen = Seen::new(&self.key, event);
         let agent = event.agent.filter(|text| !text.is_empty());
-        let facts = Facts::new(&seen, agent.map(|text| crate::agent::Agent::read(&self.key, text)));
+        let mut facts = Facts::new(&seen, agent.map(|text| crate::agent::Agent::read(&self.key, text)));
         let (mut features, mut history) = (Features::default(), History::default());
         self.store.get(seen.user, day_of(self.watermark.ms), &mut history);
+        facts.complete(&history);
         self.compare(&seen, &facts, &history, &mut features);
         features
     }

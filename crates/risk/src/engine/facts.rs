@@ -5,7 +5,7 @@ use crate::event::Network;
 use crate::key::Tag;
 use crate::places::Spot;
 use crate::seen::Seen;
-use crate::store::{asn_code, country_code};
+use crate::store::{History, asn_code, country_code};
 
 const DAY_MS: i64 = 86_400_000;
 const HOUR_MS: i64 = 3_600_000;
@@ -51,6 +51,13 @@ impl Facts {
             target: code(seen.target, 0x00FF_FFFF),
             group: u16::try_from(code(seen.group, 0xFFFF)).unwrap_or(0),
             rtt_ms: seen.event.rtt_ms.map(f64::from).filter(|ms| ms.is_finite() && *ms > 0.0),
+        }
+    }
+
+    /// Adds what an event leaves out and its user's history knows: the peers.
+    pub fn complete(&mut self, history: &History) {
+        if self.group == 0 {
+            self.group = history.group;
         }
     }
 

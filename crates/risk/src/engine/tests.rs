@@ -233,7 +233,7 @@ const CASES: &[Case] = &[
     (
         "the company's new VPN",
         &[Own(20, &[In("sales")]), Others(60, &[In("sales"), From(GATEWAY, 5, 5), Mfa])],
-        &[In("sales"), From(GATEWAY, 5, 5), After(HOUR)],
+        &[From(GATEWAY, 5, 5), After(HOUR)],
         Action::Allow,
         None,
     ),
