@@ -15,7 +15,7 @@ use crate::ocsf;
 use crate::places::Places;
 use crate::problem::Wrong;
 use crate::state::{Folder, Newest, Refused, Secret, StateError};
-use crate::watch::Covers;
+use crate::watch::{Covers, Handed};
 use recent::Recent;
 
 pub use recent::Risky;
@@ -40,6 +40,8 @@ pub struct Share {
     judging: Judging,
     engine: Engine,
     recent: Recent,
+    /// What is to be handed in, where somebody takes it.
+    pub(crate) handed: Option<Vec<Handed>>,
     counts: Counts,
 }
 
@@ -60,7 +62,13 @@ impl Share {
     /// One that knows nobody.
     pub fn new(judging: &Judging) -> Self {
         let engine = Engine::new(judging.secret.key(), (*judging.weights).clone(), judging.settings);
-        Self { judging: judging.clone(), engine, recent: Recent::default(), counts: Counts::default() }
+        Self {
+            judging: judging.clone(),
+            engine,
+            recent: Recent::default(),
+            handed: None,
+            counts: Counts::default(),
+        }
     }
 
     /// Reads what [`Share::write`] wrote.
@@ -69,7 +77,7 @@ impl Share {
         let (key, weights) = (judging.secret.key(), (*judging.weights).clone());
         let engine = Engine::read(&mut from, key, weights, judging.settings)
             .map_err(|error| Refused::Contents(error.to_string()))?;
-        Ok(Self { judging: judging.clone(), engine, recent, counts: Counts::default() })
+        Ok(Self { judging: judging.clone(), engine, recent, handed: None, counts: Counts::default() })
     }
 
     /// Writes all that is known.
@@ -147,6 +155,9 @@ impl Share {
             || !judgement.findings.is_empty();
         if is_risky {
             self.recent.add(at, self.engine.tag_of(event.user), &event, &judgement);
+        }
+        if let Some(handed) = &mut self.handed {
+            handed.extend(Handed::of(at, &event, &judgement));
         }
         if let Some(out) = out {
             self.tell(at, &event, &judgement, out);
@@ -232,6 +243,6 @@ pub fn newest(folder: &Folder, judging: &Judging) -> Result<Newest<(Covers, Shar
 }
 
 /// Whether a finding is told: when it is new, and when what it is of has doubled.
-fn is_news(finding: &risk::Finding) -> bool {
+pub(crate) fn is_news(finding: &risk::Finding) -> bool {
     finding.is_new || finding.attempts.is_power_of_two()
 }

@@ -3,6 +3,7 @@
 //! inbox is replayed, verdicts are learnt again after the same events, and what was told is not told again. Not here:
 //! NATS, which shares the work among processes.
 
+mod hand;
 mod told;
 
 use std::collections::BTreeMap;
@@ -23,6 +24,8 @@ use crate::http::{self, Answer, Counts, ERRORS_MAX, LineError, Posted};
 use crate::share::{Judging, Share};
 use crate::state::{Inbox, Learnt, Mark, Marks, Refused, Sealer, State, StateError};
 use crate::tail::{Block, LINE_BYTES_MAX, Place, Tail};
+use hand::Handing;
+pub use hand::{HANDED_MAX, Hand, Handed};
 pub use told::Told;
 
 /// How often it is looked whether something new has come to a file, or a verdict.
@@ -34,6 +37,8 @@ const SNAPSHOT_PAUSE: u32 = 20;
 /// Blocks of a stream that may wait to be judged, and about how long each is.
 const STREAM_BLOCKS_MAX: usize = 4;
 const STREAM_BLOCK_BYTES: usize = 1 << 20;
+/// Risky logins wait so long for others to go with.
+const HAND_EVERY: Duration = Duration::from_secs(1);
 /// How long requests that are being answered may take at the end.
 const SHUTDOWN: Duration = Duration::from_secs(2);
 /// What a verdict's line is sealed for.
@@ -105,6 +110,9 @@ pub struct Watch {
     next_mark: Option<u64>,
     told: Told,
     out: Vec<u8>,
+    handing: Option<Handing>,
+    /// When something was handed in last.
+    handed: Instant,
     every: Every,
     events: u64,
     last: Instant,
@@ -145,6 +153,8 @@ impl Watch {
             next_mark: None,
             told,
             out: Vec::new(),
+            handing: None,
+            handed: clock::instant(),
             every: Every::default(),
             events: 0,
             last: clock::instant(),
@@ -159,6 +169,40 @@ impl Watch {
     /// Says when snapshots are due.
     pub fn set_every(&mut self, every: Every) {
         self.every = every;
+    }
+
+    /// Has what is risky handed in, batch by batch.
+    pub fn hand_in(&mut self, hand: Hand) -> Result<(), WatchError> {
+        let dir = self.state.folder().dir();
+        let handing = Handing::open(dir, hand).map_err(|error| WatchError::Tell(error.to_string()))?;
+        (self.handing, self.share.handed) = (Some(handing), Some(Vec::new()));
+        Ok(())
+    }
+
+    /// Hands in what waits, if it is time. While too much waits, nothing more is judged.
+    fn hand_over(&mut self) {
+        let Some(handing) = &mut self.handing else { return };
+        self.share.handed.iter_mut().flat_map(|new| new.drain(..)).for_each(|new| handing.add(new));
+        if handing.is_empty() || !(handing.is_due() || self.handed.elapsed() >= HAND_EVERY) {
+            return;
+        }
+        self.handed = clock::instant();
+        while let Err(problem) = handing.hand_in(self.covers.lines) {
+            (self.complain)(&format!("{problem}; it is handed in later"));
+            if !handing.is_full() || self.stop.load(Ordering::Relaxed) {
+                return;
+            }
+            std::thread::sleep(HAND_EVERY);
+        }
+    }
+
+    /// Whether all is handed in that a snapshot would cover.
+    fn is_handed_in(&mut self) -> bool {
+        let Some(handing) = &mut self.handing else { return true };
+        if let Err(problem) = handing.hand_in(self.covers.lines) {
+            (self.complain)(&format!("{problem}; no snapshot is taken before it is handed in"));
+        }
+        handing.is_empty()
     }
 
     /// What ends it, once it is set: then it commits.
@@ -196,6 +240,7 @@ impl Watch {
                 Block::Idle => {
                     std::thread::sleep(LOOK_EVERY);
                     self.verdicts()?;
+                    self.hand_over();
                     false
                 }
                 Block::End => true,
@@ -262,7 +307,10 @@ impl Watch {
             match first {
                 Ok(Some(first)) => self.together(first, &mut posted)?,
                 Ok(None) => break,
-                Err(_) => self.verdicts()?,
+                Err(_) => {
+                    self.verdicts()?;
+                    self.hand_over();
+                }
             }
             self.commit_if_due()?;
         }
@@ -324,7 +372,9 @@ impl Watch {
             }
         }
         self.count(before, answer);
-        self.told.tell(&mut self.out, self.covers.lines).map_err(WatchError::Tell)
+        self.told.tell(&mut self.out, self.covers.lines).map_err(WatchError::Tell)?;
+        self.hand_over();
+        Ok(())
     }
 
     fn refused(&self, line: u64, error: String, answer: Option<&mut Answer>) {
@@ -418,6 +468,11 @@ impl Watch {
     pub fn commit(&mut self) -> Result<(), WatchError> {
         let began = clock::instant();
         self.verdicts()?;
+        if !self.is_handed_in() {
+            // What is covered is not judged again, and would be handed in never.
+            (self.last, self.pause) = (clock::instant(), self.every.time);
+            return Ok(());
+        }
         self.told.sync().map_err(WatchError::Tell)?;
         self.covers.at_ms = clock::now_ms();
         let share = &self.share;

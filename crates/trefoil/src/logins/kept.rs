@@ -1,5 +1,6 @@
 //! `trefoil logins explain USER --state DIR`: what a watch knows of a user, and why the last risky logins were held to be.
-//! Whoever may read the folder may ask; nothing records that they did.
+//! Where the state belongs to an enclave, its record says first who was looked at and why; else whoever may read the folder may
+//! ask.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,13 +11,28 @@ use logins::share::{Judging, Risky, Share};
 use logins::state::{Folder, Secret};
 use risk::{Known, Settings, Weights};
 use serde_json::{Value, json};
+use tlog::detail::LoginExplained;
 
+use super::handing;
 use super::watch::{key, server};
 use crate::cli::logins::gate::Explain;
 use crate::ended::{Ended, OrEnded};
 use crate::terminal;
 
 pub(super) fn run(asked: &Explain, state: &Path) -> Result<(), Ended> {
+    if let Some(enclave) = handing::enclave_of(state)? {
+        let (Some(purpose), Some(ticket)) = (asked.purpose.clone(), asked.ticket.clone()) else {
+            return Err(Ended::not(format!(
+                "{} belongs to the enclave in {}: --purpose and --ticket say why, and its record that you looked",
+                state.display(),
+                enclave.dir().display()
+            )));
+        };
+        let entry = handing::look(&enclave, LoginExplained { user: asked.user.clone(), purpose, ticket })?;
+        terminal::note(&format!("entry {entry} says that you looked"));
+    } else if asked.purpose.is_some() || asked.ticket.is_some() {
+        terminal::note("this state belongs to no enclave: nothing records that you looked, or why");
+    }
     if asked.kept.server.nats.is_some() {
         return in_nats(asked, state);
     }

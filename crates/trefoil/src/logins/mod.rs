@@ -3,6 +3,7 @@
 
 mod evaluate;
 mod explain;
+mod handing;
 mod import;
 mod kept;
 mod mark;

@@ -17,7 +17,7 @@ use logins::{http, watch};
 use risk::{Settings, Weights};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::score;
+use super::{handing, score};
 use crate::cli::logins::read::Action;
 use crate::cli::logins::watch::{Server, Watch};
 use crate::ended::{Ended, OrEnded};
@@ -92,6 +92,9 @@ fn open(asked: &Watch) -> Result<watch::Watch, Ended> {
     let places = places(asked)?;
     let judging = |secret| judging(asked, places, secret);
     let mut watch = watch::Watch::open(&asked.state, judging, told, terminal::complain).map_err(ended)?;
+    if let Some(dir) = &asked.dir {
+        watch.hand_in(handing::belong(&asked.state, dir)?).map_err(ended)?;
+    }
     watch.set_every(Every {
         events: asked.snapshot_events,
         time: Duration::from_secs(asked.snapshot_seconds),

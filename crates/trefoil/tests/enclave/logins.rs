@@ -44,6 +44,7 @@ fn suspicious_logins_are_answered_and_nobody_is_locked_out() {
     what_is_known_is_told_for_a_purpose(&enclave);
     it_survives_the_gate(&enclave, &berlin, &munich, &block);
     others_hand_in_what_they_judged(&enclave);
+    a_watch_of_other_systems_hands_in(&enclave);
     it_is_in_the_record_and_at_the_monitor(&enclave);
     enclave.is_of_one_mind();
 }
@@ -181,6 +182,48 @@ fn others_hand_in_what_they_judged(enclave: &Enclave) {
     assert_eq!(handed(1, "6.0")["recorded"], entry, "again is the same");
     assert!(handed(0, "6.0")["refused"].is_string());
     assert!(handed(2, "much")["refused"].is_string());
+}
+
+/// A thousand usual logins elsewhere, and one that is not.
+fn a_watch_of_other_systems_hands_in(enclave: &Enclave) {
+    let room = tempfile::tempdir().unwrap();
+    let (log, state) = (room.path().join("log"), room.path().join("mail"));
+    let line = |number: u64| {
+        let (ip, country) = if number == 999 { ("203.0.113.9", "RU") } else { ("192.0.2.7", "IE") };
+        let time = 1_772_000_000_000 + number * 3_600_000;
+        let user = number * 7 % 9;
+        format!(
+            r#"{{"class_uid":3002,"activity_id":1,"status_id":1,"time":{time},"user":{{"name":"user-{user}"}},"src_endpoint":{{"ip":"{ip}","location":{{"country":"{country}"}}}}}}"#
+        ) + "\n"
+    };
+    std::fs::write(&log, (0..1_000).map(line).collect::<String>()).unwrap();
+    let watch = || {
+        let arguments =
+            ["logins", "watch", "--state", state.to_str().unwrap(), "--input", log.to_str().unwrap()];
+        let watched = enclave.trefoil(&arguments);
+        assert!(watched.status.success(), "{}", String::from_utf8_lossy(&watched.stderr));
+    };
+    watch();
+    let handed = || -> Vec<Value> {
+        let judged = enclave.shown("login.judged");
+        let is =
+            |entry: &Value| entry["detail"]["watch"].as_str().is_some_and(|watch| watch.starts_with("mail-"));
+        judged.into_iter().filter(is).collect()
+    };
+    let first = handed();
+    let users = |entry: &Value| entry["detail"]["logins"][0]["user"].clone();
+    assert_eq!(first.iter().map(users).collect::<Vec<_>>(), ["user-0"], "{first:#?}");
+    // Nothing new, nothing handed in.
+    watch();
+    assert_eq!(handed(), first);
+    // The state is the enclave's: whoever looks says why.
+    let explain = ["logins", "explain", "user-0", "--state", state.to_str().unwrap(), "--json"];
+    assert_eq!(enclave.trefoil(&explain).status.code(), Some(1), "no purpose");
+    let nonsense = [&explain[..], &["--purpose", "curiosity", "--ticket", "SEC-12"]].concat();
+    assert_eq!(enclave.trefoil(&nonsense).status.code(), Some(1), "no such purpose");
+    let looked = enclave.trefoil(&[&explain[..], &["--purpose", "security", "--ticket", "SEC-12"]].concat());
+    assert!(looked.status.success(), "{}", String::from_utf8_lossy(&looked.stderr));
+    assert!(enclave.shown("login.explained").iter().any(|entry| entry["detail"]["user"] == "user-0"));
 }
 
 fn it_is_in_the_record_and_at_the_monitor(enclave: &Enclave) {

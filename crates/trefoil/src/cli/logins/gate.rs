@@ -73,7 +73,7 @@ Examples:
   trefoil logins explain ana@example.com --state DIR --nats nats://127.0.0.1:4222
 
 Addresses, agents and targets are remembered as keyed hashes, and only how many there are is told. With --state it is what a
-watch's last snapshot says; such a folder belongs to no enclave: whoever may read it may ask, and nothing records that they did.
+watch's last snapshot says; the state of a watch with --dir asks for a purpose, too, and else whoever may read the folder may ask.
 Exit codes: 0 told, 1 refused (no such purpose) or nothing is known, 2 cannot tell (the gate or the monitor does not answer).";
 
 pub(crate) const UNDO_EXAMPLES: &str = "\

@@ -42,6 +42,9 @@ pub(crate) struct Watch {
     /// Folder of files that say where addresses are, as for `trefoil logins score`; they are read again when they change
     #[arg(long, value_name = "DIR", env = "TREFOIL_PLACES")]
     pub(crate) places: Option<PathBuf>,
+    /// The folder of an enclave, into whose record risky logins and findings go, for the monitor to see; not with --nats
+    #[arg(long, value_name = "DIR", conflicts_with = "nats")]
+    pub(crate) dir: Option<PathBuf>,
     /// Score and find, but ask for nothing: every action is `allow`
     #[arg(long)]
     pub(crate) observe_only: bool,
@@ -119,7 +122,7 @@ pub(crate) struct Mark {
 #[derive(Debug, Args)]
 pub(crate) struct Kept {
     /// The folder that a watch keeps, instead of what the gate knows; with --nats it holds the key alone
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["purpose", "ticket"])]
+    #[arg(long, value_name = "DIR")]
     pub(crate) state: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) server: Server,
