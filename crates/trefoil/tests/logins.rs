@@ -316,7 +316,9 @@ fn processes_share_the_work_and_one_that_is_killed_loses_and_doubles_nothing() {
     let work = |url: &str, state: &str| {
         let mut watch = trefoil();
         watch.arg("watch").arg("--state").arg(room.state(state)).args(["--nats", url, "--shares", "4"]);
-        watch.args(["--above", "allow", "--snapshot-events", "200", "--lease", "1"]).stderr(Stdio::null());
+        watch
+            .args(["--above", "allow", "--snapshot-events", "200", "--snapshot-seconds", "1", "--lease", "1"])
+            .stderr(Stdio::null());
         Killed(watch.spawn().unwrap())
     };
     let publish = |url: &str, from: usize, to: usize| {
@@ -342,6 +344,26 @@ fn processes_share_the_work_and_one_that_is_killed_loses_and_doubles_nothing() {
     let third = work(&url, "third");
     publish(&url, 2_000, 3_000);
     wait_until("all of it is judged", || count(&url) >= 3_000 && count(&alone) >= 3_000);
-    drop((one, third, one_alone));
     assert!(judged(&url) == judged(&alone), "not what one process alone publishes");
+    // A verdict goes among the events, and whoever holds the share learns it.
+    let all = judged(&url);
+    let mut risky = all.values().flat_map(|text| text.lines()).filter(|line| line.contains("step_up"));
+    let risky: Value = serde_json::from_str(risky.next().unwrap()).unwrap();
+    let line = risky.get("line").map_or_else(String::new, |line| format!(":{line}"));
+    let event = format!("{}:{}{line}", risky["share"], risky["sequence"]);
+    let mark = ["mark", &event, "attack", "--because", "a test", "--nats", &url];
+    run(trefoil().args(mark));
+    let user = risky["user"].as_str().unwrap();
+    wait_until("a snapshot knows the verdict", || {
+        let mut explain = trefoil();
+        explain.args(["explain", user, "--json", "--nats", &url]).arg("--state").arg(room.path("one"));
+        let said: Value = serde_json::from_slice(&run(&mut explain).stdout).unwrap();
+        said["known"]["marked"] == serde_json::json!([0, 1])
+    });
+    // An orderly end gives everything back.
+    for mut process in [one, third] {
+        run(Command::new("kill").arg(process.0.id().to_string()));
+        assert!(process.0.wait().unwrap().success());
+    }
+    drop(one_alone);
 }

@@ -161,6 +161,8 @@ fn in_nats(
             because: because.to_owned(),
             line,
         };
-        nats::mark(&estate, asked).await.or_not("--nats")
+        nats::mark(&estate, asked).await.or_not("--nats")?;
+        terminal::note("it is among the events of its share; whoever holds the share learns it");
+        Ok(())
     })
 }

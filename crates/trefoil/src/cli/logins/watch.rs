@@ -167,5 +167,6 @@ Examples:
   trefoil logins mark 1207 attack --undo --because \"mistaken\" --state DIR
   trefoil logins mark --list --state DIR
 
-A verdict is learnt at once, by the watch that runs on the state or without one, and survives a crash like events do. Exit
-codes: 0 learnt, 1 not (nothing is known of the event), 2 cannot tell.";
+A verdict is learnt at once, by the watch that runs on the state or without one, and survives a crash like events do. With
+--nats it goes among the events of its share, and is learnt in its turn. Exit codes: 0 learnt, 1 not (nothing is known of the
+event), 2 cannot tell.";
