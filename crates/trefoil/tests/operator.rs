@@ -145,7 +145,7 @@ fn a_principal_comes_and_goes() {
     let listed: Value = serde_json::from_slice(&listed.stdout).unwrap();
     let niamh = json!({
         "name": "niamh", "display": "Niamh Ryan", "kind": "person", "employer": "fernway-ireland",
-        "office": "ireland", "roles": ["analyst", "support_agent"], "verifier": true,
+        "office": "ireland", "roles": ["analyst", "support_agent"], "verifier": true, "totp": false,
     });
     assert_eq!(listed["principals"].as_array().unwrap().last(), Some(&niamh));
     let listed = text(&enclave.run(&["principal", "list"], ""));
