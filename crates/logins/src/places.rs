@@ -12,6 +12,7 @@
 //! | `access*.txt`, `mobile*.txt`, `hosting*.txt`, `anonymous*.txt`, `carriage*.txt` | networks of a kind: an address, a prefix or `FIRST-LAST` a line; `#` begins a comment |
 
 mod asn;
+mod cities;
 mod countries;
 mod kind;
 mod lists;
@@ -25,17 +26,12 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use maxminddb::{LookupResult, PathElement, Reader};
+use maxminddb::{LookupResult, Reader};
 use risk::{Event, Network, Place};
 
 use self::asn::Systems;
-use self::countries::{Countries, country};
+use self::countries::Countries;
 use self::lists::Lists;
-
-const LATITUDE: [&[PathElement<'_>]; 2] =
-    [&[PathElement::Key("latitude")], &[PathElement::Key("location"), PathElement::Key("latitude")]];
-const LONGITUDE: [&[PathElement<'_>]; 2] =
-    [&[PathElement::Key("longitude")], &[PathElement::Key("location"), PathElement::Key("longitude")]];
 
 type Mmdb = Reader<Vec<u8>>;
 
@@ -91,9 +87,7 @@ impl Places {
         for stamp in &places.files.clone() {
             places.add(&stamp.path)?;
         }
-        places.countries.finish();
-        places.systems.finish();
-        places.lists.finish();
+        places.finish();
         Ok(places)
     }
 
@@ -133,9 +127,7 @@ impl Places {
         let address = address.to_canonical();
         let mut place = Place::default();
         if let Some(found) = self.city.iter().find_map(|file| look(file, address)) {
-            place.country = country(&found);
-            let point = degrees(&found, &LATITUDE).zip(degrees(&found, &LONGITUDE));
-            place.point = point.filter(|(lat, long)| lat.abs() <= 90.0 && long.abs() <= 180.0);
+            (place.country, place.point) = cities::read(&found);
         }
         if place.country.is_none() {
             place.country = self.countries.of(address);
@@ -171,6 +163,13 @@ impl Places {
             place.point = known.point;
         }
         place.country = place.country.or(known.country);
+    }
+
+    /// Makes what was added ready to be asked.
+    fn finish(&mut self) {
+        self.countries.finish();
+        self.systems.finish();
+        self.lists.finish();
     }
 
     fn add(&mut self, path: &Path) -> Result<(), PlacesError> {
@@ -250,10 +249,4 @@ fn look(file: &Mmdb, address: IpAddr) -> Option<LookupResult<'_, Vec<u8>>> {
         return None;
     }
     file.lookup(address).ok().filter(LookupResult::has_data)
-}
-
-fn degrees(found: &LookupResult<'_, Vec<u8>>, paths: &[&[PathElement<'_>]]) -> Option<f32> {
-    let degrees = paths.iter().find_map(|path| found.decode_path::<f64>(path).ok().flatten());
-    // Seven digits are a metre.
-    degrees.map(|degrees| degrees as f32)
 }

@@ -168,7 +168,12 @@ proptest! {
 #[test]
 fn the_fetched_files_know_well_known_addresses() {
     let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/places"));
-    let places = Places::open(&folder).expect("`. .ci/install.sh && ensure_places_files` fetches them");
+    // Not the whole folder, in which there may be cities too, of another opinion on some addresses.
+    let mut places = Places::default();
+    for name in ["dbip-country.mmdb", "asn-ipv4.csv", "asn-ipv6.csv"] {
+        places.add(&folder.join(name)).expect("`. .ci/install.sh && ensure_places_files` fetches them");
+    }
+    places.finish();
     let check = |address: &str, country: &[u8; 2], asn: u32, network| {
         let place = places.of(ip(address));
         assert_eq!(
