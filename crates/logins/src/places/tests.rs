@@ -135,6 +135,58 @@ fn names_speak_of_kinds() {
     }
 }
 
+/// A file of cities: the lower half of IPv4 as DB-IP lays it out, with narrow numbers, the upper as MaxMind does, with wide
+/// ones (MaxMind DB file format 2.0).
+fn cities() -> Vec<u8> {
+    let text = |text: &str| [&[0x40 | text.len() as u8], text.as_bytes()].concat();
+    let narrow = |number: f32| [&[0x04, 0x08], &number.to_be_bytes()[..]].concat();
+    let wide = |number: f64| [&[0x68], &number.to_be_bytes()[..]].concat();
+    let small = |number: u8| vec![0xA1, number];
+    let map = |pairs: &[(&str, Vec<u8>)]| {
+        let pairs: Vec<u8> =
+            pairs.iter().flat_map(|(key, value)| [text(key), value.clone()].concat()).collect();
+        (pairs, 0xE0)
+    };
+    let whole = |count: u8, (pairs, kind): (Vec<u8>, u8)| [vec![kind | count], pairs].concat();
+    let lower =
+        map(&[("country_code", text("DE")), ("latitude", narrow(48.5)), ("longitude", narrow(-9.25))]);
+    let lower = whole(3, lower);
+    let code = whole(1, map(&[("iso_code", text("br"))]));
+    let point = whole(2, map(&[("latitude", wide(-12.5)), ("longitude", wide(300.0))]));
+    let upper = whole(2, map(&[("country", code), ("location", point)]));
+    let record = |offset: usize| (1 + 16 + offset as u32).to_be_bytes()[1..].to_vec();
+    let metadata = map(&[
+        ("binary_format_major_version", small(2)),
+        ("binary_format_minor_version", vec![0xA0]),
+        ("build_epoch", vec![0x01, 0x02, 1]),
+        ("database_type", text("city")),
+        ("description", vec![0xE0]),
+        ("ip_version", small(4)),
+        ("languages", vec![0x00, 0x04]),
+        ("node_count", vec![0xC1, 1]),
+        ("record_size", small(24)),
+    ]);
+    let tree = [record(0), record(lower.len()), vec![0; 16]].concat();
+    [tree, lower, upper, b"\xAB\xCD\xEFMaxMind.com".to_vec(), whole(9, metadata)].concat()
+}
+
+#[test]
+fn a_city_has_a_country_and_a_point() {
+    let folder = folder(&[]);
+    fs::write(folder.path().join("x-city-ipv4.mmdb"), cities()).unwrap();
+    let places = Places::open(folder.path()).unwrap();
+    let lower = Place { country: Some(*b"DE"), point: Some((48.5, -9.25)), ..Place::default() };
+    assert_eq!(places.of(ip("1.2.3.4")), lower);
+    // That longitude is none.
+    assert_eq!(places.of(ip("200.2.3.4")), Place { country: Some(*b"BR"), ..Place::default() });
+    assert_eq!(places.of(ip("2001:db8::1")), Place::default());
+    let login = Login::new(0, "ana", Act::Logon, Outcome::Success);
+    let mut event = login.event();
+    (event.ip, event.place.country) = (Some(ip("1.2.3.4")), Some(*b"FR"));
+    places.fill(&mut event);
+    assert_eq!(event.place.point, None, "a point of another country than the event's own is left out");
+}
+
 proptest! {
     /// Against a search through all of them.
     #[test]
