@@ -1,6 +1,7 @@
 //! Records of each format, written after what the formats' makers say of them, and the logins they are. A login is shown
 //! as its time, what was done, how it ended, who did it, and what else is known of it.
 
+mod evtx;
 mod microsoft;
 mod sshd;
 mod streams;
