@@ -42,7 +42,7 @@ pub(crate) struct Score {
 #[derive(Debug, Args)]
 pub(crate) struct Source {
     /// What the input is
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, default_value = "ocsf")]
     pub(crate) format: Format,
     /// How to read a table: the mapping file of `--format csv`
     #[arg(long, value_name = "FILE", required_if_eq("format", "csv"))]
