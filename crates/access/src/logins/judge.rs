@@ -11,7 +11,7 @@ use tlog::entry::{Decision, Kind};
 use tokio::time::Duration;
 
 use super::journal::{Ended, Logged};
-use super::responses::New;
+use super::responses::{Begun, New};
 use super::{Mode, written};
 use crate::admit::Asker;
 use crate::attempts;
@@ -174,14 +174,17 @@ fn begin(
 fn start(gate: &Arc<Gate>, new: New<'_>) -> bool {
     let logins = &gate.logins;
     let id = format!("{:016x}", rand::random::<u64>());
-    let (response, gone) = match logins.responses.begin(new, id, clock::now()) {
+    let Begun { response, gone, lost } = match logins.responses.begin(new, id, clock::now()) {
         Ok(Some(begun)) => begun,
         Ok(None) => return false,
         Err(error) => {
-            tracing::error!(%error, "a response to suspicious logins is not kept");
+            tracing::error!(%error, "a response to suspicious logins is not in force");
             return false;
         }
     };
+    if let Some(error) = lost {
+        tracing::error!(%error, "a response to suspicious logins is in force, and ends with the gate");
+    }
     // Sessions end before anything is waited for.
     let ending =
         if response.kind == ResponseKind::Block { gate.brakes.respond(&response) } else { Vec::new() };
@@ -206,7 +209,7 @@ fn start(gate: &Arc<Gate>, new: New<'_>) -> bool {
 pub async fn begin_pass(gate: &Gate, new: New<'_>) -> Result<(LoginResponse, String), String> {
     let id = format!("{:016x}", rand::random::<u64>());
     let begun = gate.logins.responses.begin(new, id, clock::now()).map_err(|error| error.to_string())?;
-    let (response, gone) = begun.ok_or("a second proof of theirs holds there already")?;
+    let Begun { response, gone, .. } = begun.ok_or("a second proof of theirs holds there already")?;
     let entry = note_begun(gate, response.clone(), Vec::new()).await;
     note_gone(gate, gone).await;
     Ok((response, entry))

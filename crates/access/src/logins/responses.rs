@@ -75,6 +75,16 @@ fn is_about(response: &LoginResponse, source: &str, principal: &str) -> bool {
     response.source == source && response.principal.as_deref().is_none_or(|only| only == principal)
 }
 
+/// A response that is in force now.
+#[derive(Debug)]
+pub struct Begun {
+    pub response: LoginResponse,
+    /// What had to make room for it.
+    pub gone: Option<LoginResponse>,
+    /// Why it will not survive the gate, if it could not be kept.
+    pub lost: Option<FileError>,
+}
+
 impl Responses {
     /// Those of an earlier run.
     pub fn open(path: PathBuf) -> Result<Self, FileError> {
@@ -127,16 +137,11 @@ impl Responses {
         Some(wait.as_secs() + u64::from(wait.subsec_nanos() > 0))
     }
 
-    /// Puts a response in force, unless there is such a one; also the one that had to make room.
+    /// Puts a response in force, unless there is such a one.
     ///
     /// # Errors
-    /// When it cannot be kept. It is in force all the same, until the gate ends.
-    pub fn begin(
-        &self,
-        new: New<'_>,
-        id: String,
-        now: Micros,
-    ) -> Result<Option<(LoginResponse, Option<LoginResponse>)>, FileError> {
+    /// When a pass cannot be kept: it is not in force then. What stops or slows down is, until the gate ends.
+    pub fn begin(&self, new: New<'_>, id: String, now: Micros) -> Result<Option<Begun>, FileError> {
         let source = source_of(new.source);
         let known = &mut *self.known();
         let same = |response: &LoginResponse| {
@@ -149,7 +154,7 @@ impl Responses {
         }
         let first = known.force.values().min_by(|a, b| a.response.until.cmp(&b.response.until));
         let first = first.map(|kept| kept.response.id.clone()).filter(|_| known.force.len() >= RESPONSES_MAX);
-        let gone = first.and_then(|id| known.force.remove(&id)).map(|kept| kept.response);
+        let gone = first.and_then(|id| known.force.remove(&id));
         let lasts = i64::try_from(new.lasts.as_micros()).unwrap_or(i64::MAX);
         let response = LoginResponse {
             id: id.clone(),
@@ -160,9 +165,17 @@ impl Responses {
             until: Micros(now.0.saturating_add(lasts)).to_string(),
             because: new.because.to_owned(),
         };
-        known.force.insert(id, Kept { response: response.clone(), noted: false });
-        self.keep(known)?;
-        Ok(Some((response, gone)))
+        known.force.insert(id.clone(), Kept { response: response.clone(), noted: false });
+        let lost = match self.keep(known) {
+            Ok(()) => None,
+            Err(error) if new.kind == ResponseKind::Pass => {
+                known.remove(&id);
+                known.force.extend(gone.map(|kept| (kept.response.id.clone(), kept)));
+                return Err(error);
+            }
+            Err(error) => Some(error),
+        };
+        Ok(Some(Begun { response, gone: gone.map(|kept| kept.response), lost }))
     }
 
     /// The record holds its beginning.
@@ -182,23 +195,30 @@ impl Responses {
     pub fn expire(&self, now: Micros) -> Result<Vec<LoginResponse>, FileError> {
         let known = &mut *self.known();
         let is_over = |kept: &Kept| !is_in_force(&kept.response, now);
-        let over: Vec<_> =
-            known.force.values().filter(|kept| is_over(kept)).map(|kept| kept.response.clone()).collect();
+        let over: Vec<_> = known.force.values().filter(|kept| is_over(kept)).cloned().collect();
         if over.is_empty() {
-            return Ok(over);
+            return Ok(Vec::new());
         }
-        for response in &over {
-            known.remove(&response.id);
+        for kept in &over {
+            known.remove(&kept.response.id);
         }
-        self.keep(known)?;
-        Ok(over)
+        if let Err(error) = self.keep(known) {
+            // Its end is told when it can be kept.
+            known.force.extend(over.into_iter().map(|kept| (kept.response.id.clone(), kept)));
+            return Err(error);
+        }
+        Ok(over.into_iter().map(|kept| kept.response).collect())
     }
 
     /// Takes one out before its end; none where there is none of that id.
     pub fn undo(&self, id: &str) -> Result<Option<LoginResponse>, FileError> {
         let known = &mut *self.known();
         let Some(kept) = known.remove(id) else { return Ok(None) };
-        self.keep(known)?;
+        if let Err(error) = self.keep(known) {
+            // What could come back with the next start is not said to be undone.
+            known.force.insert(id.to_owned(), kept);
+            return Err(error);
+        }
         Ok(Some(kept.response))
     }
 
@@ -321,6 +341,25 @@ mod tests {
     }
 
     #[test]
+    fn what_cannot_be_kept_lets_nobody_in() {
+        let folder = tempfile::tempdir().unwrap();
+        let responses = Responses::open(path(folder.path())).unwrap();
+        let begin = |kind, source, principal, id: &str| {
+            responses.begin(new(kind, source, principal), id.repeat(16), at(0))
+        };
+        assert!(begin(ResponseKind::Throttle, "192.0.2.1", None, "a").unwrap().unwrap().lost.is_none());
+        std::fs::remove_dir_all(folder.path()).unwrap();
+        assert!(begin(ResponseKind::Pass, "192.0.2.7", Some("aoife"), "b").is_err());
+        assert!(!responses.passes(address("192.0.2.7"), "aoife", at(1)), "a pass that is not kept is none");
+        assert!(begin(ResponseKind::Block, "192.0.2.9", None, "c").unwrap().unwrap().lost.is_some());
+        assert!(responses.stopping(address("192.0.2.9"), "aoife", at(1)).is_some(), "a block is one");
+        assert!(responses.undo(&"c".repeat(16)).is_err());
+        assert!(responses.stopping(address("192.0.2.9"), "aoife", at(1)).is_some(), "it is not undone");
+        assert!(responses.expire(at(3_600)).is_err());
+        assert_eq!(responses.unnoted().len(), 2, "their ends are still to be told");
+    }
+
+    #[test]
     fn a_slowed_source_tries_now_and_then() {
         let folder = tempfile::tempdir().unwrap();
         let responses = Responses::open(path(folder.path())).unwrap();
@@ -359,7 +398,7 @@ mod tests {
             }
         }
         let begun = responses.begin(new(ResponseKind::Block, "192.0.2.7", None), "f".repeat(16), at(1_800));
-        let (_, gone) = begun.unwrap().unwrap();
+        let gone = begun.unwrap().unwrap().gone;
         assert_eq!(gone.unwrap().source, "10.0.0.0", "the one that ends first");
         assert_eq!(responses.list(at(1_800)).len(), RESPONSES_MAX);
     }
