@@ -4,6 +4,7 @@
 
 use arrayvec::ArrayVec;
 
+use crate::agent::Agent;
 use crate::everybody::{Everybody, Of, kind_key};
 use crate::store::{Client, History, Item, Net, PROBATION_DAYS, TRUSTED, is_old};
 
@@ -119,10 +120,11 @@ fn learn_network(history: &mut History, facts: &Facts, how: How) {
     let networks = &mut history.networks;
     let place = |net: &Net| (net.source, net.prefix, net.asn, net.country);
     if let Some(at) = networks.iter().position(|net| place(net) == place(&new)) {
-        let mut net = networks.remove(at);
-        used(&mut net.trust, &mut net.count, &mut net.day, new.day, how);
-        net.kind = new.kind;
-        let _ = networks.try_insert(0, net);
+        bring_forward(networks, at);
+        if let Some(net) = networks.first_mut() {
+            used(&mut net.trust, &mut net.count, &mut net.day, new.day, how);
+            net.kind = new.kind;
+        }
         return;
     }
     // Too many of a kind become one that stands for several, so that what is rarer keeps its room.
@@ -175,33 +177,34 @@ fn learn_client(history: &mut History, facts: &Facts, how: How) {
     let (Some(agent), Some(tag)) = (&facts.agent, facts.agent_tag) else { return };
     let clients = &mut history.clients;
     let day = facts.day();
-    let found = clients.iter().position(|client| client.family == agent.family);
-    let mut client = match found.and_then(|at| clients.pop_at(at)) {
-        Some(mut client) => {
+    let agent_code = agent_code(tag);
+    if let Some(at) = clients.iter().position(|client| client.family == agent.family) {
+        bring_forward(clients, at);
+        if let Some(client) = clients.first_mut() {
             used(&mut client.trust, &mut client.count, &mut client.day, day, how);
-            client
+            // A version is the user's only with what is the user's.
+            if how != How::Probation || client.trust != TRUSTED {
+                client.agent = agent_code;
+            }
         }
-        None => Client {
-            agent: 0,
-            family: agent.family,
-            browser: agent.browser,
-            system: agent.system,
-            device: agent.device,
-            trust: if how == How::Probation { 0 } else { TRUSTED },
-            count: 1,
-            day,
-        },
-    };
-    // A version is the user's only with what is the user's.
-    if how != How::Probation || client.trust != TRUSTED {
-        client.agent = agent_code(tag);
+        return;
     }
     if clients.is_full() {
         let worth = |client: &Client| u32::from(client.count).min(200) + u32::from(client.day);
         let least = (0..clients.len()).min_by_key(|at| clients.get(*at).map_or(0, worth));
         least.and_then(|at| clients.pop_at(at));
     }
-    let _ = clients.try_insert(0, client);
+    let Agent { family, browser, system, device } = *agent;
+    let trust = if how == How::Probation { 0 } else { TRUSTED };
+    let new = Client { agent: agent_code, family, browser, system, device, trust, count: 1, day };
+    let _ = clients.try_insert(0, new);
+}
+
+/// Puts what was used now before what was used earlier.
+fn bring_forward<T>(list: &mut [T], at: usize) {
+    if let Some(moved) = list.get_mut(..=at).filter(|_| at > 0) {
+        moved.rotate_right(1);
+    }
 }
 
 /// Once more, on a day; another day is a step towards trust.
@@ -222,13 +225,13 @@ fn used(trust: &mut u8, count: &mut u16, day: &mut u16, today: u16, how: How) {
 
 fn add_item(items: &mut ArrayVec<Item, { crate::store::ITEMS_MAX }>, tag: u32) {
     if let Some(at) = items.iter().position(|item| item.tag == tag) {
-        let Some(mut item) = items.pop_at(at) else { return };
-        if item.count == u8::MAX {
-            item.count /= 2;
+        bring_forward(items, at);
+        if items.first().is_some_and(|item| item.count == u8::MAX) {
             items.iter_mut().for_each(|item| item.count /= 2);
         }
-        item.count += 1;
-        let _ = items.try_insert(0, item);
+        if let Some(item) = items.first_mut() {
+            item.count += 1;
+        }
         return;
     }
     if items.is_full() {

@@ -76,33 +76,38 @@ impl Levels {
         for (at, net) in networks.iter().enumerate() {
             let weight = trust.of_network(net);
             let earlier = networks.get(..at).unwrap_or_default();
-            let is_new = |same: fn(&Net, &Net) -> bool| !earlier.iter().any(|other| same(other, net));
-            let same_country = net.country == facts.country;
-            let same_asn = same_country && net.asn == facts.asn;
-            let same_prefix = same_asn && net.prefix != 0 && net.prefix == facts.prefix;
-            let same_source = same_prefix && net.source != 0 && net.source == facts.source;
+            let once = weight.min(1.0);
             // Several that are told apart no more were different half of the time.
-            let several = |merged: bool| if merged { (weight / 2.0).max(1.0) } else { weight.min(1.0) };
-            count(&mut levels.country, weight, true, same_country, is_new(|a, b| a.country == b.country));
-            count(&mut levels.asn, weight, same_country, same_asn, is_new(|a, b| a.asn == b.asn));
-            levels.prefix.distinct += if same_asn && is_new(|a, b| a.asn == b.asn && a.prefix == b.prefix) {
-                several(net.prefix == 0)
-            } else {
-                0.0
-            };
-            count(&mut levels.prefix, weight, same_asn, same_prefix, false);
-            levels.source.distinct += if same_prefix { several(net.source == 0) } else { 0.0 };
-            count(&mut levels.source, weight, same_prefix, same_source, false);
+            let several = |merged: bool| if merged { (weight / 2.0).max(1.0) } else { once };
+            levels.country.all += weight;
+            if !earlier.iter().any(|other| other.country == net.country) {
+                levels.country.distinct += once;
+            }
+            if net.country != facts.country {
+                continue;
+            }
+            levels.country.seen += weight;
+            levels.asn.all += weight;
+            if !earlier.iter().any(|other| other.country == net.country && other.asn == net.asn) {
+                levels.asn.distinct += once;
+            }
+            if net.asn != facts.asn {
+                continue;
+            }
+            levels.asn.seen += weight;
+            levels.prefix.all += weight;
+            if !earlier.iter().any(|other| other.asn == net.asn && other.prefix == net.prefix) {
+                levels.prefix.distinct += several(net.prefix == 0);
+            }
+            if net.prefix == 0 || net.prefix != facts.prefix {
+                continue;
+            }
+            levels.prefix.seen += weight;
+            levels.source.all += weight;
+            levels.source.distinct += several(net.source == 0);
+            levels.source.seen += if net.source != 0 && net.source == facts.source { weight } else { 0.0 };
         }
         levels
-    }
-}
-
-fn count(level: &mut Level, weight: f64, in_parent: bool, is_same: bool, is_new: bool) {
-    if in_parent {
-        level.all += weight;
-        level.distinct += if is_new { weight.min(1.0) } else { 0.0 };
-        level.seen += if is_same { weight } else { 0.0 };
     }
 }
 
@@ -172,8 +177,12 @@ fn kind(features: &mut Features, facts: &Facts, history: &History, trust: &Trust
     let mut level = Level::default();
     for net in &history.networks {
         let weight = trust.of_network(net);
-        count(&mut level, weight, true, net.kind == facts.kind, false);
-        level.distinct += if net.kind != facts.kind { weight.min(1.0) } else { 0.0 };
+        level.all += weight;
+        if net.kind == facts.kind {
+            level.seen += weight;
+        } else {
+            level.distinct += weight.min(1.0);
+        }
     }
     level.distinct = level.distinct.min(3.0);
     let user = level.share(common, &KIND).max(1e-6);

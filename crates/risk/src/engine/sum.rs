@@ -50,18 +50,20 @@ impl Sum {
 
     /// The score, and the reasons that sum to it, the largest first.
     pub fn end(&self) -> (f64, Vec<Reason>) {
-        let mut reasons = Vec::from_iter(self.reasons.iter().copied());
-        // Each goes where as many are larger, so that each is moved once.
-        for (at, reason) in self.reasons.iter().enumerate() {
-            let is_before = |(other_at, other): (usize, &Reason)| {
-                other.log_odds > reason.log_odds || (other.log_odds == reason.log_odds && other_at < at)
-            };
-            let place = self.reasons.iter().enumerate().filter(|other| is_before(*other)).count();
-            if let Some(slot) = reasons.get_mut(place) {
-                *slot = *reason;
+        // Small keys are put in order, and each reason is moved once.
+        let mut order: ArrayVec<(f64, u8), TERMS> = ArrayVec::new();
+        for (at, reason) in (0u8..).zip(&self.reasons) {
+            let mut held = (reason.log_odds, at);
+            for slot in &mut order {
+                if slot.0 < held.0 {
+                    std::mem::swap(slot, &mut held);
+                }
             }
+            let _ = order.try_push(held);
         }
-        (reasons.iter().map(|reason| reason.log_odds).sum(), reasons)
+        let mut reasons = Vec::with_capacity(order.len());
+        reasons.extend(order.iter().filter_map(|(_, at)| self.reasons.get(usize::from(*at))));
+        (order.iter().map(|(log_odds, _)| log_odds).sum(), reasons)
     }
 
     fn add(&mut self, term: Term, log_odds: f64, observed: Value, expected: Value) {
