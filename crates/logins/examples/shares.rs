@@ -14,9 +14,9 @@ use std::time::{Duration, Instant};
 
 use logins::answer::Above;
 use logins::nats::{self, Estate, Publisher, Worker};
-use logins::places::Places;
 use logins::share::Judging;
 use logins::state::Secret;
+use places::Places;
 use risk::{Action, Outcome, Settings, Weights};
 use serde_json::json;
 

@@ -11,7 +11,6 @@ pub mod lines;
 pub mod login;
 pub mod nats;
 pub mod ocsf;
-pub mod places;
 pub mod problem;
 pub mod share;
 pub mod simulate;

@@ -7,12 +7,12 @@ mod recent;
 use std::io::{self, Read, Write};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use places::Places;
 use risk::{Engine, Event, Judgement, Settings, Verdict, Weights};
 
 use crate::answer::{self, Above, At};
 use crate::login::Login;
 use crate::ocsf;
-use crate::places::Places;
 use crate::problem::Wrong;
 use crate::state::{Folder, Newest, Refused, Secret, StateError};
 use crate::watch::{Covers, Handed};

@@ -1,5 +1,6 @@
 //! Words for what `risk` has types for, in the values of a CSV mapping.
 
+pub use places::code as country;
 use risk::{Act, Outcome, Why};
 
 /// An outcome: `success`, `unknown`, `failure`, or why it failed.
@@ -27,10 +28,4 @@ pub fn act(word: &str) -> Option<Act> {
         "factor_change" => Act::FactorChange,
         _ => return None,
     })
-}
-
-/// A country of two letters, in either case.
-pub fn country(code: &str) -> Option<[u8; 2]> {
-    let code: [u8; 2] = code.as_bytes().try_into().ok()?;
-    code.iter().all(u8::is_ascii_alphabetic).then(|| code.map(|letter| letter.to_ascii_uppercase()))
 }

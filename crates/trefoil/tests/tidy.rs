@@ -19,12 +19,14 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("risk", &[]),
     ("wall", &["policy"]),
     ("sql", &["policy"]),
-    // Parts: pure crates and `record`, never each other.
+    // What parts share: it reads and writes files.
     ("record", &["tlog"]),
+    ("places", &["risk"]),
+    // Parts: pure crates and those two, never each other.
     ("sites", &["inspect", "policy", "wall", "wire", "tlog"]),
-    ("access", &["policy", "record", "risk", "sql", "tlog", "wall", "wire"]),
+    ("access", &["places", "policy", "record", "risk", "sql", "tlog", "wall", "wire"]),
     ("residency", &["policy", "wall"]),
-    ("logins", &["risk"]),
+    ("logins", &["places", "risk"]),
     ("monitor", &["policy", "record", "sql", "tlog", "wall"]),
     // The binary is the only one that knows all the others.
     (
@@ -33,6 +35,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "access",
             "inspect",
             "logins",
+            "places",
             "policy",
             "record",
             "residency",

@@ -31,6 +31,7 @@ pub struct RawLogins {
     pass_minutes: u32,
     response_minutes: u32,
     never_blocked: Vec<String>,
+    places: Option<PathBuf>,
 }
 
 /// Whether anything is done.
@@ -61,6 +62,8 @@ pub struct Settings {
     pub response: Duration,
     /// Sources that are many people at once: nobody there is stopped for another.
     pub never_blocked: Vec<Network>,
+    /// Files that say which network an address is of, and where; without them, that is not known.
+    pub places: Option<PathBuf>,
 }
 
 impl Settings {
@@ -122,6 +125,7 @@ impl RawLogins {
             pass: minutes(self.pass_minutes),
             response: minutes(self.response_minutes),
             never_blocked: self.never_blocked.iter().map(network).collect::<Result<_, _>>()?,
+            places: self.places.as_deref().map(at),
         })
     }
 }
@@ -139,9 +143,12 @@ mod tests {
     }
 
     #[test]
-    fn every_key_is_needed_and_means_something() {
+    fn every_key_but_places_is_needed_and_means_something() {
         let settings = check(WRITTEN).unwrap();
         assert_eq!((settings.folder.to_str(), settings.pass.as_secs()), (Some("/gate/risk"), 300));
+        let places = |text: &str| check(text).unwrap().places;
+        assert_eq!(places(WRITTEN), None);
+        assert_eq!(places(&format!("{WRITTEN}places = 'places'\n")).unwrap(), Path::new("/gate/places"));
         for line in WRITTEN.lines() {
             let (key, _) = line.split_once(" = ").unwrap();
             assert!(check(&WRITTEN.replace(line, "")).unwrap_err().contains(key), "{line}");

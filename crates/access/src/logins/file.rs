@@ -20,6 +20,11 @@ pub enum FileError {
         /// Why.
         source: io::Error,
     },
+    /// What addresses are cannot be looked up.
+    #[error(
+        "logins.places of gate.toml: {0}; `.ci/install.sh` fetches such files, and without the key nothing is looked up"
+    )]
+    Places(#[from] places::PlacesError),
     /// It is not what a gate wrote.
     #[error("{file}: {problem}; put a copy of it back, or remove it and with it what it held: {held}")]
     Invalid {

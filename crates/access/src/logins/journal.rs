@@ -34,6 +34,15 @@ pub struct Logged {
     pub ip: IpAddr,
     /// ISO 3166-1 alpha-2.
     pub country: Option<String>,
+    /// Autonomous system; like what follows, as the files of places said then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asn: Option<u32>,
+    /// Latitude and longitude.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub point: Option<(f32, f32)>,
+    /// Kind of network, by its word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<String>,
     pub agent: Option<String>,
     pub target: Option<String>,
     pub group: Option<String>,
@@ -61,9 +70,23 @@ pub enum Ended {
 }
 
 impl Logged {
+    /// What is known of its address.
+    pub fn place(&self) -> Place {
+        let network = self.network.as_deref().and_then(Network::of_word).unwrap_or_default();
+        let country = self.country.as_deref().and_then(places::code);
+        Place { country, asn: self.asn, point: self.point, network }
+    }
+
+    /// Likewise, from now on.
+    pub fn set_place(&mut self, place: Place) {
+        let Place { country, asn, point, network } = place;
+        self.country = country.map(|code| code.map(char::from).iter().collect());
+        (self.asn, self.point) = (asn, point);
+        self.network = (network != Network::Unknown).then(|| network.word().to_owned());
+    }
+
     /// As the engine reads it.
     pub fn event(&self) -> Event<'_> {
-        let country = self.country.as_deref().and_then(|code| code.as_bytes().try_into().ok());
         let outcome = match self.outcome {
             Ended::Proven => Outcome::Success,
             Ended::UnknownUser => Outcome::Failure(Why::UnknownUser),
@@ -77,10 +100,12 @@ impl Logged {
             outcome,
             user: &self.user,
             ip: Some(self.ip),
-            place: Place { country, asn: None, point: None, network: Network::Unknown },
+            place: self.place(),
             agent: self.agent.as_deref(),
             host: None,
             target: self.target.as_deref(),
+            // A session here is one connection, which cannot be taken elsewhere: whoever comes from elsewhere proves
+            // themselves anew. A name for it would never come twice.
             session: None,
             group: self.group.as_deref(),
             rtt_ms: None,
@@ -180,6 +205,9 @@ pub(super) mod tests {
             user: user.to_owned(),
             ip: ip.parse().unwrap(),
             country: Some("IE".to_owned()),
+            asn: Some(5_466),
+            point: Some((53.3498, -6.2603)),
+            network: Some("access".to_owned()),
             agent: Some("psql".to_owned()),
             target: Some("europe/support".to_owned()),
             group: Some("support of fernway".to_owned()),
@@ -218,6 +246,28 @@ pub(super) mod tests {
         journal.clear().unwrap();
         journal.append(&logged(8, "aoife", "192.0.2.7")).unwrap();
         assert_eq!(open(&path, 1).unwrap().1, [8]);
+    }
+
+    #[test]
+    fn a_place_is_read_again_as_it_was() {
+        let (mut one, bare) = (logged(1, "aoife", "192.0.2.7"), Place::default());
+        let read =
+            |one: &Logged| serde_json::from_slice::<Logged>(&serde_json::to_vec(one).unwrap()).unwrap();
+        let place = Place {
+            country: Some(*b"DE"),
+            asn: Some(u32::MAX),
+            point: Some((-0.1, 179.999_98)),
+            network: Network::Anonymous,
+        };
+        for place in [one.place(), place, bare] {
+            one.set_place(place);
+            assert_eq!((read(&one).place(), one.event().place), (place, place));
+        }
+        // As a gate wrote it before it looked anything up.
+        let text = r#"{"number":1,"time_ms":2,"user":"aoife","ip":"192.0.2.7","country":"IE","agent":null,"target":null,
+            "group":null,"outcome":"proven","is_confirmed":false,"is_enforced":true}"#;
+        let earlier: Logged = serde_json::from_str(text).unwrap();
+        assert_eq!(earlier.place(), Place { country: Some(*b"IE"), ..bare });
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use policy::Ask;
-use risk::{Action, Judgement, Term};
+use risk::{Action, Judgement, Place, Term};
 use tlog::detail::{JudgedLogin, LoginResponded, LoginResponse, Proof, ResponseChange, ResponseKind};
 use tlog::entry::{Decision, Kind};
 use tokio::time::Duration;
@@ -315,24 +315,32 @@ fn logged(gate: &Gate, asker: &Asker, outcome: Ended) -> Logged {
         format!("{} of {}", roles.join("+"), one.employer)
     });
     // A place without a country is `unknown`.
-    let country = Some(bundle.place_of(&asker.listener).to_string()).filter(|country| country.len() == 2);
-    Logged {
+    let country = places::code(&bundle.place_of(&asker.listener).to_string());
+    let mut place = Place { country, ..Place::default() };
+    gate.logins.look_up(asker.address, &mut place);
+    let mut logged = Logged {
         number: 0,
         time_ms: clock::now().0 / 1_000,
         user: asker.principal.clone(),
         ip: asker.address.to_canonical(),
-        country,
+        country: None,
+        asn: None,
+        point: None,
+        network: None,
         agent: asker.agent().map(str::to_owned),
         target: None,
         group,
         outcome,
         is_confirmed: false,
         is_enforced: true,
-    }
+    };
+    logged.set_place(place);
+    logged
 }
 
 /// Puts out of force what has come to its end, until the gate stops; takes a snapshot when much was learnt.
 pub async fn keep(gate: Arc<Gate>, mut stop: tokio::sync::watch::Receiver<bool>) {
+    let mut looked = clock::instant();
     loop {
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => return,
@@ -349,5 +357,11 @@ pub async fn keep(gate: Arc<Gate>, mut stop: tokio::sync::watch::Receiver<bool>)
             }
         }
         gate.logins.snapshot_if_due();
+        if let Some(places) = &gate.logins.places
+            && looked.elapsed() >= Duration::from_millis(super::PLACES_LOOK_MS)
+        {
+            super::reload_places(Arc::clone(places)).await;
+            looked = clock::instant();
+        }
     }
 }

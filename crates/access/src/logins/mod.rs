@@ -15,9 +15,11 @@ mod state;
 pub mod totp;
 mod written;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use risk::Judgement;
+use places::{Current, Places};
+use risk::{Judgement, Place};
 
 use crate::clock;
 pub use codes::Codes;
@@ -33,6 +35,8 @@ use state::State;
 
 /// How often it is looked for responses that are over.
 const LOOK_MS: u64 = 500;
+/// How often it is looked whether files of places changed.
+const PLACES_LOOK_MS: u64 = 10_000;
 const DAY_MS: i64 = 86_400_000;
 
 /// What the gate knows of logins, and does about them.
@@ -42,6 +46,8 @@ pub struct Logins {
     state: Mutex<State>,
     pub responses: Responses,
     pub codes: Codes,
+    /// What addresses are.
+    places: Option<Arc<Current>>,
     /// What was handed in of other systems, by who watches them.
     handed: Mutex<orders::Handed>,
 }
@@ -58,12 +64,24 @@ impl Logins {
         let responses = Responses::open(responses::path(folder))?;
         let codes = Codes::open(folder)?;
         let handed = Mutex::new(orders::Handed::open(folder)?);
-        Ok(Self { state: Mutex::new(state), responses, codes, handed, settings })
+        let places = settings.places.as_deref().map(Current::open).transpose()?.map(Arc::new);
+        match &places {
+            Some(places) => say_places(&places.known()),
+            None => tracing::info!("addresses are not looked up: logins.places of gate.toml names no folder"),
+        }
+        Ok(Self { state: Mutex::new(state), responses, codes, places, handed, settings })
     }
 
     /// Judges a login, and learns from it.
     fn learn(&self, logged: Logged) -> Judgement {
         self.state().judge(logged)
+    }
+
+    /// Adds what files say of an address to what the gate knows of it, which wins.
+    fn look_up(&self, address: IpAddr, place: &mut Place) {
+        if let Some(places) = &self.places {
+            places.known().complete(address, place);
+        }
     }
 
     fn snapshot_if_due(&self) {
@@ -96,5 +114,24 @@ impl Logins {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Reads the files of places again when they have changed. It takes a second, in which logins are judged by what was known.
+async fn reload_places(places: Arc<Current>) {
+    match tokio::task::spawn_blocking(move || places.reload()).await {
+        Ok(Ok(None)) => {}
+        Ok(Ok(Some(places))) => say_places(&places),
+        Ok(Err(error)) => tracing::warn!(%error, "what was known of addresses before is used on"),
+        Err(error) => tracing::error!(%error, "files of places were not read"),
+    }
+}
+
+fn say_places(places: &Places) {
+    match places.missing().join(", ") {
+        none if none.is_empty() => tracing::info!("what addresses are is looked up in files"),
+        missing => {
+            tracing::warn!(missing, "what addresses are is looked up in files, and these are not there")
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use logins::answer;
 use logins::login::Login;
-use logins::places::Places;
+use places::Places;
 use risk::engine::Settings;
 use risk::weights::Weights;
 use risk::{Baseline, Engine, Key};

@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use logins::answer::Above;
 use logins::nats::{self, Estate, Worker};
-use logins::places::Places;
 use logins::share::Judging;
 use logins::state::Secret;
 use logins::watch::{Every, Told, WatchError};
 use logins::{http, watch};
+use places::Places;
 use risk::{Settings, Weights};
 use tokio::signal::unix::{SignalKind, signal};
 

@@ -20,21 +20,28 @@ use super::standing::reconfigure;
 /// Logins by which somebody becomes known.
 const USUAL: usize = 12;
 /// Names that an attacker tries.
-const NAMES: usize = 40;
+pub const NAMES: usize = 40;
+/// Whose the addresses of the example's places are.
+const NETWORKS: &str = "\
+10.1.0.0,10.1.255.255,64501,Eire Telecom
+10.2.0.0,10.2.255.255,64502,Berlin Broadband
+10.4.0.0,10.4.255.255,64504,Example Wireless
+10.5.0.0,10.5.255.255,64505,Example Hosting
+";
 const TRIES_MAX: u32 = 100;
 const POLL_MS: u64 = 100;
 
 #[test]
 fn suspicious_logins_are_answered_and_nobody_is_locked_out() {
     let enclave = Enclave::start();
-    let gate = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let gate = free_port();
+    std::fs::create_dir(enclave.dir.join("gate/places")).unwrap();
+    std::fs::write(enclave.dir.join("gate/places/asn.csv"), NETWORKS).unwrap();
     reconfigure(&enclave, |toml| {
-        let listener = format!("address = \"127.0.0.1:{gate}\"\nproxy = [\"127.0.0.1/32\"]\n");
-        let logins = toml.replace("learning_days = 7", "learning_days = 0");
-        logins.replace("never_blocked = [\"127.0.0.1/32\", \"::1/128\"]", "never_blocked = []")
-            + "\n[[listeners]]\n"
-            + &listener
+        from_everywhere(&toml, gate).replace("[logins]\n", "[logins]\nplaces = \"places\"\n")
     });
+    let said = enclave.log("gate");
+    assert!(said.contains("coordinates (files *city*.mmdb)"), "it is said what is not there: {said}");
     let office = |address| Office::open(gate, address);
     let (dublin, beijing) = (office([10, 1, 2, 3]), office([10, 5, 2, 3]));
     let code = a_login_from_afar_needs_a_second_proof(&enclave, &dublin, &beijing);
@@ -110,9 +117,7 @@ fn a_spray_stops_its_source_and_not_the_owner(enclave: &Enclave, berlin: &Office
     assert_eq!(munich.ask(enclave, LUKAS), "1", "an address of the same network");
     let mut stream = Stream::at(&berlin.target(enclave, LUKAS), &enclave.password(LUKAS.name));
     for n in 0..NAMES {
-        let name = format!("guess-{n}");
-        let target = berlin.target(enclave, LUKAS).replace("user=lukas", &format!("user={name}"));
-        let said = psql(&target, &[("PGPASSWORD", "guess")], &["SELECT 1"]);
+        let said = berlin.guess(enclave, LUKAS, &format!("guess-{n}"), "guess");
         if said.contains("are stopped until") {
             break;
         }
@@ -139,6 +144,10 @@ fn what_is_known_is_told_for_a_purpose(enclave: &Enclave) {
     assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
     let said: Value = serde_json::from_slice(&said.stdout).unwrap();
     assert!(said["known"]["logins"].as_u64().unwrap() > USUAL as u64, "{said}");
+    // Of the files of places.
+    let networks = said["known"]["networks"].as_array().unwrap();
+    let usual = networks.iter().find(|network| network["country"] == "IE").unwrap();
+    assert_eq!((&usual["asn"], &usual["kind"]), (&64_501.into(), &"access".into()), "{said}");
     let [looked] = &enclave.shown("login.explained")[..] else { panic!("not one look in the record") };
     assert_eq!(looked["index"], said["entry"]);
     assert_eq!(looked["detail"]["ticket"], "SEC-1");
@@ -276,7 +285,20 @@ fn it_is_in_the_record_and_at_the_monitor(enclave: &Enclave) {
     assert!(told, "{}", enclave.monitor(&["incidents", "list", "--json"]));
 }
 
-fn responses(enclave: &Enclave, kind: &str) -> Vec<Value> {
+/// A gate that hears proxies, from whom everybody may come, and judges at once.
+pub fn from_everywhere(toml: &str, port: u16) -> String {
+    let listener = format!("address = \"127.0.0.1:{port}\"\nproxy = [\"127.0.0.1/32\"]\n");
+    let logins = toml.replace("learning_days = 7", "learning_days = 0");
+    logins.replace("never_blocked = [\"127.0.0.1/32\", \"::1/128\"]", "never_blocked = []")
+        + "\n[[listeners]]\n"
+        + &listener
+}
+
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+pub fn responses(enclave: &Enclave, kind: &str) -> Vec<Value> {
     let said = enclave.trefoil(&["logins", "responses", "list", "--json"]);
     let said: Value = serde_json::from_slice(&said.stdout).unwrap();
     let all = said["responses"].as_array().unwrap().iter();
@@ -291,12 +313,12 @@ fn code_at(secret: &Secret, steps: u64) -> String {
 }
 
 /// A proxy that says that whoever comes through it has an address.
-struct Office {
-    port: u16,
+pub struct Office {
+    pub port: u16,
 }
 
 impl Office {
-    fn open(gate: u16, address: [u8; 4]) -> Office {
+    pub fn open(gate: u16, address: [u8; 4]) -> Office {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         thread::spawn(move || {
@@ -312,16 +334,21 @@ impl Office {
         Office { port }
     }
 
-    fn target(&self, enclave: &Enclave, who: Who) -> String {
+    pub fn target(&self, enclave: &Enclave, who: Who) -> String {
         let (_, port) = enclave.listener(who.place);
         enclave.target(who).replace(&format!("port={port} "), &format!("port={} ", self.port))
     }
 
     /// What a query is answered.
-    fn ask(&self, enclave: &Enclave, who: Who) -> String {
-        let said =
-            psql(&self.target(enclave, who), &[("PGPASSWORD", &enclave.password(who.name))], &["SELECT 1"]);
-        said.trim().to_owned()
+    pub fn ask(&self, enclave: &Enclave, who: Who) -> String {
+        self.guess(enclave, who, who.name, &enclave.password(who.name))
+    }
+
+    /// Likewise, of whoever tries a name and a password.
+    pub fn guess(&self, enclave: &Enclave, who: Who, name: &str, password: &str) -> String {
+        let target =
+            self.target(enclave, who).replace(&format!("user={} ", who.name), &format!("user={name} "));
+        psql(&target, &[("PGPASSWORD", password)], &["SELECT 1"]).trim().to_owned()
     }
 
     fn confirm(&self, enclave: &Enclave, who: Who, code: &str) -> (Option<i32>, String) {

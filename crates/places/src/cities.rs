@@ -68,5 +68,5 @@ pub(super) fn read(found: &LookupResult<'_, Vec<u8>>) -> Where {
     let (latitude, longitude) = location.unwrap_or((city.latitude, city.longitude));
     let point = latitude.zip(longitude).map(|(latitude, longitude)| (latitude.0, longitude.0));
     let point = point.filter(|(latitude, longitude)| latitude.abs() <= 90.0 && longitude.abs() <= 180.0);
-    (code.and_then(crate::words::country), point)
+    (code.and_then(crate::code), point)
 }

@@ -5,11 +5,10 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use proptest::prelude::*;
-use risk::{Act, Outcome};
+use risk::{Act, Event, Outcome};
 
 use super::ranges::Ranges;
 use super::*;
-use crate::login::Login;
 
 const ASN: &str = "\
 1.0.0.0,1.0.0.255,13335,\"Cloudflare, Inc.\"
@@ -25,6 +24,14 @@ fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
         fs::write(folder.path().join(name), text).unwrap();
     }
     folder
+}
+
+/// A login from an address, and what it says of its place.
+fn event(ip: Option<IpAddr>, place: Place) -> Event<'static> {
+    let (act, outcome, user) = (Act::Logon, Outcome::Success, "ana");
+    let (agent, host, target, session, group, rtt_ms, id) = (None, None, None, None, None, None, None);
+    let (time_ms, is_mfa) = (0, false);
+    Event { time_ms, act, outcome, user, ip, place, agent, host, target, session, group, rtt_ms, is_mfa, id }
 }
 
 fn ip(text: &str) -> IpAddr {
@@ -68,12 +75,11 @@ fn lists_win_over_names_and_the_event_over_both() {
     assert_eq!(places.of(ip("2a01:4f8:7:1::1")).network, Network::Anonymous);
     assert_eq!(places.of(ip("1.0.4.9")).network, Network::Mobile);
     assert_eq!(places.of(ip("1.0.4.10")).network, Network::Unknown);
-    let login = Login::new(0, "ana", Act::Logon, Outcome::Success);
-    let mut event = login.event();
-    places.fill(&mut event);
-    assert_eq!(event.place, Place::default(), "without an address nothing is known");
-    event.ip = Some(ip("5.9.0.7"));
-    event.place = Place { asn: Some(1), country: Some(*b"FR"), ..Place::default() };
+    let mut nowhere = event(None, Place::default());
+    places.fill(&mut nowhere);
+    assert_eq!(nowhere.place, Place::default(), "without an address nothing is known");
+    let said = Place { asn: Some(1), country: Some(*b"FR"), ..Place::default() };
+    let mut event = event(Some(ip("5.9.0.7")), said);
     places.fill(&mut event);
     let expected =
         Place { asn: Some(1), country: Some(*b"FR"), network: Network::Anonymous, ..Place::default() };
@@ -114,6 +120,34 @@ fn a_file_that_changes_is_read_again_and_a_broken_one_changes_nothing() {
     assert!(places.reload().unwrap());
     let place = places.of(ip("1.0.0.1"));
     assert_eq!((place.asn, place.network), (Some(333), Network::Mobile));
+}
+
+#[test]
+fn whoever_asks_goes_on_while_files_come_and_go() {
+    let files = folder(&[("asn.csv", "1.0.0.0,1.0.0.255,1,x\n")]);
+    let current = Current::open(files.path()).unwrap();
+    let asn = || current.known().of(ip("1.0.0.1")).asn;
+    let is_new = || current.reload().map(|new| new.is_some()).map_err(|error| error.to_string());
+    let path = files.path().join("asn.csv");
+    assert_eq!((is_new(), asn()), (Ok(false), Some(1)));
+    fs::write(&path, "1.0.0.0,1.0.0.255,22,x\n").unwrap();
+    let before = current.known();
+    assert_eq!((is_new(), asn()), (Ok(true), Some(22)));
+    assert_eq!(before.of(ip("1.0.0.1")).asn, Some(1), "who asked before has what was known then");
+    fs::write(&path, "1.0.0.0,1.0.0.255\n").unwrap();
+    let said = is_new().unwrap_err();
+    assert!(said.contains("asn.csv") && said.contains("line 1"), "{said}");
+    assert_eq!((is_new(), asn()), (Ok(false), Some(22)), "said once, and used on");
+    fs::remove_file(&path).unwrap();
+    assert_eq!((is_new(), asn()), (Ok(true), None), "it was taken away");
+    assert_eq!(current.known().missing().len(), 3);
+    fs::remove_dir(files.path()).unwrap();
+    let said = is_new().unwrap_err();
+    assert!(said.starts_with(files.path().to_str().unwrap()), "{said}");
+    assert_eq!(is_new(), Ok(false), "said once");
+    fs::create_dir(files.path()).unwrap();
+    fs::write(&path, "1.0.0.0,1.0.0.255,333,x\n").unwrap();
+    assert_eq!((is_new(), asn()), (Ok(true), Some(333)), "it is back");
 }
 
 #[test]
@@ -180,9 +214,8 @@ fn a_city_has_a_country_and_a_point() {
     // That longitude is none.
     assert_eq!(places.of(ip("200.2.3.4")), Place { country: Some(*b"BR"), ..Place::default() });
     assert_eq!(places.of(ip("2001:db8::1")), Place::default());
-    let login = Login::new(0, "ana", Act::Logon, Outcome::Success);
-    let mut event = login.event();
-    (event.ip, event.place.country) = (Some(ip("1.2.3.4")), Some(*b"FR"));
+    let french = Place { country: Some(*b"FR"), ..Place::default() };
+    let mut event = event(Some(ip("1.2.3.4")), french);
     places.fill(&mut event);
     assert_eq!(event.place.point, None, "a point of another country than the event's own is left out");
 }

@@ -6,8 +6,8 @@ use std::net::IpAddr;
 
 use maxminddb::{LookupResult, PathElement};
 
-use super::Mmdb;
-use super::ranges::Ranges;
+use crate::Mmdb;
+use crate::ranges::Ranges;
 
 /// Where a country's code is: in DB-IP's files, and in those laid out as MaxMind's own.
 const COUNTRY: [&[PathElement<'_>]; 2] =
@@ -55,5 +55,5 @@ fn damaged(error: maxminddb::MaxMindDbError) -> String {
 /// The code that a record has.
 pub(super) fn country(found: &LookupResult<'_, Vec<u8>>) -> Option<[u8; 2]> {
     let code = COUNTRY.iter().find_map(|path| found.decode_path::<&str>(path).ok().flatten());
-    code.and_then(crate::words::country)
+    code.and_then(crate::code)
 }

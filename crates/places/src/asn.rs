@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use risk::Network;
 
-use super::kind;
-use super::ranges::Ranges;
+use crate::kind;
+use crate::ranges::Ranges;
 
 /// The system of each range, and what its name says of its kind.
 #[derive(Debug, Default)]

@@ -1,6 +1,7 @@
 //! What is known of an address: its country and coordinates from MaxMind DB files, its network from a table of
 //! autonomous systems, and what kind of network that is from its name or from lists. Files are read again when they
-//! change. What an event says of itself wins. Not here: how far places are from each other (crate `risk`).
+//! change. What an event says of itself wins. Both the gate and streams of other systems ask here. Not here: how far places
+//! are from each other (crate `risk`).
 //!
 //! A folder of places holds any of these; what is not there is not known:
 //!
@@ -14,6 +15,7 @@
 mod asn;
 mod cities;
 mod countries;
+mod current;
 mod kind;
 mod lists;
 mod ranges;
@@ -32,6 +34,8 @@ use risk::{Event, Network, Place};
 use self::asn::Systems;
 use self::countries::Countries;
 use self::lists::Lists;
+
+pub use self::current::Current;
 
 type Mmdb = Reader<Vec<u8>>;
 
@@ -144,8 +148,13 @@ impl Places {
 
     /// Adds what is known of an event's address to what the event says of itself.
     pub fn fill(&self, event: &mut Event<'_>) {
-        let Some(ip) = event.ip else { return };
-        let place = &mut event.place;
+        if let Some(ip) = event.ip {
+            self.complete(ip, &mut event.place);
+        }
+    }
+
+    /// Adds what is known of an address to what is known of it otherwise, which wins.
+    pub fn complete(&self, ip: IpAddr, place: &mut Place) {
         let is_whole = place.country.is_some()
             && place.asn.is_some()
             && place.point.is_some()
@@ -236,6 +245,12 @@ fn read(path: &Path) -> Result<String, PlacesError> {
 
 fn format(path: &Path, why: String) -> PlacesError {
     PlacesError::Format { path: path.to_owned(), why }
+}
+
+/// A country of two letters, in either case.
+pub fn code(text: &str) -> Option<[u8; 2]> {
+    let code: [u8; 2] = text.as_bytes().try_into().ok()?;
+    code.iter().all(u8::is_ascii_alphabetic).then(|| code.map(|letter| letter.to_ascii_uppercase()))
 }
 
 fn mmdb(path: &Path) -> Result<Mmdb, PlacesError> {

@@ -4,8 +4,10 @@ use std::net::IpAddr;
 
 use risk::Network;
 
-use super::ranges::Ranges;
-use crate::text::shown;
+use crate::ranges::Ranges;
+
+/// Characters of a wrong line that are shown.
+const SHOWN_CHARS_MAX: usize = 60;
 
 /// The kinds, the one that wins first.
 const ORDER: [Network; 5] =
@@ -28,7 +30,10 @@ impl Lists {
             if line.is_empty() {
                 continue;
             }
-            let wrong = |why: &str| format!("line {}: `{}` is {why}", at + 1, shown(line));
+            let wrong = |why: &str| {
+                let shown: String = line.chars().take(SHOWN_CHARS_MAX).flat_map(char::escape_debug).collect();
+                format!("line {}: `{shown}` is {why}", at + 1)
+            };
             let Some((first, last)) = range(line) else {
                 return Err(wrong("no address, no prefix (10.0.0.0/8) and no range (10.0.0.1-10.0.0.9)"));
             };
