@@ -86,7 +86,7 @@ pub async fn admit(gate: &Arc<Gate>, asker: Asker) -> Result<Admitted, Fault> {
             return Err(refuse(gate, &asker, &denial).await);
         }
     };
-    logins::proven(gate, &asker, &permit.profile().name).await?;
+    logins::proven(gate, &asker).await?;
     let wanted = wanted(gate, &asker, &permit)?;
     let mut last = None;
     for stand in wanted {

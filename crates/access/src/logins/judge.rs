@@ -57,7 +57,7 @@ pub async fn failed(gate: &Arc<Gate>, asker: &Asker, ended: Ended) {
 }
 
 /// Judges a login whose password was right and that policy permits, and lets it in or says why not.
-pub async fn proven(gate: &Arc<Gate>, asker: &Asker, profile: &str) -> Result<(), Fault> {
+pub async fn proven(gate: &Arc<Gate>, asker: &Asker) -> Result<(), Fault> {
     let Asker { principal, address, .. } = asker;
     let logins = &gate.logins;
     // It may have been stopped while it proved itself.
@@ -66,9 +66,7 @@ pub async fn proven(gate: &Arc<Gate>, asker: &Asker, profile: &str) -> Result<()
     // Nothing is done about what is unusual of a principal who is not known yet. What a source does to many is another
     // matter.
     let is_lenient = logins.settings.mode == Mode::Observe || logins.is_learning(principal);
-    let target = format!("{}/{profile}", gate.config.bundle.enclave().name);
     let judgement = logins.learn(Logged {
-        target: Some(target),
         is_confirmed: confirmed,
         is_enforced: !is_lenient,
         ..logged(gate, asker, Ended::Proven)
@@ -328,7 +326,9 @@ fn logged(gate: &Gate, asker: &Asker, outcome: Ended) -> Logged {
         point: None,
         network: None,
         agent: asker.agent().map(str::to_owned),
-        target: None,
+        // Whoever fails has no profile: with one, those who fail and those who do not would be two crowds, and no share of
+        // failures would surprise.
+        target: Some(bundle.enclave().name.clone()),
         group,
         outcome,
         is_confirmed: false,

@@ -11,6 +11,7 @@ mod foreign;
 mod lab;
 mod lifecycle;
 mod logins;
+mod observing;
 mod opening;
 mod principals;
 mod protocol;
