@@ -9,7 +9,7 @@ use std::sync::Arc;
 use record::{ForgetError, Gone};
 use serde::{Deserialize, Serialize};
 use tlog::detail::{
-    HandedLogins, HomesStated, LoginExplained, LoginResponse, ProbesRevealed, ResidencyEvidence,
+    HandedLogins, HomesStated, LoginExplained, LoginResponse, LoginVerdict, ProbesRevealed, ResidencyEvidence,
 };
 use tlog::entry::Kind;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -55,6 +55,10 @@ pub enum Order {
     PassLogin { principal: String, from: String, because: String },
     /// What is known of somebody's logins.
     ExplainLogins(LoginExplained),
+    /// What an analyst says of a login, by the index of its `login.judged`; or take that back.
+    MarkLogin { event: u64, verdict: LoginVerdict, undo: bool, because: String },
+    /// Which verdicts are in force.
+    LoginMarks,
 }
 
 /// What came of it. The field names are a promise.
@@ -81,10 +85,25 @@ pub enum Answer {
         entry: u64,
         known: serde_json::Value,
     },
+    /// Index of the entry that holds the verdict.
+    Marked(u64),
+    /// In force.
+    Marks(Vec<LoginMark>),
     /// It may not be.
     Refused(String),
     /// It may be, and did not happen or not wholly.
     Failed(String),
+}
+
+/// A verdict in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoginMark {
+    /// Index of the `login.judged`.
+    pub event: u64,
+    pub verdict: LoginVerdict,
+    pub because: String,
+    /// Index of the `login.marked`.
+    pub entry: u64,
 }
 
 /// What became of probes.
@@ -185,6 +204,11 @@ async fn obey(gate: &Arc<Gate>, order: Order) -> Answer {
             Ok(()) => logins::explain(gate, asked).await,
             Err(answer) => answer,
         },
+        Order::MarkLogin { event, verdict, undo, because } => match check_monitor(gate).await {
+            Ok(()) => logins::mark(gate, event, verdict, undo, because).await,
+            Err(answer) => answer,
+        },
+        Order::LoginMarks => logins::marks(gate),
         Order::Responses => logins::list(gate),
         Order::UndoResponse { id, because } => logins::undo(gate, &id, because).await,
         Order::PassLogin { principal, from, because } => {

@@ -59,11 +59,16 @@ impl Gate {
 
     /// Appends an entry, and says under which number.
     pub(crate) async fn append_said(&self, draft: Draft) -> String {
+        self.append_told(draft).await.1
+    }
+
+    /// Likewise, with the number where it has one.
+    pub(crate) async fn append_told(&self, draft: Draft) -> (Option<u64>, String) {
         match self.record.append(draft).await {
-            Ok(witnessed) => format!("entry {}", witnessed.index()),
+            Ok(witnessed) => (Some(witnessed.index()), format!("entry {}", witnessed.index())),
             Err(why) => match why.index {
-                Some(index) => format!("entry {index}, not yet cosigned"),
-                None => "not recorded: the monitor does not answer".into(),
+                Some(index) => (Some(index), format!("entry {index}, not yet cosigned")),
+                None => (None, "not recorded: the monitor does not answer".into()),
             },
         }
     }

@@ -82,7 +82,7 @@ pub use brake::FileError;
 pub use config::{
     Config, ConfigError, Listener, Secrets, Site, bundle_files, bundle_note_text, monitor_tls, signed_bundle,
 };
-pub use control::{Answer, CONTROL_SOCKET, Order, Probed, ask as ask_gate};
+pub use control::{Answer, CONTROL_SOCKET, LoginMark, Order, Probed, ask as ask_gate};
 pub use drift::{DriftError, SiteDrift, drift_at};
 pub use figures::{Rates, Totals, Waits};
 pub use gate::GateError;

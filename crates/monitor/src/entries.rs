@@ -91,6 +91,7 @@ impl Examiner<'_, '_> {
             Kind::LoginJudged => self.login_judged(&subject),
             Kind::LoginResponded => self.login_responded(&subject),
             Kind::LoginExplained => self.login_explained(&subject),
+            Kind::LoginMarked => self.login_marked(&subject),
             Kind::AccessRelease => self.access_release(&subject),
             Kind::AccessWrite => self.access_write(&subject),
             Kind::AccessCommit => self.access_commit(&subject),

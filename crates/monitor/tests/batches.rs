@@ -92,6 +92,7 @@ fn what_is_cosigned() {
         gate.handed(),
         gate.responded(),
         gate.explained(),
+        gate.marked(),
         gate.close(&windowed, 160, 6_500),
         // A gate that was killed starts again without a stop, and may close what it had open.
         gate.start(),

@@ -29,8 +29,8 @@ pub use incident::{
 };
 pub use login::{
     HandedLogin, HandedLogins, Judged, JudgedLogin, JudgedReason, LOGIN_FINDINGS_MAX, LOGIN_REASONS_MAX,
-    LOGINS_HANDED_MAX, LoginAction, LoginExplained, LoginFinding, LoginFindingKind, LoginJudged,
-    LoginResponded, LoginResponse, Proof, RESPONSE_DAYS_MAX, ResponseChange, ResponseKind,
+    LOGINS_HANDED_MAX, LoginAction, LoginExplained, LoginFinding, LoginFindingKind, LoginJudged, LoginMarked,
+    LoginResponded, LoginResponse, LoginVerdict, Proof, RESPONSE_DAYS_MAX, ResponseChange, ResponseKind,
 };
 pub use probe::{PROBES_MAX, Probe, ProbeRevealed, ProbesCommitted, ProbesRevealed};
 pub use residency::{

@@ -1,25 +1,15 @@
-//! The logins that were judged since the last snapshot, so that what is learnt survives the gate's being killed: a sealed
-//! line each, because they name people. Not here: what is learnt from them (`state`).
+//! The logins that were judged since the last snapshot, and what analysts said, so that what is learnt survives the gate's being
+//! killed. Not here: how lines are sealed (`sealed`), what is learnt from them (`state`).
 
-use std::fs::{File, OpenOptions};
-use std::io::Write;
 use std::net::IpAddr;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD_NO_PAD;
-use chacha20poly1305::aead::Aead;
-use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
-use risk::{Act, Event, Network, Outcome, Place, Why};
+use risk::{Act, Event, Network, Outcome, Place, Verdict, Why};
 use serde::{Deserialize, Serialize};
 
-use super::file::{self, FileError};
+use super::file::FileError;
+use super::sealed::{SEAL_BYTES, Sealed};
 
-/// Bytes of the key that seals lines.
-pub const SEAL_BYTES: usize = 32;
-/// Bytes of a nonce.
-const NONCE_BYTES: usize = 24;
 /// What is lost without the file.
 const HELD: &str = "what was learnt of the last logins";
 
@@ -115,78 +105,41 @@ impl Logged {
     }
 }
 
-/// The file, open at its end.
-pub struct Journal {
-    path: PathBuf,
-    file: File,
-    cipher: XChaCha20Poly1305,
-    /// Lines since the last snapshot.
-    pub lines: u64,
+/// What an analyst says of a login, or takes back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Marked {
+    /// As of a login.
+    pub number: u64,
+    /// None when it is taken back.
+    pub verdict: Option<Verdict>,
+    pub marked: Logged,
 }
 
-impl std::fmt::Debug for Journal {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Journal({}, {} lines)", self.path.display(), self.lines)
-    }
+/// A line: what the engine learnt, in its order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Line {
+    Marked(Box<Marked>),
+    Login(Box<Logged>),
 }
 
-impl Journal {
-    /// Opens the journal, and gives every login in it to `each`. A last line that was not written whole is one whose
-    /// login was not answered; it is cut off.
-    pub fn open(
-        path: PathBuf,
-        key: &[u8; SEAL_BYTES],
-        mut each: impl FnMut(Logged),
-    ) -> Result<Self, FileError> {
-        let cipher = XChaCha20Poly1305::new(key.into());
-        let bytes = file::bytes(&path)?.unwrap_or_default();
-        let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-        let mut lines = 0;
-        for line in bytes.get(..whole).unwrap_or_default().split_inclusive(|byte| *byte == b'\n') {
-            lines += 1;
-            let logged = unseal(&cipher, line.strip_suffix(b"\n").unwrap_or(line));
-            each(logged.ok_or_else(|| {
-                let problem = format!("line {lines} is not one that this gate sealed");
-                FileError::invalid(&path, problem, HELD)
-            })?);
+impl Line {
+    /// Counts lines, so that none is learnt from twice.
+    pub fn number(&self) -> u64 {
+        match self {
+            Line::Marked(marked) => marked.number,
+            Line::Login(logged) => logged.number,
         }
-        let open = OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
-        let file = open.map_err(FileError::io(&path))?;
-        if whole < bytes.len() {
-            tracing::warn!(file = %path.display(), "the last login was not written whole, and is left out");
-            let length = u64::try_from(whole).unwrap_or(u64::MAX);
-            file.set_len(length).map_err(FileError::io(&path))?;
-        }
-        Ok(Self { path, file, cipher, lines })
-    }
-
-    /// Appends a login. It is in the system's hands when this returns, and survives the gate, though not a power cut.
-    pub fn append(&mut self, logged: &Logged) -> Result<(), FileError> {
-        let plain = serde_json::to_vec(logged).map_err(|error| FileError::io(&self.path)(error.into()))?;
-        let nonce: [u8; NONCE_BYTES] = rand::random();
-        let sealed = self.cipher.encrypt(XNonce::from_slice(&nonce), plain.as_slice());
-        let sealed =
-            sealed.map_err(|_| FileError::io(&self.path)(std::io::Error::other("cannot be sealed")))?;
-        let mut line = STANDARD_NO_PAD.encode([&nonce[..], &sealed].concat());
-        line.push('\n');
-        self.file.write_all(line.as_bytes()).map_err(FileError::io(&self.path))?;
-        self.lines = self.lines.saturating_add(1);
-        Ok(())
-    }
-
-    /// Everything in it is in a snapshot.
-    pub fn clear(&mut self) -> Result<(), FileError> {
-        self.file.set_len(0).map_err(FileError::io(&self.path))?;
-        self.lines = 0;
-        Ok(())
     }
 }
 
-fn unseal(cipher: &XChaCha20Poly1305, line: &[u8]) -> Option<Logged> {
-    let bytes = STANDARD_NO_PAD.decode(line).ok()?;
-    let (nonce, sealed) = bytes.split_first_chunk::<NONCE_BYTES>()?;
-    let plain = cipher.decrypt(XNonce::from_slice(nonce), sealed).ok()?;
-    serde_json::from_slice(&plain).ok()
+/// The file.
+pub type Journal = Sealed<Line>;
+
+/// Opens the journal, and gives every line of it to `each`.
+pub fn open(folder: &Path, key: &[u8; SEAL_BYTES], each: impl FnMut(Line)) -> Result<Journal, FileError> {
+    Sealed::open(path(folder), key, HELD, each)
 }
 
 /// In which folder's file it is.
@@ -217,37 +170,6 @@ pub(super) mod tests {
         }
     }
 
-    fn open(path: &Path, key: u8) -> Result<(Journal, Vec<u64>), FileError> {
-        let mut read = Vec::new();
-        let journal = Journal::open(path.to_owned(), &[key; SEAL_BYTES], |logged| read.push(logged.number))?;
-        Ok((journal, read))
-    }
-
-    #[test]
-    fn what_was_judged_is_read_again_and_names_nobody() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = path(folder.path());
-        let (mut journal, _) = open(&path, 1).unwrap();
-        for number in 0..3 {
-            journal.append(&logged(number, "aoife", "192.0.2.7")).unwrap();
-        }
-        let bytes = std::fs::read(&path).unwrap();
-        assert!(!String::from_utf8_lossy(&bytes).contains("aoife"));
-        assert_eq!(open(&path, 1).unwrap().1, [0, 1, 2]);
-        // Killed while it wrote: whatever is there of the last line.
-        for cut in 1..40 {
-            std::fs::write(&path, &bytes[..bytes.len() - cut]).unwrap();
-            assert_eq!(open(&path, 1).unwrap().1, [0, 1], "{cut}");
-            assert_eq!(open(&path, 1).unwrap().1, [0, 1], "it is gone");
-        }
-        let (mut journal, _) = open(&path, 1).unwrap();
-        journal.append(&logged(7, "aoife", "192.0.2.7")).unwrap();
-        assert_eq!(open(&path, 1).unwrap().1, [0, 1, 7]);
-        journal.clear().unwrap();
-        journal.append(&logged(8, "aoife", "192.0.2.7")).unwrap();
-        assert_eq!(open(&path, 1).unwrap().1, [8]);
-    }
-
     #[test]
     fn a_place_is_read_again_as_it_was() {
         let (mut one, bare) = (logged(1, "aoife", "192.0.2.7"), Place::default());
@@ -271,18 +193,14 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn what_is_damaged_is_named() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = path(folder.path());
-        let (mut journal, _) = open(&path, 1).unwrap();
-        journal.append(&logged(0, "aoife", "192.0.2.7")).unwrap();
-        journal.append(&logged(1, "aoife", "192.0.2.7")).unwrap();
-        let said = open(&path, 2).unwrap_err().to_string();
-        assert!(said.contains("journal: line 1 is not one that this gate sealed"), "{said}");
-        let mut bytes = std::fs::read(&path).unwrap();
-        let at = bytes.len() - 9;
-        bytes[at] ^= 1;
-        std::fs::write(&path, &bytes).unwrap();
-        assert!(open(&path, 1).unwrap_err().to_string().contains("line 2"));
+    fn a_login_and_a_verdict_are_told_apart() {
+        let login = Line::Login(Box::new(logged(1, "aoife", "192.0.2.7")));
+        let of = |verdict| {
+            Line::Marked(Box::new(Marked { number: 2, verdict, marked: logged(1, "aoife", "192.0.2.7") }))
+        };
+        for line in [login, of(Some(Verdict::Attack)), of(None)] {
+            let text = serde_json::to_vec(&line).unwrap();
+            assert_eq!(serde_json::from_slice::<Line>(&text).unwrap(), line);
+        }
     }
 }

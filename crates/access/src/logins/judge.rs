@@ -46,12 +46,14 @@ fn check_stopped(gate: &Gate, asker: &Asker) -> Result<(), Fault> {
 /// Judges an attempt that ended otherwise than with a proof that policy goes with.
 pub async fn failed(gate: &Arc<Gate>, asker: &Asker, ended: Ended) {
     let observed = gate.logins.settings.mode == Mode::Observe;
-    let judgement = gate.logins.learn(logged(gate, asker, ended));
+    let logged = logged(gate, asker, ended);
+    let judgement = gate.logins.learn(logged.clone());
     // A failed attempt is in the record anyway. What is thought of it is when it shows or begins something.
     let begun = !observed && respond(gate, asker, &judgement, judgement.action, false);
     if has_news(&judgement) || begun {
         let (action, proof) = (judgement.action, proof_of(ended));
-        note_judged(gate, asker, Noted { judgement: &judgement, action, proof, confirmed: false, observed })
+        let judgement = &judgement;
+        note_judged(gate, asker, Noted { logged, judgement, action, proof, confirmed: false, observed })
             .await;
     }
 }
@@ -66,11 +68,9 @@ pub async fn proven(gate: &Arc<Gate>, asker: &Asker) -> Result<(), Fault> {
     // Nothing is done about what is unusual of a principal who is not known yet. What a source does to many is another
     // matter.
     let is_lenient = logins.settings.mode == Mode::Observe || logins.is_learning(principal);
-    let judgement = logins.learn(Logged {
-        is_confirmed: confirmed,
-        is_enforced: !is_lenient,
-        ..logged(gate, asker, Ended::Proven)
-    });
+    let logged =
+        Logged { is_confirmed: confirmed, is_enforced: !is_lenient, ..logged(gate, asker, Ended::Proven) };
+    let judgement = logins.learn(logged.clone());
     let is_many = logins.settings.is_many(*address);
     let action = if is_many { own_action(gate, &judgement, confirmed) } else { judgement.action };
     if action == Action::Allow && !has_news(&judgement) {
@@ -78,7 +78,7 @@ pub async fn proven(gate: &Arc<Gate>, asker: &Asker) -> Result<(), Fault> {
     }
     let is_campaign = !is_many && judgement.findings.iter().any(|finding| finding.action >= Action::Throttle);
     let observed = logins.settings.mode == Mode::Observe || (is_lenient && !is_campaign);
-    let noted = Noted { judgement: &judgement, action, proof: Proof::Held, confirmed, observed };
+    let noted = Noted { logged, judgement: &judgement, action, proof: Proof::Held, confirmed, observed };
     let (entry, lets_in) = note_judged(gate, asker, noted).await;
     if !observed {
         respond(gate, asker, &judgement, action, true);
@@ -258,6 +258,7 @@ pub async fn note(
 
 /// A judgement that is recorded.
 struct Noted<'a> {
+    logged: Logged,
     judgement: &'a Judgement,
     action: Action,
     proof: Proof,
@@ -267,7 +268,7 @@ struct Noted<'a> {
 
 /// Has a judgement recorded; says under which number, and whether a login that is judged so is let in.
 async fn note_judged(gate: &Gate, asker: &Asker, noted: Noted<'_>) -> (String, bool) {
-    let Noted { judgement, action, proof, confirmed, observed } = noted;
+    let Noted { logged, judgement, action, proof, confirmed, observed } = noted;
     let login = JudgedLogin {
         principal: asker.principal.clone(),
         listener: asker.listener.clone(),
@@ -293,7 +294,11 @@ async fn note_judged(gate: &Gate, asker: &Asker, noted: Noted<'_>) -> (String, b
         Ok(detail) => Some(detail),
         Err(fault) => return (fault.internal, lets_in),
     };
-    (gate.append_said(draft).await, lets_in)
+    let (index, said) = gate.append_told(draft).await;
+    if let Some(index) = index {
+        gate.logins.tell(index, logged);
+    }
+    (said, lets_in)
 }
 
 fn proof_of(ended: Ended) -> Proof {

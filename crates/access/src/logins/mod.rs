@@ -1,6 +1,6 @@
 //! Suspicious logins at this gate: every attempt is judged by `risk::Engine`, in process, and answered. `judge` is what
 //! becomes of an attempt, `responses` what is in force, `confirm`, `codes` and `totp` the second proof, `state` and `journal`
-//! how what is learnt survives, `orders` what an operator may ask. A source is locked, never an owner. Not here: scores
+//! how what is learnt survives, `verdicts` what analysts say, `orders` what an operator may ask. A source is locked, never an owner. Not here: scores
 //! (crate `risk`), the logins of other systems (crate `logins`), what a monitor thinks of it.
 
 mod codes;
@@ -11,8 +11,10 @@ mod journal;
 mod judge;
 mod orders;
 mod responses;
+mod sealed;
 mod state;
 pub mod totp;
+mod verdicts;
 mod written;
 
 use std::net::IpAddr;
@@ -29,7 +31,7 @@ pub use file::FileError;
 pub use journal::Ended;
 use journal::Logged;
 pub use judge::{check_source, failed, keep, note_at_start, proven};
-pub use orders::{explain, hand_in, list, pass, undo};
+pub use orders::{explain, hand_in, list, mark, marks, pass, undo};
 pub use responses::{Responses, source_of, stops};
 use state::State;
 
@@ -75,6 +77,13 @@ impl Logins {
     /// Judges a login, and learns from it.
     fn learn(&self, logged: Logged) -> Judgement {
         self.state().judge(logged)
+    }
+
+    /// Remembers which login an entry holds the judgement of, so that it can be marked.
+    fn tell(&self, entry: u64, logged: Logged) {
+        if let Err(error) = self.state().verdicts.tell(entry, logged) {
+            tracing::error!(%error, entry, "that this login can be marked ends with the gate");
+        }
     }
 
     /// Adds what files say of an address to what the gate knows of it, which wins.

@@ -6,15 +6,19 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 
 use record::Draft;
+use risk::Verdict;
 use serde::{Deserialize, Serialize};
-use tlog::detail::{HandedLogins, LoginExplained, LoginJudged, ResponseChange, ResponseKind};
+use tlog::detail::{
+    HandedLogins, LoginExplained, LoginJudged, LoginMarked, LoginVerdict, ResponseChange, ResponseKind,
+};
 use tlog::entry::Kind;
 
 use super::file::{self, FileError};
 use super::judge;
 use super::responses::{self, New};
+use super::verdicts::{Given, UNMARKED_MAX};
 use crate::clock;
-use crate::control::Answer;
+use crate::control::{Answer, LoginMark};
 use crate::entries::detail_of;
 use crate::gate::Gate;
 
@@ -113,6 +117,71 @@ pub async fn explain(gate: &Gate, asked: LoginExplained) -> Answer {
             Err(error) => Answer::Failed(error.to_string()),
         },
         Err(answer) => answer,
+    }
+}
+
+/// Learns what an analyst says of a login that the record holds a judgement of, or takes it back, after an entry says so.
+pub async fn mark(gate: &Gate, event: u64, verdict: LoginVerdict, undo: bool, because: String) -> Answer {
+    let principal = match may_mark(gate, event, verdict, undo) {
+        Ok(principal) => principal,
+        Err(why) => return Answer::Refused(why),
+    };
+    let marked = LoginMarked { entry: event, principal, verdict, undone: undo, because };
+    if let Err(problem) = marked.check() {
+        return Answer::Refused(problem);
+    }
+    let mut draft = Draft::new(Kind::LoginMarked);
+    draft.principal = Some(marked.principal.clone());
+    draft.policy = Some(gate.config.bundle.hash().to_string());
+    let entry = match append(gate, draft, &marked).await {
+        Ok(entry) => entry,
+        Err(answer) => return answer,
+    };
+    let given = Given { verdict: of_risk(verdict), because: marked.because, marked: entry };
+    match gate.logins.state().mark(event, (!undo).then_some(given)) {
+        Ok(()) => Answer::Marked(entry),
+        Err(problem) => Answer::Failed(format!("entry {entry} says so, and it is not learnt: {problem}")),
+    }
+}
+
+/// Whose login an entry is of, when it may be marked so. Orders come one after the other.
+fn may_mark(gate: &Gate, event: u64, verdict: LoginVerdict, undo: bool) -> Result<String, String> {
+    let state = gate.logins.state();
+    let Some(told) = state.verdicts.get(event) else {
+        return Err(format!(
+            "entry {event} is none of the last {UNMARKED_MAX} judgements of logins at this gate; `trefoil record show` \
+             lists them as login.judged, and proofs that failed and logins elsewhere have none"
+        ));
+    };
+    match &told.given {
+        Some(given) if undo && given.verdict != of_risk(verdict) => {
+            Err(format!("the verdict on entry {event} is another; `trefoil logins mark --list` prints it"))
+        }
+        None if undo => Err(format!("there is no verdict on entry {event}")),
+        None if !state.verdicts.has_room() => Err("no more verdicts fit: take some back".to_owned()),
+        _ => Ok(told.logged.user.clone()),
+    }
+}
+
+/// The verdicts in force.
+pub fn marks(gate: &Gate) -> Answer {
+    let state = gate.logins.state();
+    let marks = state.verdicts.given().map(|(event, given)| LoginMark {
+        event,
+        verdict: match given.verdict {
+            Verdict::Legitimate => LoginVerdict::Legitimate,
+            Verdict::Attack => LoginVerdict::Attack,
+        },
+        because: given.because.clone(),
+        entry: given.marked,
+    });
+    Answer::Marks(marks.collect())
+}
+
+fn of_risk(verdict: LoginVerdict) -> Verdict {
+    match verdict {
+        LoginVerdict::Legitimate => Verdict::Legitimate,
+        LoginVerdict::Attack => Verdict::Attack,
     }
 }
 

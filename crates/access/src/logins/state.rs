@@ -7,7 +7,9 @@ use risk::{Engine, Judgement, Key, Known, Settings, Weights};
 use tlog::hash::{hex, unhex};
 
 use super::file::{self, FileError};
-use super::journal::{self, Journal, Logged, SEAL_BYTES};
+use super::journal::{self, Journal, Line, Logged, Marked};
+use super::sealed::SEAL_BYTES;
+use super::verdicts::{Given, Verdicts};
 
 /// Bytes of the key: that of tags, and that which seals the journal.
 const KEY_BYTES: usize = TAG_BYTES + SEAL_BYTES;
@@ -23,6 +25,8 @@ const HELD: &str = "what was learnt of everybody's logins";
 pub struct State {
     engine: Engine,
     journal: Journal,
+    /// Logins that can be marked.
+    pub verdicts: Verdicts,
     folder: PathBuf,
     /// Of the last login that was learnt from.
     number: u64,
@@ -54,14 +58,19 @@ impl State {
                 (u64::from_le_bytes(*head), read.map_err(|error| invalid(error.to_string()))?)
             }
         };
-        let journal = Journal::open(journal::path(folder), &seal, |logged| {
+        let journal = journal::open(folder, &seal, |line| {
             // What is in the snapshot already: the gate ended between taking it and clearing the journal.
-            if logged.number > number {
-                judge(&mut engine, &logged);
-                number = logged.number;
+            if line.number() > number {
+                number = line.number();
+                match line {
+                    Line::Login(logged) => drop(judge(&mut engine, &logged)),
+                    // Where there was room, there is.
+                    Line::Marked(marked) => drop(mark(&mut engine, &marked)),
+                }
             }
         })?;
-        Ok(Self { engine, journal, folder: folder.to_owned(), number, is_behind: false })
+        let verdicts = Verdicts::open(folder, &seal)?;
+        Ok(Self { engine, journal, verdicts, folder: folder.to_owned(), number, is_behind: false })
     }
 
     /// Judges a login, and learns from it.
@@ -69,13 +78,32 @@ impl State {
         self.number = self.number.saturating_add(1);
         logged.number = self.number;
         let judgement = judge(&mut self.engine, &logged);
-        if let Err(error) = self.journal.append(&logged) {
-            // A disk that is full is no reason to let nobody in; what is lost if the gate ends now is said.
-            if !std::mem::replace(&mut self.is_behind, true) {
-                tracing::error!(%error, "what is learnt of logins is not kept until a snapshot can be taken");
-            }
-        }
+        self.keep(&Line::Login(Box::new(logged)));
         judgement
+    }
+
+    /// Learns what an analyst says of the login of an entry; with nothing, what was said is taken back.
+    ///
+    /// # Errors
+    /// Why it cannot be learnt.
+    pub fn mark(&mut self, entry: u64, given: Option<Given>) -> Result<(), String> {
+        let told = self.verdicts.get(entry).ok_or("the login is not remembered any more")?;
+        let number = self.number.saturating_add(1);
+        let verdict = given.as_ref().map(|given| given.verdict);
+        let marked = Marked { number, verdict, marked: told.logged.clone() };
+        mark(&mut self.engine, &marked)?;
+        self.number = number;
+        self.keep(&Line::Marked(Box::new(marked)));
+        self.verdicts.give(entry, given).map_err(|error| error.to_string())
+    }
+
+    /// Has a line outlive the gate.
+    fn keep(&mut self, line: &Line) {
+        let Err(error) = self.journal.append(line) else { return };
+        // A disk that is full is no reason to let nobody in; what is lost if the gate ends now is said.
+        if !std::mem::replace(&mut self.is_behind, true) {
+            tracing::error!(%error, "what is learnt of logins is not kept until a snapshot can be taken");
+        }
     }
 
     /// Whether much was learnt since the last snapshot.
@@ -97,6 +125,17 @@ impl State {
     /// What is known of a user.
     pub fn known(&self, user: &str, now_ms: i64) -> Known {
         self.engine.known(user, now_ms)
+    }
+}
+
+fn mark(engine: &mut Engine, marked: &Marked) -> Result<(), String> {
+    let event = marked.marked.event();
+    match marked.verdict {
+        Some(verdict) => engine.mark(&event, verdict).map_err(|full| full.to_string()),
+        None => {
+            engine.unmark(&event);
+            Ok(())
+        }
     }
 }
 
@@ -183,6 +222,44 @@ mod tests {
         let after = learn(&mut state, 5);
         drop(state);
         assert_eq!(known(&open(folder.path()).unwrap()), after);
+    }
+
+    #[test]
+    fn a_verdict_survives_and_is_taken_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut state = open(folder.path()).unwrap();
+        learn(&mut state, 20);
+        let one = logged(state.number, "aoife", "203.0.113.9");
+        let score = |state: &mut State, number: u64| {
+            let judgement = state.judge(logged(number, "aoife", "203.0.113.9"));
+            judgement.reasons.iter().find(|reason| reason.term == risk::Term::Mark).map(|one| one.log_odds)
+        };
+        state.judge(one.clone());
+        state.verdicts.tell(7, one).unwrap();
+        let given = |verdict| Some(Given { verdict, because: "she called".to_owned(), marked: 8 });
+        assert!(state.mark(9, given(risk::Verdict::Attack)).is_err(), "nobody knows of entry 9");
+        state.mark(7, given(risk::Verdict::Attack)).unwrap();
+        let marked = known(&state);
+        assert_eq!(marked[0].marked, (0, 1));
+        // Killed: the journal has it. Then a snapshot has it.
+        drop(state);
+        let mut state = open(folder.path()).unwrap();
+        assert_eq!(known(&state), marked);
+        assert!(score(&mut state, 30).unwrap() > 0.0);
+        state.snapshot().unwrap();
+        drop(state);
+        let mut state = open(folder.path()).unwrap();
+        assert_eq!(known(&state)[0].marked, (0, 1));
+        state.mark(7, given(risk::Verdict::Legitimate)).unwrap();
+        assert_eq!(known(&state)[0].marked, (1, 0), "the last one counts");
+        assert!(score(&mut state, 31).unwrap() < 0.0);
+        state.mark(7, None).unwrap();
+        for _ in 0..2 {
+            assert_eq!((known(&state)[0].marked, score(&mut state, 32)), ((0, 0), None), "it is taken back");
+            drop(state);
+            state = open(folder.path()).unwrap();
+        }
+        assert!(state.verdicts.given().next().is_none());
     }
 
     #[test]

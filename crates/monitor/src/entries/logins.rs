@@ -1,9 +1,11 @@
-//! login.judged, login.responded and login.explained: what a gate thinks of logins, and does about it. What it saw of a
+//! login.judged, login.responded, login.explained and login.marked: what a gate thinks of logins, and does about it. What it saw of a
 //! proof or an address is not in the record, so it is taken as said; that it does as it judges, that nothing it does is
 //! without an end, and that nobody looks without a purpose, is not. Not here: what follows from it (`detect::suspicion`).
 
 use tlog::{
-    detail::{JudgedLogin, LoginExplained, LoginJudged, LoginResponded, Refused, ResponseChange, Stage},
+    detail::{
+        JudgedLogin, LoginExplained, LoginJudged, LoginMarked, LoginResponded, Refused, ResponseChange, Stage,
+    },
     entry::{Decision, Micros},
 };
 
@@ -87,6 +89,17 @@ impl Examiner<'_, '_> {
             return Ok(());
         }
         Err(decision(format!("policy knows no purpose {:?}", explained.purpose)))
+    }
+
+    /// What an analyst says, is said of an entry that is there, and of its principal.
+    pub(super) fn login_marked(&mut self, subject: &Subject<'_>) -> Result<(), Fault> {
+        let marked: LoginMarked = self.open_as(subject)?;
+        marked.check().map_err(fault_detail)?;
+        if marked.entry >= subject.index {
+            return Err(fault_detail("a verdict on a login that is not in the record yet"));
+        }
+        self.check_principal(subject.entry, &marked.principal)?;
+        self.check_said_policy(subject)
     }
 
     fn check_said_policy(&mut self, subject: &Subject<'_>) -> Result<(), Fault> {

@@ -125,4 +125,22 @@ pub const CASES: &[Case] = &[
         "detail",
         "is said in full",
     ),
+    (
+        "a verdict on what is not there",
+        |s| forged(s, |s| s.lab.gate.marked(), |_, d| d["entry"] = json!(1_000_000)),
+        "detail",
+        "not in the record yet",
+    ),
+    (
+        "a verdict on another's login",
+        |s| forged(s, |s| s.lab.gate.marked(), |_, d| d["principal"] = json!(LUKAS.principal)),
+        "identity",
+        "principal's hash",
+    ),
+    (
+        "a verdict for no reason",
+        |s| forged(s, |s| s.lab.gate.marked(), |_, d| d["because"] = json!("")),
+        "detail",
+        "and why",
+    ),
 ];

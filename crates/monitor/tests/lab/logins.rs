@@ -54,6 +54,15 @@ impl Gate {
         self.said(Kind::LoginExplained, detail)
     }
 
+    /// login.marked: an analyst says that a login of Aoife's was somebody else.
+    pub fn marked(&mut self) -> Piece {
+        let detail =
+            json!({ "entry": 0, "principal": "aoife", "verdict": "attack", "because": "she called" });
+        let mut piece = self.said(Kind::LoginMarked, detail);
+        piece.entry.principal = Some(self.key.principal("aoife"));
+        piece
+    }
+
     fn said(&mut self, kind: Kind, detail: Value) -> Piece {
         let mut piece = self.piece(kind, detail);
         piece.entry.policy = Some(self.bundle.hash().to_string());

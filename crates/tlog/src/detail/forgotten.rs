@@ -27,7 +27,7 @@ pub struct Forgotten {
 /// The class whose keys seal entries of a kind: who failed to log in is forgotten apart from what was released.
 pub fn retention_class(kind: Kind) -> &'static str {
     match kind {
-        Kind::LoginJudged | Kind::LoginResponded | Kind::LoginExplained => LOGIN,
+        Kind::LoginJudged | Kind::LoginResponded | Kind::LoginExplained | Kind::LoginMarked => LOGIN,
         _ => ACCESS,
     }
 }

@@ -1,5 +1,5 @@
 //! Suspicious logins, as the record seals them: what was judged of a login and why, what the gate did about it until when,
-//! and who looked at what is known of somebody. How a score comes about is the crate `risk`'s.
+//! who looked at what is known of somebody, and what an analyst says of a login. How a score comes about is the crate `risk`'s.
 
 use serde::{Deserialize, Serialize};
 
@@ -272,6 +272,40 @@ pub struct LoginExplained {
     pub ticket: String,
 }
 
+/// Of `login.marked`: an analyst of the operator's says who a login was, which the gate learns, or takes that back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LoginMarked {
+    /// Index of the `login.judged`.
+    pub entry: u64,
+    /// Whose login it was, or who it claimed to be.
+    pub principal: String,
+    pub verdict: LoginVerdict,
+    /// The verdict is taken back.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub undone: bool,
+    pub because: String,
+}
+
+/// What an analyst says of a login.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LoginVerdict {
+    /// It was the principal.
+    Legitimate,
+    /// It was somebody else.
+    Attack,
+}
+
+impl LoginVerdict {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            LoginVerdict::Legitimate => "legitimate",
+            LoginVerdict::Attack => "attack",
+        }
+    }
+}
+
 impl LoginJudged {
     /// Whether it says what it must, within its bounds.
     ///
@@ -391,6 +425,19 @@ impl LoginExplained {
             return Ok(());
         }
         Err("who is looked at, for which purpose and under which ticket is said in full".to_owned())
+    }
+}
+
+impl LoginMarked {
+    /// Whether it says whose login it is about, and why.
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub fn check(&self) -> Result<(), String> {
+        if [&self.principal, &self.because].iter().all(|text| !text.is_empty() && fits(text)) {
+            return Ok(());
+        }
+        Err("a verdict says whose login it is about, and why".to_owned())
     }
 }
 

@@ -21,6 +21,7 @@ pub enum Kind {
     LoginJudged,
     LoginResponded,
     LoginExplained,
+    LoginMarked,
     BrakeApplied,
     BrakeLifted,
     SitesFailover,
@@ -39,7 +40,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order of the list.
-    pub const ALL: [Kind; 29] = [
+    pub const ALL: [Kind; 30] = [
         Kind::GateStart,
         Kind::GateStop,
         Kind::SessionOpen,
@@ -56,6 +57,7 @@ impl Kind {
         Kind::LoginJudged,
         Kind::LoginResponded,
         Kind::LoginExplained,
+        Kind::LoginMarked,
         Kind::BrakeApplied,
         Kind::BrakeLifted,
         Kind::SitesFailover,
@@ -90,6 +92,7 @@ impl Kind {
             Kind::LoginJudged => "login.judged",
             Kind::LoginResponded => "login.responded",
             Kind::LoginExplained => "login.explained",
+            Kind::LoginMarked => "login.marked",
             Kind::BrakeApplied => "brake.applied",
             Kind::BrakeLifted => "brake.lifted",
             Kind::SitesFailover => "sites.failover",

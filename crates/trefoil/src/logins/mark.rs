@@ -1,10 +1,11 @@
-//! `trefoil logins mark`: verdicts of analysts, learnt by the watch that runs on a state, or here when none does.
+//! `trefoil logins mark`: verdicts of analysts, learnt by the gate, by the watch that runs on a state, or here when none does.
 
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use access::{Answer, LoginMark, Order};
 use logins::answer::Above;
 use logins::share::Judging;
 use logins::state::{Folder, Learnt, Mark, Marks, StateError};
@@ -12,10 +13,13 @@ use logins::watch::{Told, Watch, WatchError, seal_line};
 use logins::{clock, nats};
 use risk::{Settings, Weights};
 use serde_json::json;
+use tlog::detail::LoginVerdict;
 
 use super::watch::server;
 use crate::cli::logins::watch::{self as cli, Verdict};
 use crate::ended::{Ended, OrEnded};
+use crate::folder::Folder as Enclave;
+use crate::record_log::{order_gate, unexpected};
 use crate::terminal;
 
 /// How long a running watch may take to learn a verdict.
@@ -31,12 +35,21 @@ impl Verdict {
             Self::Attack => risk::Verdict::Attack,
         }
     }
+
+    const fn of_record(self) -> LoginVerdict {
+        match self {
+            Self::Legitimate => LoginVerdict::Legitimate,
+            Self::Attack => LoginVerdict::Attack,
+        }
+    }
 }
 
 pub(crate) fn run(asked: &cli::Mark) -> Result<(), Ended> {
     if asked.list {
-        let state = asked.state.as_deref().ok_or_else(|| Ended::cannot_tell("--state DIR says of which"))?;
-        return list(state, asked.json);
+        return match &asked.state {
+            Some(state) => list(state, asked.json),
+            None => list_at_gate(&asked.enclave.folder(), asked.json),
+        };
     }
     let (Some(event), Some(verdict), Some(because)) = (&asked.event, asked.verdict, &asked.because) else {
         return Err(Ended::cannot_tell("name an event, a verdict, and --because"));
@@ -45,8 +58,7 @@ pub(crate) fn run(asked: &cli::Mark) -> Result<(), Ended> {
     if asked.server.nats.is_some() {
         return in_nats(asked, event, verdict, because, line);
     }
-    let state =
-        asked.state.as_deref().ok_or_else(|| Ended::cannot_tell("--state DIR says where it is learnt"))?;
+    let Some(state) = &asked.state else { return at_gate(asked, event, verdict, because) };
     let secret = Folder::look(state).or_cannot_tell("--state")?.secret();
     let line = line.map(|line| seal_line(&secret, line.as_bytes())).transpose().or_cannot_tell("--line")?;
     let mark = Mark {
@@ -65,6 +77,53 @@ pub(crate) fn run(asked: &cli::Mark) -> Result<(), Ended> {
             Ok(())
         }
     }
+}
+
+/// Has the gate learn a verdict, which its record holds first.
+fn at_gate(asked: &cli::Mark, event: &str, verdict: Verdict, because: &str) -> Result<(), Ended> {
+    if asked.line.is_some() {
+        return Err(Ended::cannot_tell("--line is for --state and --nats: the gate knows its own logins"));
+    }
+    let Ok(event) = event.parse() else {
+        return Err(Ended::cannot_tell(format!(
+            "{event} is no index of an entry: `trefoil record show` lists them as login.judged; an event of a watch needs \
+             --state or --nats"
+        )));
+    };
+    let folder = asked.enclave.folder();
+    folder.require_complete()?;
+    let verdict = verdict.of_record();
+    let order = Order::MarkLogin { event, verdict, undo: asked.undo, because: because.to_owned() };
+    let Answer::Marked(entry) = order_gate(&folder, &order)? else { return Err(unexpected()) };
+    if asked.json {
+        return terminal::say_json(
+            &json!({ "event": event, "verdict": verdict, "undo": asked.undo, "entry": entry }),
+        );
+    }
+    let word = worded(verdict.as_str(), asked.undo);
+    terminal::say(&format!("{event}: {word}, learnt by the gate; entry {entry} says so"));
+    Ok(())
+}
+
+fn list_at_gate(folder: &Enclave, json: bool) -> Result<(), Ended> {
+    folder.require_complete()?;
+    let Answer::Marks(marks) = order_gate(folder, &Order::LoginMarks)? else { return Err(unexpected()) };
+    for mark in &marks {
+        if json {
+            terminal::say_json(mark)?;
+            continue;
+        }
+        let LoginMark { event, verdict, because, entry } = mark;
+        terminal::say(&format!("{event}: {}, because {because} (entry {entry})", verdict.as_str()));
+    }
+    if marks.is_empty() && !json {
+        terminal::say("no verdict is in force");
+    }
+    Ok(())
+}
+
+fn worded(verdict: &str, undo: bool) -> String {
+    if undo { format!("not {verdict} any more") } else { verdict.to_owned() }
 }
 
 fn read_line(path: &Path) -> Result<String, Ended> {
@@ -129,7 +188,7 @@ fn list(state: &Path, json: bool) -> Result<(), Ended> {
             risk::Verdict::Legitimate => "legitimate",
             risk::Verdict::Attack => "attack",
         };
-        let word = if *undo { format!("not {word} any more") } else { word.to_owned() };
+        let word = worded(word, *undo);
         let state = match (learnt, problem) {
             (None, _) => " (not learnt yet)".to_owned(),
             (Some(_), Some(problem)) => format!(" (not learnt: {problem})"),

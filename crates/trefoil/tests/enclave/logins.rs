@@ -16,6 +16,7 @@ use super::lab::{AOIFE, BILLING, Enclave, LUKAS, Who, psql, trefoil};
 use super::opening::proxy_header;
 use super::raw::{Opening, Raw};
 use super::standing::reconfigure;
+use super::verdicts;
 
 /// Logins by which somebody becomes known.
 const USUAL: usize = 12;
@@ -50,6 +51,7 @@ fn suspicious_logins_are_answered_and_nobody_is_locked_out() {
     let block = a_spray_stops_its_source_and_not_the_owner(&enclave, &berlin, &munich);
     what_is_known_is_told_for_a_purpose(&enclave);
     it_survives_the_gate(&enclave, &berlin, &munich, &block);
+    verdicts::what_an_analyst_says_is_learnt(&enclave, &beijing, &office([10, 4, 9, 9]));
     others_hand_in_what_they_judged(&enclave);
     a_watch_of_other_systems_hands_in(&enclave);
     it_is_in_the_record_and_at_the_monitor(&enclave);

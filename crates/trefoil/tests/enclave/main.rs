@@ -22,4 +22,5 @@ mod rogue;
 mod scripts;
 mod standing;
 mod storm;
+mod verdicts;
 mod watched;

@@ -145,6 +145,21 @@ fn a_response_has_a_source_a_reason_and_an_end() {
     assert!(serde_json::from_value::<LoginResponded>(endless).is_err());
 }
 
+#[test]
+fn a_verdict_says_whose_and_why() {
+    let marked = || json!({ "entry": 7, "principal": "aoife", "verdict": "attack", "because": "she called" });
+    let cases: [(&str, Change); 5] = [
+        ("", |_| ()),
+        ("", |v| (v["undone"], v["verdict"]) = (json!(true), json!("legitimate"))),
+        ("and why", |v| v["because"] = json!("")),
+        ("and why", |v| v["because"] = json!("x".repeat(600))),
+        ("and why", |v| v["principal"] = json!("")),
+    ];
+    check(marked, &cases, |value| serde_json::from_value::<LoginMarked>(value).unwrap().check());
+    let read: LoginMarked = serde_json::from_value(marked()).unwrap();
+    assert_eq!(crate::json::canonical_of(&read), crate::json::canonical(&marked()), "written as it is read");
+}
+
 fn check(of: fn() -> Value, cases: &[(&str, Change)], checked: impl Fn(Value) -> Result<(), String>) {
     for (number, (problem, change)) in cases.iter().enumerate() {
         let mut value = of();

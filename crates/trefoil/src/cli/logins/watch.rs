@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args, ValueEnum};
 
 use super::read::Action;
+use crate::cli::Enclave;
 
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("from").required(true).args(["input", "listen", "nats"]))]
@@ -90,7 +91,8 @@ pub(crate) struct Publish {
 
 #[derive(Debug, Args)]
 pub(crate) struct Mark {
-    /// Which event: its index or share:sequence as it was printed, or its own identifier (metadata.uid)
+    /// Which event: at the gate, the index of its entry login.judged; else its index or share:sequence as it was printed,
+    /// or its own identifier (metadata.uid)
     #[arg(value_name = "EVENT", required_unless_present = "list")]
     pub(crate) event: Option<String>,
     /// What it was
@@ -102,15 +104,17 @@ pub(crate) struct Mark {
     /// Take the verdict back: everything is as if it had never been given
     #[arg(long)]
     pub(crate) undo: bool,
-    /// The event as it came, for one that is not among the last risky ones; `-` is standard input
+    /// The event as it came, for one that is not among the last risky ones; `-` is standard input. Not at the gate
     #[arg(long, value_name = "FILE")]
     pub(crate) line: Option<PathBuf>,
-    /// The folder of the state, whether a watch runs on it or not
-    #[arg(long, value_name = "DIR", required_unless_present = "nats")]
+    /// The folder of a watch's state, whether it runs or not [default: the running gate of the enclave]
+    #[arg(long, value_name = "DIR")]
     pub(crate) state: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) server: Server,
-    /// Print the verdicts that were given
+    #[command(flatten)]
+    pub(crate) enclave: Enclave,
+    /// Print the verdicts: of a state all that were given, of the gate those in force
     #[arg(long, conflicts_with_all = ["event", "nats"])]
     pub(crate) list: bool,
     /// Print one JSON object a line
@@ -162,11 +166,14 @@ own mapping {{partition(16,1)}} does the same. Exit codes: 0 all is in the strea
 
 pub(crate) const MARK_EXAMPLES: &str = "\
 Examples:
+  trefoil logins mark 4711 attack --because \"she called; INC-7\"
   trefoil logins mark 1207 attack --because \"she called; INC-7\" --state DIR
   trefoil logins mark 3:1200 legitimate --because \"a new phone\" --nats nats://127.0.0.1:4222
   trefoil logins mark 1207 attack --undo --because \"mistaken\" --state DIR
   trefoil logins mark --list --state DIR
 
-A verdict is learnt at once, by the watch that runs on the state or without one, and survives a crash like events do. With
---nats it goes among the events of its share, and is learnt in its turn. Exit codes: 0 learnt, 1 not (nothing is known of the
-event), 2 cannot tell.";
+Without --state and --nats it is for the running gate of --dir: EVENT is the index of a login.judged (`trefoil record show`) of
+one of the last thousand logins that were judged there, an entry login.marked says who is marked as what and why, and then the
+gate learns it. With --state a verdict is learnt at once, by the watch that runs on the state or without one, and survives a
+crash like events do. With --nats it goes among the events of its share, and is learnt in its turn. Exit codes: 0 learnt, 1 not
+(nothing is known of the event), 2 cannot tell.";
