@@ -43,8 +43,10 @@ impl Home {
 const SLOW_MS: i64 = 7 * DAY_MS;
 /// Half of the present share is.
 const FAST_MS: i64 = HOUR_MS / 12;
-/// What is taken for the usual share before anything is seen, and how many logins that counts for.
+/// What is taken for the usual share before anything is seen (of failures, of users who are none), and how many logins
+/// that counts for.
 const PRIOR_BAD: f32 = 0.15;
+const PRIOR_NOBODY: f32 = 0.08;
 const PRIOR_WEIGHT: f32 = 20.0;
 /// The same for the present against the usual.
 const PRESENT_WEIGHT: f32 = 6.0;
@@ -82,7 +84,11 @@ impl Share {
     }
 
     fn usual(&self) -> f32 {
-        self.of(PRIOR_BAD, PRIOR_WEIGHT).clamp(SHARE_MIN, SHARE_MAX)
+        self.usual_of(PRIOR_BAD)
+    }
+
+    fn usual_of(&self, prior: f32) -> f32 {
+        self.of(prior, PRIOR_WEIGHT).clamp(SHARE_MIN, SHARE_MAX)
     }
 
     fn add(&mut self, pace: Pace, bad: f32, all: f32) {
@@ -182,13 +188,16 @@ impl Climate {
         slow.add(&mut self.said, one(told.is_said));
     }
 
-    /// What is expected of a login at this target now: by its own shares, or by those of all targets where mostly attackers
-    /// come.
+    /// What is expected of a login at this target now: by its own shares, by those of all targets, or by what is
+    /// assumed.
     pub(super) fn expected(&self, all: &Self, home: Home) -> Expected {
-        let shares = [&self.usual, &self.near, &self.strange, &self.new];
-        let (bad, every) =
-            shares.iter().fold((0.0, 0.0), |sum, share| (sum.0 + share.bad, sum.1 + share.all));
-        let slow = if every - bad >= OWN_MIN.max(bad) { self } else { all };
+        // Where mostly attackers come, what is usual of others cannot be seen.
+        let none = Self { vague: self.vague, ..Self::default() };
+        let slow = match () {
+            () if self.good() >= OWN_MIN.max(self.bad()) => self,
+            () if all.good() >= OWN_MIN => all,
+            () => &none,
+        };
         let (share, times) = match home {
             Home::Usual => (&slow.usual, 1.0),
             Home::Near => (&slow.near, NEAR_TIMES_MAX),
@@ -203,21 +212,32 @@ impl Climate {
         }
         Expected {
             bad,
-            nobody: slow.nobodies.usual(),
-            nobody_away: slow.nobodies_away.usual(),
+            nobody: slow.nobodies.usual_of(PRIOR_NOBODY),
+            nobody_away: slow.nobodies_away.usual_of(PRIOR_NOBODY),
             vague: slow.vague.usual(),
         }
     }
 
+    fn bad(&self) -> f32 {
+        [&self.usual, &self.near, &self.strange, &self.new].into_iter().map(|share| share.bad).sum()
+    }
+
+    fn good(&self) -> f32 {
+        [&self.usual, &self.near, &self.strange, &self.new]
+            .into_iter()
+            .map(|share| share.all - share.bad)
+            .sum()
+    }
+
     /// By how much the odds of failing are worse now than usually, for those who are at home.
     pub(super) fn worse(&self, all: &Self) -> f32 {
-        let (present, usual) = match (self, all) {
-            (here, _) if here.usual.all > CONTROLS_MIN => (here.present, here.usual),
-            (_, all) if all.usual.all > CONTROLS_MIN => (all.present, all.usual),
-            (here, _) => (here.voices, here.all_voices),
+        let (present, usual, weight) = match (self, all) {
+            (here, _) if here.usual.all > CONTROLS_MIN => (here.present, here.usual, PRESENT_WEIGHT),
+            (_, all) if all.usual.all > CONTROLS_MIN => (all.present, all.usual, PRESENT_WEIGHT),
+            (here, _) => (here.voices, here.all_voices, 3.0 * PRESENT_WEIGHT),
         };
         let usual = usual.usual();
-        let now = present.of(usual, PRESENT_WEIGHT).min(0.98);
+        let now = present.of(usual, weight).min(0.98);
         (now / (1.0 - now)) / (usual / (1.0 - usual))
     }
 

@@ -7,6 +7,12 @@ use super::store::{Kept, stored};
 
 /// Half of a burst is forgotten in this time.
 const FAST_MS: i64 = HOUR_MS / 2;
+/// Half of a rush is.
+const RUSH_MS: i64 = 10_000;
+/// How many fail at a source in that time, of which nothing is known; and how much a rush tells at most: it is none by
+/// itself.
+const RUSH_PRIOR: f32 = 0.3;
+const RUSH_NATS_MAX: f32 = 8.0;
 /// Half of what comes slowly is.
 const SLOW_MS: i64 = 2 * DAY_MS;
 /// Half of what is usual of this crowd is.
@@ -17,6 +23,8 @@ const OWN_PRIOR: f32 = 4.0;
 const ODDS_SPREAD: f32 = 2.0;
 /// A crowd's own usual share is learnt from while there is less evidence than this against it.
 const LEARN_EVIDENCE_MAX: f32 = 5.0;
+/// Fewer names from one source may as well be a list of users that is wrong.
+const STUFFED_USERS_MIN: u32 = 30;
 /// A nat of evidence keeps a crowd in its table for so much longer.
 const WORTH_MS: f32 = HOUR_MS as f32;
 /// Whoever misspells their name logs in within this time.
@@ -138,6 +146,8 @@ stored! {
         own_due: f32,
         /// Evidence when it was last counted.
         evidence: f32,
+        /// Of a source: failures of the last seconds.
+        rush: f32,
         /// Failed attempts and successes since `since_ms`.
         tries: u32,
         hits: u32,
@@ -180,6 +190,19 @@ impl Crowd {
         own.add(&mut self.own_due, (part.users.due + part.names.due) * learns);
         let usual = self.own();
         self.evidence = self.fast.surprise(usual).max(self.slow.surprise(usual));
+        step.pace(RUSH_MS).add(&mut self.rush, (part.users.bad + part.names.bad).max(0.0));
+    }
+
+    /// Adds to the evidence of a source that failures come faster than its users do: a program makes them.
+    pub(super) fn hurry(&mut self) {
+        if self.rush < 3.0 {
+            return;
+        }
+        let share = self.fast.names.all.max(0.01);
+        let due = (self.fast.users.due + self.fast.names.due) / share;
+        let usual = RUSH_PRIOR + share * RUSH_MS as f32 / FAST_MS as f32;
+        let rush = self.rush * (self.rush / usual).ln() - (self.rush - usual);
+        self.evidence += rush.clamp(0.0, RUSH_NATS_MAX) * (1.0 - due).max(0.0);
     }
 
     /// Remembers a failed attempt.
@@ -271,9 +294,10 @@ impl Crowd {
         self.evidence_at(now_ms) >= LEARN_EVIDENCE_MAX
     }
 
-    /// Whether many of those who failed are no users: pairs from elsewhere, or names that are tried out. A list of users
-    /// is mostly right.
-    pub(super) fn has_many_unknown(&self) -> bool {
-        self.slow.names.bad > 0.35 * self.slow.bad()
+    /// Whether pairs from elsewhere are tried out: many of those who failed are no users, while a list of users is mostly
+    /// right. Of a few names from one source nobody can say.
+    pub(super) fn is_stuffed(&self) -> bool {
+        let are_many = self.users.at_least() >= STUFFED_USERS_MIN || self.sources.at_least() > 2;
+        are_many && self.slow.names.bad > 0.35 * self.slow.bad()
     }
 }

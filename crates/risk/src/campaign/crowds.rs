@@ -78,7 +78,7 @@ impl Rank {
         ledger: &mut Ledger,
         added: Added,
     ) -> Option<Finding> {
-        let kind = if crowd.has_many_unknown() { Kind::Stuffing } else { Kind::Spray };
+        let kind = if crowd.is_stuffed() { Kind::Stuffing } else { Kind::Spray };
         if is_new {
             let is_kin = ledger.is_live(kin, added.now_ms) && ledger.is_of(kin, kind);
             crowd.campaign = if is_kin { kin } else { ledger.open(kind, key, Begun::of(crowd)) };
@@ -231,6 +231,7 @@ impl Crowds {
         let source = self.sources.entry(at.source, at.now_ms);
         if let Some(change) = &change {
             source.add(at.now_ms, change.source);
+            source.hurry();
             if change.is_nobody {
                 source.misspelt(at.now_ms, change.heard);
             }

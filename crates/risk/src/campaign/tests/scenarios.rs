@@ -135,7 +135,7 @@ pub const ATTACKS: &[Attack] = &[
             w.guesses(Kind::Stuffing, 500, SECOND_MS, (10, 800), &s)
         },
         Kind::Stuffing,
-        25,
+        60,
     ),
     (
         "stuffing, many sources",
@@ -162,7 +162,7 @@ pub const ATTACKS: &[Attack] = &[
             w.guesses(Kind::Stuffing, 100, 2 * SECOND_MS, (0, 1000), &s)
         },
         Kind::Stuffing,
-        25,
+        60,
     ),
     (
         "brute force, one source",
@@ -267,6 +267,18 @@ pub const ATTACKS: &[Attack] = &[
         },
         Kind::Spray,
         30,
+    ),
+    (
+        "Kerberos spray of few names at once, of which nothing is known",
+        |w| {
+            w.logins.clear();
+            for number in 0..9 {
+                let login = w.push(day() + number * 2, &format!("svc{number}"), w.home(0), NOBODY);
+                (login.target, login.label) = ("krbtgt", Some(Kind::Spray));
+            }
+        },
+        Kind::Spray,
+        8,
     ),
 ];
 
