@@ -42,7 +42,20 @@ struct Visit<'a> {
     is_away: bool,
 }
 
+/// A session that a device holds: its last use, when it began, and the journey that the device is on.
+struct Held {
+    last: Drawn,
+    began: i64,
+    trip: Option<u64>,
+}
+
 const DAYS_OF_TRIPS: u32 = 30;
+/// How many sessions are used for days.
+const LASTING: f64 = 0.15;
+/// A journey takes so long, with the night before it.
+const JOURNEY_MS: i64 = 20 * 3_600_000;
+/// How many of those who come back do so through a VPN that they never used.
+const TRIES_A_VPN: f64 = 0.001;
 const CUSTOMER_SERVICES: [&str; 5] = ["web", "app", "shop", "api", "support"];
 const EMPLOYEE_SERVICES: usize = 24;
 
@@ -309,10 +322,15 @@ impl Days<'_> {
             out.push(visit.event(self, then, Act::FactorChange, Outcome::Success));
         }
         let mut then = at;
+        let mut way = Dice::of(self.shape.seed, Of::Session, visit.person.number, at as u64);
+        let mut last = visit.event(self, at, Act::Reuse, Outcome::Success);
+        last.login.session = Some(session.to_owned().into());
+        let trip = self.trip(visit.person, visit.day).map(|trip| trip.number);
+        let mut held = Held { last, began: at, trip };
         for _ in 0..if visit.person.is_bot { 0 } else { dice.count(0.5) } {
             then += dice.wait(2.0 * HOUR_MS) as i64;
-            let mut again = visit.event(self, then, Act::Reuse, Outcome::Success);
-            again.login.session = Some(session.to_owned().into());
+            self.again(visit, then, &mut held, &mut way);
+            let mut again = held.last.clone();
             // A phone leaves the Wi-Fi and keeps its session.
             if visit.device.is_phone() && !visit.is_away && dice.chance(0.3) {
                 let mobile = visit.person.mobile(self.shape, self.plan, visit.day, dice);
@@ -324,7 +342,46 @@ impl Days<'_> {
             let mut end = visit.event(self, then + dice.wait(HOUR_MS) as i64, Act::Logoff, Outcome::Success);
             end.login.session = Some(session.to_owned().into());
             out.push(end);
+        } else if !visit.person.is_bot && way.chance(LASTING) {
+            for _ in 0..1 + way.count(1.0) {
+                then += way.wait(30.0 * HOUR_MS) as i64;
+                self.again(visit, then, &mut held, &mut way);
+                out.push(held.last.clone());
+            }
         }
+    }
+
+    /// A session is used again: where the device that holds it is by then, and with what its browser has become.
+    fn again(&self, visit: &Visit, then: i64, held: &mut Held, way: &mut Dice) {
+        let idle_ms = then - held.last.login.time_ms;
+        held.last.login.time_ms = then;
+        let stays = (-((then - held.began) as f64) / (3.0 * HOUR_MS)).exp();
+        if visit.trap == Some("kiosk") || way.chance(stays) {
+            return;
+        }
+        let (person, device) = (visit.person, visit.device);
+        let since = then - self.shape.start_ms;
+        let day = u32::try_from(since.div_euclid(DAY_MS)).unwrap_or(0);
+        let hour = (since.rem_euclid(DAY_MS) as f64 / HOUR_MS + person.zone).rem_euclid(24.0);
+        let trip = self.trip(person, day).filter(|_| device.is_portable());
+        let on_trip = trip.as_ref().map(|trip| trip.number);
+        // Nobody is seen on the way there, nor on the way back.
+        if on_trip != held.trip && idle_ms < JOURNEY_MS {
+            return;
+        }
+        let (mut from, mut trap) = self.from(person, device, day, hour, trip.as_ref(), way);
+        if way.chance(TRIES_A_VPN) {
+            let net = self.plan.choose(way, person.country, risk::Network::Anonymous);
+            (from, trap) = (person::guest_of(self.plan, way, net), None);
+        }
+        if trap == Some("kiosk") {
+            return;
+        }
+        held.trip = on_trip;
+        let again = &mut held.last;
+        (again.login.ip, again.login.place, again.net) = (Some(from.ip), from.place, from.net);
+        again.login.agent = Some(device.agent(f64::from(day), self.traps.updated(day)).into());
+        again.trap = trap;
     }
 }
 

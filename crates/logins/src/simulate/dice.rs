@@ -20,6 +20,7 @@ pub(super) enum Of {
     Traps,
     Attacks,
     Attack,
+    Session,
 }
 
 impl Dice {
