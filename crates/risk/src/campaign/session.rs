@@ -1,7 +1,7 @@
 //! Where a session was last, and how unlikely it is that its owner took it to where it is now. Not here: what is usual
 //! of a place (the caller knows).
 
-use super::count::HOUR_MS;
+use super::count::{DAY_MS, HOUR_MS, faded};
 use super::store::{Kept, stored};
 use crate::event::{Network, Place};
 use crate::seen::Seen;
@@ -12,6 +12,13 @@ pub(super) const COPIED_NATS: f64 = 6.0;
 const SPEED_MAX: f64 = 900.0;
 /// Cities this near (km) may be the same, as addresses are looked up.
 const NEAR_KM: f64 = 300.0;
+/// Who is back where they were within this time was in two places at once.
+const SWAP_MS: i64 = HOUR_MS / 3;
+/// Half of the swaps are forgotten in this time.
+const SWAPS_MS: i64 = HOUR_MS;
+/// What a swap tells, and where one end may be a VPN that comes and goes.
+const SWAP_NATS: f64 = 2.0;
+const HIDDEN_SWAP_NATS: f64 = 1.2;
 
 stored! {
     /// Where a session was seen.
@@ -34,10 +41,13 @@ stored! {
 }
 
 stored! {
-    /// A session: where it was last, and its source before that.
+    /// A session: where it was last, its source before that, and when it was last there.
     pub(super) struct Session {
         last: Spot,
         before: u32,
+        left_ms: i64,
+        /// How often it was back at once in another network.
+        swaps: f32,
         campaign: u64,
     }
 }
@@ -103,33 +113,48 @@ impl Spot {
         km > NEAR_KM && km > SPEED_MAX * hours
     }
 
+    /// How unlikely it is that a browser was updated between, in nats: it is about every ten days.
+    fn not_updated(&self, to: &Self) -> f64 {
+        let days = (to.time_ms - self.time_ms).abs().max(1) as f64 / DAY_MS as f64;
+        ((10.0 / days).ln() - 2.0).clamp(0.0, 2.0)
+    }
+
     /// How unlikely it is that the owner of a session took it from here to there, in nats.
-    fn weigh(&self, to: &Self, arrival: Arrival, is_back: bool) -> f64 {
+    fn weigh(&self, to: &Self, arrival: Arrival, swaps: f64) -> f64 {
         let is_new_network = differs(self.asn, to.asn);
         let is_other_agent = differs(self.family, to.family) || differs(self.host, to.host);
-        let crowded = [Network::Mobile, Network::Carriage].iter().any(|kind| self.is(*kind) || to.is(*kind));
-        let hidden = self.is(Network::Anonymous) || to.is(Network::Anonymous);
+        let either = |kinds: [Network; 2]| kinds.iter().any(|kind| self.is(*kind) || to.is(*kind));
+        let is_crowded = either([Network::Mobile, Network::Carriage]);
+        // A VPN is turned on and off: then it is not the device that travels.
+        let is_hidden = either([Network::Anonymous, Network::Hosting]);
         let mut nats = 0.0_f64;
         nats += if is_new_network { 2.5 } else { 0.0 };
         nats += if !is_new_network && differs(self.prefix, to.prefix) { 1.0 } else { 0.0 };
         nats += if differs(self.country, to.country) { 1.5 } else { 0.0 };
-        nats += if self.is_beyond(to) { 3.5 } else { 0.0 };
-        // One who is in two places goes to and fro; so does a phone that changes between its networks.
-        nats += if is_back && self.is_beyond(to) { 2.0 } else { 0.0 };
+        nats += match self.is_beyond(to) && (is_other_agent || !is_hidden) {
+            false => 0.0,
+            // Where in a country an address is looked up is often wrong.
+            true if self.country == to.country && self.country != 0 => 2.0,
+            true => 3.5,
+        };
         if is_other_agent {
             nats += if arrival.is_new_agent { 6.5 } else { 5.0 };
             nats -= if arrival.is_usual_network { 1.0 } else { 0.0 };
         } else {
-            // A browser is updated now and then, but not while it is carried elsewhere.
-            nats += if differs(self.agent, to.agent) && is_new_network { 2.0 } else { 0.0 };
-            let is_rented = to.is(Network::Hosting) && !self.is(Network::Hosting);
-            nats += if is_rented && !arrival.is_usual_network { 1.5 } else { 0.0 };
-            // A phone changes between networks, a VPN is turned on, colleagues use the same way out.
-            nats -= if crowded { 5.0 } else { 0.0 };
-            nats -= if hidden { 2.0 } else { 0.0 };
+            nats += if differs(self.agent, to.agent) && is_new_network { self.not_updated(to) } else { 0.0 };
+            // A phone changes between networks, colleagues use the same way out.
+            nats -= if is_crowded { 5.0 } else { 0.0 };
+            nats -= if is_hidden { 1.0 } else { 0.0 };
             nats -= if arrival.is_shared { 4.0 } else { 0.0 };
             nats -= if arrival.is_usual_network { 2.0 } else { 0.0 };
         }
+        // One who is in two places at once goes to and fro; so does a phone, and whose lines are two.
+        let is_swap = is_new_network && !is_crowded && !arrival.is_usual_network;
+        nats += match (is_swap, is_hidden) {
+            (false, _) => 0.0,
+            (true, false) => SWAP_NATS * swaps,
+            (true, true) => HIDDEN_SWAP_NATS * swaps,
+        };
         nats -= if arrival.is_usual_source { 4.0 } else { 0.0 };
         // At one source it is one device.
         if self.source == to.source { nats.min(COPIED_NATS - 1.0) } else { nats.max(0.0) }
@@ -146,13 +171,17 @@ impl Session {
     pub(super) fn moved(&mut self, to: Spot, arrival: Arrival) -> f64 {
         let has_moved = to.source != self.last.source;
         let is_back = has_moved && to.source == self.before && self.before != 0;
+        self.swaps *= faded(to.time_ms - self.last.time_ms, SWAPS_MS);
+        if is_back && differs(to.asn, self.last.asn) && (0..SWAP_MS).contains(&(to.time_ms - self.left_ms)) {
+            self.swaps += 1.0;
+        }
         let nats = match self.last.time_ms {
             0 => 0.0,
             _ if !has_moved && !differs(to.family, self.last.family) => 0.0,
-            _ => self.last.weigh(&to, arrival, is_back),
+            _ => self.last.weigh(&to, arrival, f64::from(self.swaps)),
         };
         if has_moved {
-            self.before = self.last.source;
+            (self.before, self.left_ms) = (self.last.source, self.last.time_ms);
         }
         self.last = to;
         nats
