@@ -26,7 +26,7 @@ use climate::Home;
 use crowds::{At, Crowds};
 use ledger::{Added, Begun, Ledger};
 use session::{Arrival, COPIED_NATS, Session, Spot};
-use siege::Siege;
+use siege::{Entry, Siege};
 use store::{Stored, Table, mix};
 use watermark::Watermark;
 
@@ -45,6 +45,8 @@ pub struct Familiarity {
     pub is_network: bool,
     /// With this family of agents; nothing where the event names none.
     pub is_agent: Option<bool>,
+    /// How often.
+    pub logins: u16,
 }
 
 /// What the events so far say of one, and what it completes.
@@ -59,7 +61,7 @@ pub struct Evidence {
 /// Sizes of the tables, in entries. What does not fit evicts what is worth least.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Settings {
-    /// Addresses with failures (220 bytes each).
+    /// Addresses with failures (264 bytes each).
     pub sources: usize,
     /// Prefixes and autonomous systems.
     pub networks: usize,
@@ -67,11 +69,11 @@ pub struct Settings {
     pub cohorts: usize,
     /// Services.
     pub targets: usize,
-    /// Users of the last day, each at a source (48 bytes).
+    /// Users of the last day, each at a source (16 bytes).
     pub pairs: usize,
-    /// Users to whom something is done (152 bytes).
+    /// Users to whom something is done (about 150 bytes).
     pub users: usize,
-    /// Sessions (136 bytes).
+    /// Sessions (76 bytes).
     pub sessions: usize,
     /// Campaigns under way.
     pub campaigns: usize,
@@ -95,16 +97,24 @@ impl Default for Settings {
     }
 }
 
-/// A change of password or factor right after a login is so much likelier to be an attacker's, in log-odds.
+/// A change of password or factor right after a login is so much likelier to be an attacker's, in log-odds: a user
+/// changes something after one login in two hundred.
 const CHANGE_LOG_ODDS: f64 = 5.0;
 /// Both within the same time are more so.
-const BOTH_LOG_ODDS: f64 = 4.0;
+const BOTH_LOG_ODDS: f64 = 8.0;
+/// What is new of a user is the more telling, the more logins are known: so much for each doubling, none for this many.
+const KNOWN_LOG_ODDS: f64 = 2.0;
+const KNOWN_LOGINS: f64 = 7.0;
+/// And at most this much, either way.
+const KNOWN_LOG_ODDS_MAX: f64 = 6.0;
+/// An agent that the user had before is seldom an attacker's; nor is one who gave a second factor.
+const FAMILIAR_LOG_ODDS: f64 = 3.5;
 /// Logins of less than this much less risk than a takeover's are forgotten at once.
-const FORGOTTEN_LOG_ODDS: f64 = 7.5;
+const FORGOTTEN_LOG_ODDS: f64 = CHANGE_LOG_ODDS + BOTH_LOG_ODDS;
 /// Who is less of a stranger may be the owner, and completes no siege.
 const STRANGER_WEIGHT_MIN: f32 = 0.1;
 /// What a snapshot begins with: its form. It holds numbers of [`Kind`] as they are declared.
-const FORM: u64 = u64::from_le_bytes(*b"tfcamp01");
+const FORM: u64 = u64::from_le_bytes(*b"tfcamp02");
 
 /// All evidence.
 pub struct Campaigns {
@@ -153,7 +163,7 @@ impl Campaigns {
             Act::Logon => self.logon(seen, known, at, &mut evidence),
             Act::Prompt => self.prompt(at, false, &mut evidence),
             Act::PasswordChange | Act::FactorChange if is_success => {
-                self.change(at, seen.event.act == Act::FactorChange, &mut evidence);
+                self.change(known, at, seen.event.act == Act::FactorChange, &mut evidence);
             }
             Act::PasswordChange | Act::FactorChange | Act::Reuse | Act::Logoff => {}
         }
@@ -162,7 +172,7 @@ impl Campaigns {
             self.session(seen, known, at, session, &mut evidence);
         }
         if is_success && seen.event.act == Act::Logon {
-            self.entered(known, at, &evidence);
+            self.entered(seen, known, at, &evidence);
         }
         evidence
     }
@@ -259,36 +269,54 @@ impl Campaigns {
     }
 
     /// A password or factor was changed.
-    fn change(&mut self, at: At, is_factor: bool, evidence: &mut Evidence) {
+    fn change(&mut self, known: &Familiarity, at: At, is_factor: bool, evidence: &mut Evidence) {
         let siege = self.sieges.entry(at.user, at.now_ms);
+        if !is_factor {
+            siege.forgotten(at.source);
+        }
         let is_both = siege.changed(at.now_ms, at.source, is_factor);
-        self.takeover(at, is_both, evidence);
+        self.takeover(known, at, is_both, evidence);
     }
 
-    /// A user was let in.
-    fn entered(&mut self, known: &Familiarity, at: At, evidence: &Evidence) {
-        let risk = known.risk + evidence.reasons.iter().map(|reason| reason.log_odds).sum::<f64>();
-        if risk >= self.takeover_log_odds - FORGOTTEN_LOG_ODDS && !matches!(at.home, Home::Usual | Home::New)
-        {
-            self.sieges.entry(at.user, at.now_ms).entered(at.now_ms, risk as f32, at.source);
+    /// A user was let in: how telling a change would be that follows.
+    fn entered(&mut self, seen: &Seen<'_>, known: &Familiarity, at: At, evidence: &Evidence) {
+        if matches!(at.home, Home::Usual | Home::New) {
+            return;
+        }
+        let is_familiar = known.is_agent == Some(true);
+        let most = if is_familiar { 0.0 } else { KNOWN_LOG_ODDS_MAX };
+        let more = KNOWN_LOG_ODDS * (f64::from(known.logins.max(1)) / KNOWN_LOGINS).log2();
+        let less = f64::from(u8::from(is_familiar) + u8::from(seen.event.is_mfa));
+        let risk = known.risk
+            + evidence.reasons.iter().map(|reason| reason.log_odds).sum::<f64>()
+            + more.clamp(-KNOWN_LOG_ODDS_MAX, most)
+            - less * FAMILIAR_LOG_ODDS;
+        if risk >= self.takeover_log_odds - FORGOTTEN_LOG_ODDS {
+            let entry =
+                Entry { time_ms: at.now_ms, risk: risk as f32, source: at.source, family: family_of(known) };
+            self.sieges.entry(at.user, at.now_ms).entered(entry);
         }
     }
 
-    /// A change that follows a risky login of the same user, unless it is the owner who makes it.
-    fn takeover(&mut self, at: At, is_both: bool, evidence: &mut Evidence) {
+    /// A change that follows a risky login of the same user, by whoever logged in: who is neither there nor has that agent is
+    /// the owner, who takes the account back.
+    fn takeover(&mut self, known: &Familiarity, at: At, is_both: bool, evidence: &mut Evidence) {
         let Some(siege) = self.sieges.get_mut(at.user) else { return };
-        let after_ms = at.now_ms - siege.risky_ms;
-        let is_owner = at.home == Home::Usual && at.source != siege.risky_source;
-        if siege.risky_ms == 0 || !(0..=siege::TAKEOVER_MS).contains(&after_ms) || is_owner {
+        let entry = siege.entry;
+        let after_ms = at.now_ms - entry.time_ms;
+        let is_same = at.source == entry.source || entry.family != 0 && entry.family == family_of(known);
+        let is_owner = at.home == Home::Usual && at.source != entry.source;
+        let is_soon = entry.time_ms != 0 && (0..=siege::TAKEOVER_MS).contains(&after_ms);
+        if !is_soon || !is_same || is_owner {
             return;
         }
         let fade = 1.0 - after_ms as f64 / siege::TAKEOVER_MS as f64;
         let log_odds = fade * if is_both { CHANGE_LOG_ODDS + BOTH_LOG_ODDS } else { CHANGE_LOG_ODDS };
-        let risk = f64::from(siege.risky);
+        let risk = f64::from(entry.risk);
         let observed = Value::Ms(after_ms as f64);
         evidence.add(Term::Takeover, (risk + log_odds).max(0.0), observed, Value::None);
         if risk + log_odds >= self.takeover_log_odds {
-            let begun = Begun::at(at.user, siege.risky_ms, 1, 0);
+            let begun = Begun::at(at.user, entry.time_ms, 1, 0);
             evidence.find(&mut self.ledger, &mut siege.takeover, (Kind::Takeover, Action::Block), at, begun);
         }
     }
@@ -318,6 +346,11 @@ impl Campaigns {
             );
         }
     }
+}
+
+/// The family of agents, as a part of its hash; 0 is none.
+fn family_of(known: &Familiarity) -> u32 {
+    known.family.map_or(0, |family| family.0 as u32)
 }
 
 impl Evidence {

@@ -27,6 +27,18 @@ const SAME_PROMPT_MS: i64 = 90_000;
 pub(super) const TAKEOVER_MS: i64 = DAY_MS;
 
 stored! {
+    /// A risky login.
+    pub(super) struct Entry {
+        time_ms: i64,
+        /// In log-odds, with what a change that follows would make of it.
+        risk: f32,
+        source: u64,
+        /// Of agents, a part of its hash.
+        family: u32,
+    }
+}
+
+stored! {
     /// What is being done to a user.
     pub(super) struct Siege {
         last_ms: i64,
@@ -40,10 +52,8 @@ stored! {
         prompts_since_ms: i64,
         prompted_ms: i64,
         prompted: u32,
-        /// The riskiest login of late: when, its log-odds, and where from.
-        risky_ms: i64,
-        risky: f32,
-        risky_source: u64,
+        /// The riskiest login of late.
+        entry: Entry,
         /// The last change of password or factor: when, where from, and which.
         change_ms: i64,
         change_source: u64,
@@ -57,7 +67,7 @@ stored! {
 
 impl Kept for Siege {
     fn worth_ms(&self) -> i64 {
-        let evidence = self.fast + self.slow + 4.0 * self.prompts + self.risky.max(0.0);
+        let evidence = self.fast + self.slow + 4.0 * self.prompts + self.entry.risk.max(0.0);
         self.last_ms + (evidence.min(24.0) * HOUR_MS as f32) as i64
     }
 }
@@ -166,18 +176,26 @@ impl Siege {
         self.prompts = 0.0;
     }
 
-    /// Remembers a login of this risk, if none of late was riskier.
-    pub(super) fn entered(&mut self, now_ms: i64, risk: f32, source: u64) {
-        self.last_ms = self.last_ms.max(now_ms);
-        if now_ms - self.risky_ms > TAKEOVER_MS || risk > self.risky {
-            (self.risky_ms, self.risky, self.risky_source) = (now_ms, risk, source);
+    /// Remembers a login, if none of late was riskier.
+    pub(super) fn entered(&mut self, entry: Entry) {
+        self.last_ms = self.last_ms.max(entry.time_ms);
+        if entry.time_ms - self.entry.time_ms > TAKEOVER_MS || entry.risk > self.entry.risk {
+            self.entry = entry;
         }
     }
 
-    /// Remembers a change of password or factor. Whether the other was changed shortly before.
+    /// A password was changed from a source: whoever tried from there, and is told of no siege, had forgotten it.
+    pub(super) fn forgotten(&mut self, source: u64) {
+        if self.brute_force == 0 && self.sources & super::count::bit(source) != 0 {
+            self.lift();
+        }
+    }
+
+    /// Remembers a change of password or factor. Whether the other was changed shortly before, after the risky login: who
+    /// forgot a password has a new one before they are let in.
     pub(super) fn changed(&mut self, now_ms: i64, source: u64, is_factor: bool) -> bool {
         self.last_ms = self.last_ms.max(now_ms);
-        let is_near = self.change_ms != 0 && (now_ms - self.change_ms).abs() < FAST_MS;
+        let is_near = self.change_ms > self.entry.time_ms && (now_ms - self.change_ms).abs() < FAST_MS;
         let is_both = is_near && self.change_source == source && self.change_factor != u8::from(is_factor);
         (self.change_ms, self.change_source, self.change_factor) = (now_ms, source, u8::from(is_factor));
         is_both

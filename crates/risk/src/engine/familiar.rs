@@ -28,5 +28,13 @@ pub fn of(facts: &Facts, history: &History, trust: &Trust<'_>, risk: f64) -> Fam
         clients.any(|client| client.family == agent.family && trust.of_client(client) > TRUST_MIN)
     });
     let family = facts.agent.map(|agent| Tag(u64::from(agent.family)));
-    Familiarity { risk, family, is_user: history.logins > 0, is_source, is_network, is_agent }
+    Familiarity {
+        risk,
+        family,
+        is_user: history.logins > 0,
+        is_source,
+        is_network,
+        is_agent,
+        logins: history.logins,
+    }
 }

@@ -217,6 +217,20 @@ pub const ATTACKS: &[Attack] = &[
     ("prompts all night", |w| prompts(w, 12, 40, 10 * 60 * SECOND_MS, false), Kind::MfaFatigue, 12),
     ("few prompts, then in", |w| prompts(w, 13, 5, 60 * SECOND_MS, true), Kind::MfaFatigue, 6),
     (
+        "session copied, same agent and country, used here and there at once",
+        |w| {
+            session(w, 11, |w, at| Spot { asn: at, ip: 78, ..w.home(11) });
+            let (home, thief) = (w.home(11), Spot { asn: 940, ip: 78, ..w.home(11) });
+            for number in 0..6 {
+                let spot = if number % 2 == 0 { home } else { thief };
+                let login = w.push(day() + (660 + number * 120) * SECOND_MS, &World::name(11), spot, OK);
+                (login.act, login.session, login.label) = (Act::Reuse, Some("s".into()), Some(Kind::Replay));
+            }
+        },
+        Kind::Replay,
+        7,
+    ),
+    (
         "takeover: a hit of a spray, then a new password",
         |w| {
             let spot = w.rented(14, 930);
@@ -416,6 +430,50 @@ pub const TRAPS: &[Trap] = &[
             w.push(day() + 60 * SECOND_MS, &name, w.home(person), OK).act = Act::PasswordChange;
             w.push(day() + 90 * SECOND_MS, &name, new, OK);
             w.push(day() + 120 * SECOND_MS, &name, new, OK).act = Act::FactorChange;
+        }
+    }),
+    ("a VPN that comes and goes", |w| {
+        for person in 0..100 {
+            let (home, name) = (w.home(person), World::name(person));
+            let vpn = Spot {
+                ip: 0x2f00_0000 + person as u32,
+                asn: 965,
+                network: Network::Hosting,
+                country: *b"SE",
+                point: (59.3, 18.1),
+                ..home
+            };
+            for (number, spot) in [home, home, vpn, home, vpn, home].into_iter().enumerate() {
+                let login = w.push(day() + number as i64 * 1500 * SECOND_MS, &name, spot, OK);
+                (login.act, login.session) = (Act::Reuse, Some("vpn".into()));
+            }
+        }
+    }),
+    ("somebody who takes their account back, on the way", |w| {
+        for person in 0..30 {
+            let (thief, name) = (Spot { agent: 33, ..w.rented(person, 932) }, World::name(person));
+            w.bad(day(), &name, thief, OK, Kind::Takeover);
+            let owner = w.away(person);
+            w.push(day() + HOUR_MS, &name, owner, OK).act = Act::PasswordChange;
+        }
+    }),
+    ("one who forgot the password: nine tries, then a new one", |w| {
+        for person in 0..30 {
+            let (away, name) = (w.away(person), World::name(person));
+            for number in 0..9 {
+                w.push(day() + number * 9 * SECOND_MS, &name, away, WRONG);
+            }
+            w.push(day() + 120 * SECOND_MS, &name, away, OK).act = Act::PasswordChange;
+            w.push(day() + 140 * SECOND_MS, &name, away, OK);
+        }
+    }),
+    ("users who are new: a second login from elsewhere, then a factor", |w| {
+        for person in 0..30 {
+            let name = format!("new{person}");
+            w.push(day(), &name, w.home(person), OK);
+            let second = Spot { agent: 51, ..w.away(person) };
+            w.push(day() + HOUR_MS, &name, second, OK);
+            w.push(day() + HOUR_MS + 300 * SECOND_MS, &name, second, OK).act = Act::FactorChange;
         }
     }),
 ];
