@@ -18,6 +18,7 @@ pub mod state;
 mod steps;
 pub mod tail;
 mod text;
+pub mod train;
 pub mod watch;
 pub mod why;
 pub mod words;

@@ -56,11 +56,13 @@ pub enum Feature {
     Crowd,
     /// Target.
     Target,
+    /// How many logins are known: attackers choose among users, so that of the logins of who logs in often fewer are theirs.
+    Logins,
 }
 
 impl Feature {
     /// All, in order.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Country,
         Self::Asn,
         Self::Prefix,
@@ -81,6 +83,7 @@ impl Feature {
         Self::PeersTarget,
         Self::Crowd,
         Self::Target,
+        Self::Logins,
     ];
 
     /// Its name in a file of weights.
@@ -106,6 +109,7 @@ impl Feature {
             Self::PeersTarget => "peers_target",
             Self::Crowd => "crowd",
             Self::Target => "target",
+            Self::Logins => "logins",
         }
     }
 
@@ -130,6 +134,7 @@ impl Feature {
             Self::Dormancy => Term::Dormancy,
             Self::PeersNetwork | Self::PeersTarget | Self::Crowd => Term::Peers,
             Self::Target => Term::Target,
+            Self::Logins => Term::Prior,
         }
     }
 }

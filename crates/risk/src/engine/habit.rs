@@ -20,12 +20,26 @@ const RTT_DEVIATION_MIN: f64 = 0.25;
 const IDLE_DAYS: f64 = 30.0;
 const GROUP_MIN: u32 = 20;
 
+/// Of whoever logs in more often than this no smaller share is taken for attackers': a country never seen stays one.
+const LOGINS_MAX: u16 = 40;
+
 /// Adds all of them.
 pub fn add(features: &mut Features, facts: &Facts, history: &History, everybody: &Everybody) {
+    logins(features, history);
     hour(features, facts, history, everybody);
     rtt(features, facts, history);
     dormancy(features, facts, history);
     target(features, facts, history, everybody);
+}
+
+fn logins(features: &mut Features, history: &History) {
+    let known = history.logins.min(LOGINS_MAX);
+    features.push(
+        Feature::Logins,
+        -f64::from(known).ln_1p(),
+        Value::Count(history.logins.into()),
+        Value::None,
+    );
 }
 
 fn hour(features: &mut Features, facts: &Facts, history: &History, everybody: &Everybody) {

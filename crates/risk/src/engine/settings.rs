@@ -11,7 +11,8 @@ pub struct Settings {
     pub block_at: f64,
     /// Log-odds of a source's or network's own evidence from which on its failures are slowed down.
     pub throttle_at: f64,
-    /// Log-odds from which on a success is learnt on probation alone.
+    /// Log-odds from which on a success is learnt on probation alone: below what is asked about, so that whoever comes
+    /// slowly nearer is on probation before they are usual.
     pub probation_at: f64,
     /// Nothing is done: every action is `Allow`. Scores, reasons and findings are as ever.
     pub observe_only: bool,
@@ -45,10 +46,10 @@ impl Terms {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            step_up_at: -3.0,
+            step_up_at: -3.5,
             block_at: 2.0,
             throttle_at: 3.0,
-            probation_at: -3.0,
+            probation_at: -4.0,
             observe_only: false,
             enforced: false,
             off: Terms::default(),

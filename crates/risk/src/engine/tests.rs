@@ -286,7 +286,7 @@ const CASES: &[Case] = &[
         TWENTY,
         &[After(HOUR), From(AMERICA, 1, 1)],
         Action::StepUp,
-        Some(Term::Velocity),
+        None,
     ),
     ("another country and device", TWENTY, &[From(AMERICA, 1, 1), With(IPHONE)], Action::StepUp, None),
     ("the same with a second factor", TWENTY, &[From(AMERICA, 1, 1), With(IPHONE), Mfa], Action::Allow, None),

@@ -30,6 +30,9 @@ pub(crate) enum LoginsCommand {
     /// Say how well attacks are told from logins in a labelled log, by the baseline and by the model
     #[command(after_help = worlds::EVALUATE_EXAMPLES)]
     Evaluate(worlds::Evaluate),
+    /// Learn the model's weights from made-up worlds
+    #[command(after_help = worlds::TRAIN_EXAMPLES)]
+    Train(worlds::Train),
     /// What the gate does about suspicious logins now, and how to take it back
     #[command(subcommand)]
     Responses(gate::ResponsesCommand),

@@ -12,6 +12,7 @@ mod responses;
 mod score;
 mod simulate;
 mod source;
+mod train;
 mod watch;
 
 use crate::cli::logins::LoginsCommand;
@@ -26,6 +27,7 @@ pub(crate) fn run(asked: &LoginsCommand) -> Result<(), Ended> {
         LoginsCommand::Mark(asked) => mark::run(asked),
         LoginsCommand::Evaluate(asked) => evaluate::run(asked),
         LoginsCommand::Simulate(asked) => simulate::run(asked),
+        LoginsCommand::Train(asked) => train::run(asked),
         LoginsCommand::Responses(asked) => responses::run(asked),
         LoginsCommand::Pass(asked) => responses::pass(asked),
         LoginsCommand::Explain(asked) => explain::run(asked),

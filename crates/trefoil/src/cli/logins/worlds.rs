@@ -54,6 +54,19 @@ pub(crate) struct Evaluate {
     pub(crate) json: bool,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct Train {
+    /// Seeds of the worlds to learn from, by commas [default: those of the weights that come with this program]
+    #[arg(long, value_name = "SEEDS", value_delimiter = ',')]
+    pub(crate) seeds: Vec<u64>,
+    /// Users of each world
+    #[arg(long, value_name = "N", default_value_t = logins::train::USERS, value_parser = clap::value_parser!(u32).range(200..=1_000_000))]
+    pub(crate) users: u32,
+    /// Where to write the weights; `-` is standard output
+    #[arg(long, value_name = "FILE", default_value = "-")]
+    pub(crate) out: PathBuf,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Who {
     /// Anybody: half log in twice or less, one in a hundred daily
@@ -85,3 +98,13 @@ The file is judged in its order by the baseline (Freeman et al. 2016) and by the
 why.
 
 Exit codes: 0 told, 2 cannot tell (the file cannot be read, or nothing in it has a label).";
+
+pub(crate) const TRAIN_EXAMPLES: &str = "\
+Examples:
+  trefoil logins train --out weights.json                       the weights that come with this program, byte for byte
+  trefoil logins train --seeds 5,6,7,8 --out other.json && trefoil logins evaluate --weights other.json --input world.ndjson
+
+Worlds are made up by seed, judged, and learnt from; each differs from the one before in what is not published. Evaluate on
+worlds of other seeds.
+
+Exit codes: 0 written, 2 cannot tell (the file could not be written).";
