@@ -53,8 +53,14 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     }
 }
 
+impl Default for Text<'_> {
+    fn default() -> Self {
+        Self(Cow::Borrowed(""))
+    }
+}
+
 /// The first of an array; what follows is passed over.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct First<T>(pub Option<T>);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for First<T> {
@@ -80,7 +86,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for First<T> {
 }
 
 /// How many an array holds.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Factors(pub usize);
 
 impl<'de> Deserialize<'de> for Factors {

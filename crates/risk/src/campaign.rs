@@ -150,11 +150,17 @@ impl Campaigns {
         self.crowds.bytes() + self.sieges.bytes() + self.sessions.bytes() + self.ledger.0.bytes()
     }
 
+    /// Reads where the evidence about an event is said to be, and gives something of it, so that it is read.
+    pub fn reach(&self, seen: &Seen<'_>) -> u64 {
+        let (user, source, prefix) = keys_of(seen);
+        self.crowds.reach(user, source, prefix) ^ self.sieges.reach_set(user)
+    }
+
     /// What an event adds to, and what was known before it and by it. An event that comes days late adds nothing.
     pub fn observe(&mut self, seen: &Seen<'_>, known: &Familiarity) -> Evidence {
         let mut evidence = Evidence::default();
         let Some(now_ms) = self.watermark.admit(seen.event.time_ms) else { return evidence };
-        let source = seen.source.or(seen.host).map_or(0, |source| source.0);
+        let (_, source, _) = keys_of(seen);
         let has_succeeded = source != 0 && self.crowds.has_succeeded(seen.user.0, source, now_ms);
         let home = Home::of(known, has_succeeded);
         let is_success = seen.event.outcome == Outcome::Success;
@@ -351,6 +357,12 @@ impl Campaigns {
 /// The family of agents, as a part of its hash; 0 is none.
 fn family_of(known: &Familiarity) -> u32 {
     known.family.map_or(0, |family| family.0 as u32)
+}
+
+/// User, source (0 where nothing says where it came from) and prefix.
+fn keys_of(seen: &Seen<'_>) -> (u64, u64, u64) {
+    let tag = |tag: Option<Tag>| tag.map_or(0, |tag| tag.0);
+    (seen.user.0, tag(seen.source.or(seen.host)), tag(seen.prefix))
 }
 
 impl Evidence {

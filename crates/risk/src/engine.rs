@@ -12,6 +12,7 @@ mod known;
 mod learn;
 mod marks;
 mod network;
+mod reach;
 mod repeats;
 mod settings;
 mod snapshot;
@@ -93,21 +94,27 @@ impl Engine {
 
     fn judge_into(&mut self, event: &Event<'_>, features: &mut Features) -> Judgement {
         let seen = Seen::new(&self.key, event);
+        self.judge_seen(&seen, features)
+    }
+
+    fn judge_seen(&mut self, seen: &Seen<'_>, features: &mut Features) -> Judgement {
+        let event = seen.event;
         let agent = seen.agent.zip(event.agent).map(|(tag, text)| self.memo.read(&self.key, tag, text));
-        let mut facts = Facts::new(&seen, agent);
+        let mut facts = Facts::new(seen, agent);
         let is_repeat = seen.is_named() && self.repeats.is_repeat(seen.id);
         let time = self.watermark.observe(event.time_ms);
         let mut history = History::default();
         self.store.get(seen.user, day_of(self.watermark.ms), &mut history);
         facts.complete(&history);
-        self.compare(&seen, &facts, &history, features);
-        let mut sum = Sum::new(features, &self.weights, self.settings.off, history.logins);
+        self.compare(seen, &facts, &history, features);
+        let mut sum = Sum::default();
+        sum.begin(features, &self.weights, self.settings.off, history.logins);
         sum.extend(self.marks.reason(seen.user, &facts), self.settings.off);
         let mut findings = Vec::new();
         if !is_repeat {
             let trust = Trust { today: day_of(self.watermark.ms), marks: self.marks.of(seen.user) };
             let familiar = familiar::of(&facts, &history, &trust, sum.score());
-            let evidence = self.campaigns.observe(&seen, &familiar);
+            let evidence = self.campaigns.observe(seen, &familiar);
             sum.extend(evidence.reasons, self.settings.off);
             findings = evidence.findings;
         }
@@ -116,7 +123,7 @@ impl Engine {
         let action = if self.settings.observe_only { Action::Allow } else { due };
         let is_refused = self.settings.enforced && action > Action::Allow;
         if !is_repeat && !is_refused {
-            self.learn(&seen, facts, &mut history, time, (score, due));
+            self.learn(seen, facts, &mut history, time, (score, due));
         }
         self.store.sweep(self.watermark.ms);
         Judgement { score, action, reasons, findings, is_repeat }

@@ -85,6 +85,11 @@ impl Everybody {
         self.crowd.get(prefix)
     }
 
+    /// Reads where a prefix is counted.
+    pub fn reach(&self, prefix: Tag) -> u64 {
+        self.crowd.reach(prefix)
+    }
+
     /// One more user of a prefix.
     pub fn add_user_of(&mut self, prefix: Tag) {
         self.crowd.add(prefix);

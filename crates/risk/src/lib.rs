@@ -13,6 +13,7 @@ pub mod event;
 mod everybody;
 pub mod judgement;
 pub mod key;
+mod lines;
 mod places;
 pub mod seen;
 mod store;

@@ -31,9 +31,8 @@ impl Spot {
 
     /// The middle of a country.
     pub fn of_country(country: [u8; 2]) -> Option<Self> {
-        let at = MIDDLES.binary_search_by_key(&country, |(country, _, _)| **country).ok()?;
-        let (_, latitude, longitude) = MIDDLES.get(at)?;
-        Some(Self { latitude: (*latitude).into(), longitude: (*longitude).into(), off_km: COUNTRY_KM })
+        let (latitude, longitude) = (*MIDDLE_OF.get(code_of(country)?)?)?;
+        Some(Self { latitude: latitude.into(), longitude: longitude.into(), off_km: COUNTRY_KM })
     }
 
     /// A point of [`Spot::packed`].
@@ -57,6 +56,28 @@ impl Spot {
         (km - self.off_km - other.off_km).max(0.0)
     }
 }
+
+/// The place of a pair of capital letters among all pairs.
+const fn code_of(country: [u8; 2]) -> Option<usize> {
+    match country {
+        [a @ b'A'..=b'Z', b @ b'A'..=b'Z'] => Some((a - b'A') as usize * 26 + (b - b'A') as usize),
+        _ => None,
+    }
+}
+
+/// [`MIDDLES`] by [`code_of`]: every event asks.
+static MIDDLE_OF: [Option<(i8, i16)>; 26 * 26] = {
+    let mut middles = [None; 26 * 26];
+    let mut at = 0;
+    while at < MIDDLES.len() {
+        let (country, latitude, longitude) = MIDDLES[at];
+        if let Some(code) = code_of(*country) {
+            middles[code] = Some((latitude, longitude));
+        }
+        at += 1;
+    }
+    middles
+};
 
 /// Countries by code, and whole degrees of latitude and longitude of where most of their people are, about.
 #[rustfmt::skip]

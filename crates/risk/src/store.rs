@@ -56,6 +56,16 @@ impl Store {
         is_one
     }
 
+    /// Reads where the index has a user.
+    pub fn reach_index(&self, user: Tag) -> u64 {
+        self.shards.get(shard_of(user)).map_or(0, |shard| shard.reach_index(user))
+    }
+
+    /// Reads a user's history, as far as it is long mostly.
+    pub fn reach_record(&self, user: Tag) -> u64 {
+        self.shards.get(shard_of(user)).map_or(0, |shard| shard.reach_record(user))
+    }
+
     /// Keeps a user's history, in place of what was kept.
     pub fn put(&mut self, user: Tag, history: &History) {
         let mut packed = ArrayVec::new();

@@ -19,8 +19,9 @@ use crate::text::Text;
 /// When it is no JSON, when a key that is needed is missing, and when one has a value that it cannot have.
 pub fn read(line: &[u8]) -> Result<Option<Login<'_>>, Wrong> {
     let text = std::str::from_utf8(line).map_err(|error| Wrong::new("", format!("not UTF-8: {error}")))?;
-    match scan(text) {
-        Some(raw) => {
+    let mut raw = Raw::default();
+    match scan(text, &mut raw) {
+        Some(()) => {
             let login = raw.login();
             // Tests and fuzzing compare the two on every line; what is shipped reads once.
             debug_assert_eq!(login, read_any(text), "{text}");
@@ -33,7 +34,7 @@ pub fn read(line: &[u8]) -> Result<Option<Login<'_>>, Wrong> {
 /// Reads a line in any form that JSON has.
 fn read_any(text: &str) -> Result<Option<Login<'_>>, Wrong> {
     match serde_json::from_str::<Raw<'_>>(text) {
-        Ok(raw) => raw.login(),
+        Ok(mut raw) => raw.login(),
         Err(error) => Err(located(text, &error)),
     }
 }
@@ -41,7 +42,8 @@ fn read_any(text: &str) -> Result<Option<Login<'_>>, Wrong> {
 /// What a line is to the quick reader, if it is anything to that, and to the other.
 #[cfg(test)]
 pub fn both(text: &str) -> (Option<Answer<'_>>, Answer<'_>) {
-    (scan(text).map(Raw::login), read_any(text))
+    let mut raw = Raw::default();
+    (scan(text, &mut raw).map(|()| raw.login()), read_any(text))
 }
 
 /// What reading a line gives.
@@ -73,34 +75,46 @@ fn reason(error: &serde_json::Error) -> String {
 }
 
 impl<'a> Raw<'a> {
-    fn login(self) -> Result<Option<Login<'a>>, Wrong> {
+    /// The login. What is in here is large, and its parts are taken out rather than moved together.
+    fn login(&mut self) -> Result<Option<Login<'a>>, Wrong> {
         let Some(act) = self.act()? else { return Ok(None) };
         let time_ms = self.time_ms()?;
         let outcome = self.outcome()?;
-        let Self { user, src_endpoint, device, session, actor, unmapped, .. } = self;
-        let (user, group) = user.unwrap_or_default().who()?;
-        let source = src_endpoint.unwrap_or_default();
-        let device = device.unwrap_or_default();
-        let session = session.or_else(|| actor.and_then(|actor| actor.session)).unwrap_or_default();
-        let unmapped = unmapped.unwrap_or_default();
+        let (user, group) = self.user.get_or_insert_default().who()?;
+        let source = self.src_endpoint.get_or_insert_default();
+        let device = self.device.get_or_insert_default();
+        let of_actor = || self.actor.take().and_then(|actor| actor.session);
+        let session = self.session.take().or_else(of_actor).unwrap_or_default();
+        let unmapped = self.unmapped.get_or_insert_default();
         let is_mfa = self.is_mfa == Some(true)
             || session.is_mfa == Some(true)
-            || (act != Act::FactorChange && self.auth_factors.is_some_and(|factors| factors.0 > 1));
+            || (act != Act::FactorChange && self.auth_factors.as_ref().is_some_and(|factors| factors.0 > 1));
         Ok(Some(Login {
             time_ms,
             act,
             outcome,
             user,
-            ip: address(source.ip)?,
-            place: place(source.location, source.autonomous_system, unmapped.network)?,
-            agent: first([self.http_request.and_then(|request| request.user_agent)]),
-            host: first([source.hostname, source.name, source.uid, device.uid, device.hostname, device.name]),
-            target: target(self.service, self.dst_endpoint),
-            session: first([session.uid]),
+            ip: address(source.ip.as_deref())?,
+            place: place(
+                source.location.as_ref(),
+                source.autonomous_system.as_ref(),
+                unmapped.network.as_deref(),
+            )?,
+            agent: first([&mut self.http_request.get_or_insert_default().user_agent]),
+            host: first([
+                &mut source.hostname,
+                &mut source.name,
+                &mut source.uid,
+                &mut device.uid,
+                &mut device.hostname,
+                &mut device.name,
+            ]),
+            target: target(self.service.get_or_insert_default(), self.dst_endpoint.get_or_insert_default()),
+            session: session.uid.map(|uid| uid.0).filter(|uid| !uid.is_empty()),
             group,
             rtt_ms: rtt(unmapped.rtt_ms)?,
             is_mfa,
-            id: first([self.metadata.and_then(|metadata| metadata.uid)]),
+            id: first([&mut self.metadata.get_or_insert_default().uid]),
             aside: Aside::default(),
         }))
     }
@@ -172,28 +186,40 @@ impl<'a> Raw<'a> {
 
 impl<'a> User<'a> {
     /// The user and the group.
-    fn who(self) -> Result<(Cow<'a, str>, Option<Cow<'a, str>>), Wrong> {
-        let user = first([self.name, self.uid, self.email_addr]).ok_or_else(|| {
+    fn who(&mut self) -> Result<(Cow<'a, str>, Option<Cow<'a, str>>), Wrong> {
+        let user = first([&mut self.name, &mut self.uid, &mut self.email_addr]).ok_or_else(|| {
             Wrong::new("user", "missing: `name`, `uid` or `email_addr`, one of them not empty")
         })?;
-        let group = self.groups.and_then(|groups| groups.0).unwrap_or_default();
-        let (unit, organisation) = self.org.map_or((None, None), |org| (org.ou_name, org.name));
-        Ok((user, first([unit, group.name, group.uid, organisation])))
+        let group = self.groups.take().and_then(|groups| groups.0);
+        if group.is_none() && self.org.is_none() {
+            return Ok((user, None));
+        }
+        let (mut group, mut org) = (group.unwrap_or_default(), self.org.take().unwrap_or_default());
+        let group = first([&mut org.ou_name, &mut group.name, &mut group.uid, &mut org.name]);
+        Ok((user, group))
     }
 }
 
-fn target<'a>(service: Option<Named<'a>>, to: Option<Destination<'a>>) -> Option<Cow<'a, str>> {
-    let (service, to) = (service.unwrap_or_default(), to.unwrap_or_default());
-    first([service.name, service.uid, to.hostname, to.svc_name, to.name, to.uid, to.ip])
+fn target<'a>(service: &mut Named<'a>, to: &mut Destination<'a>) -> Option<Cow<'a, str>> {
+    first([
+        &mut service.name,
+        &mut service.uid,
+        &mut to.hostname,
+        &mut to.svc_name,
+        &mut to.name,
+        &mut to.uid,
+        &mut to.ip,
+    ])
 }
 
-/// The first that says something.
-fn first<'a, const N: usize>(texts: [Option<Text<'a>>; N]) -> Option<Cow<'a, str>> {
-    texts.into_iter().flatten().map(|text| text.0).find(|text| !text.is_empty())
+/// Takes out the first that says something.
+fn first<'a, const N: usize>(texts: [&mut Option<Text<'a>>; N]) -> Option<Cow<'a, str>> {
+    let said = texts.into_iter().find(|text| text.as_deref().is_some_and(|text| !text.is_empty()))?;
+    said.take().map(|text| text.0)
 }
 
-fn address(ip: Option<Text<'_>>) -> Result<Option<IpAddr>, Wrong> {
-    match ip.as_deref() {
+fn address(ip: Option<&str>) -> Result<Option<IpAddr>, Wrong> {
+    match ip {
         None | Some("") => Ok(None),
         Some(ip) => match ip.parse::<IpAddr>() {
             Ok(ip) => Ok(Some(ip.to_canonical())),
@@ -203,12 +229,12 @@ fn address(ip: Option<Text<'_>>) -> Result<Option<IpAddr>, Wrong> {
 }
 
 fn place(
-    location: Option<Location<'_>>,
-    system: Option<System>,
-    kind: Option<Text<'_>>,
+    location: Option<&Location<'_>>,
+    system: Option<&System>,
+    kind: Option<&str>,
 ) -> Result<Place, Wrong> {
     let mut place = Place { asn: system.and_then(|system| system.number), ..Place::default() };
-    if let Some(kind) = kind.as_deref().filter(|kind| !kind.is_empty()) {
+    if let Some(kind) = kind.filter(|kind| !kind.is_empty()) {
         place.network = Network::of_word(kind).ok_or_else(|| {
             Wrong::new("unmapped.network", format!("`{}` is no kind of network", shown(kind)))
         })?;

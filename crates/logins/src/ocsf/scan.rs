@@ -3,7 +3,6 @@
 //! what to say of what is wrong, reads the line from its beginning. Where both read a line, they read the same.
 
 use std::borrow::Cow;
-use std::str::FromStr;
 
 use super::raw::{
     Actor, Destination, Device, Endpoint, Location, Metadata, Named, Organisation, Raw, Request, Session,
@@ -15,12 +14,13 @@ use crate::text::{Factors, First, Text};
 const DEPTH_MAX: u32 = 16;
 
 /// What is in a line, if it is as most are.
-pub(super) fn scan(line: &str) -> Option<Raw<'_>> {
+/// It goes into what is empty; if this line is not so, what is then in there means nothing.
+pub(super) fn scan<'a>(line: &'a str, into: &mut Raw<'a>) -> Option<()> {
     let mut scan = Scan { text: line, at: 0 };
     scan.blank();
-    let raw = Raw::scan(&mut scan)?;
+    into.scan(&mut scan)?;
     scan.blank();
-    (scan.at == line.len()).then_some(raw)
+    (scan.at == line.len()).then_some(())
 }
 
 struct Scan<'a> {
@@ -28,9 +28,9 @@ struct Scan<'a> {
     at: usize,
 }
 
-/// What can be read from where a scan is; none where it is not as expected.
-trait Scanned<'a>: Sized {
-    fn scan(scan: &mut Scan<'a>) -> Option<Self>;
+/// What can be read from where a scan is, into the place where it will be; none where it is not as expected.
+trait Scanned<'a>: Default {
+    fn scan(&mut self, scan: &mut Scan<'a>) -> Option<()>;
 }
 
 impl<'a> Scan<'a> {
@@ -116,34 +116,43 @@ impl<'a> Scan<'a> {
         None
     }
 
-    /// A number as JSON has them, and whether it is whole.
-    fn number(&mut self) -> Option<(&'a str, bool)> {
+    /// A number as JSON has them.
+    fn number(&mut self) -> Option<&'a str> {
         let from = self.at;
         let _ = self.expect(b'-');
         match self.byte()? {
             b'0' => self.at += 1,
             _ => self.digits()?,
         }
-        let mut is_whole = true;
         if self.expect(b'.').is_some() {
-            is_whole = false;
             self.digits()?;
         }
         if matches!(self.byte(), Some(b'e' | b'E')) {
-            is_whole = false;
             self.at += 1;
             if matches!(self.byte(), Some(b'+' | b'-')) {
                 self.at += 1;
             }
             self.digits()?;
         }
-        Some((self.text.get(from..self.at)?, is_whole))
+        self.text.get(from..self.at)
     }
 
-    fn whole<N: FromStr>(&mut self) -> Option<N> {
+    /// A whole number. What comes after it is for others to look at: a point is no end of a value.
+    fn whole<N: TryFrom<i64>>(&mut self) -> Option<N> {
+        let is_negative = self.expect(b'-').is_some();
+        let from = self.at;
+        let mut number = 0_i64;
+        while let Some(digit @ b'0'..=b'9') = self.byte() {
+            number = number.checked_mul(10)?.checked_add(i64::from(digit - b'0'))?;
+            self.at += 1;
+        }
+        let digits = self.at - from;
+        let has_zeros = digits > 1 && self.text.as_bytes().get(from) == Some(&b'0');
         // -0 is no whole number to serde.
-        let (number, is_whole) = self.number()?;
-        number.parse().ok().filter(|_| is_whole && number != "-0")
+        if digits == 0 || has_zeros || (is_negative && number == 0) {
+            return None;
+        }
+        N::try_from(if is_negative { -number } else { number }).ok()
     }
 
     fn digits(&mut self) -> Option<()> {
@@ -180,89 +189,85 @@ fn ends(eight: u64) -> u64 {
 }
 
 impl<'a, T: Scanned<'a>> Scanned<'a> for Option<T> {
-    fn scan(scan: &mut Scan<'a>) -> Option<Self> {
-        if scan.byte()? == b'n' { scan.literal("null").map(|()| None) } else { T::scan(scan).map(Some) }
+    fn scan(&mut self, scan: &mut Scan<'a>) -> Option<()> {
+        if scan.byte()? == b'n' { scan.literal("null") } else { self.insert(T::default()).scan(scan) }
     }
 }
 
 impl<'a> Scanned<'a> for Text<'a> {
-    fn scan(scan: &mut Scan<'a>) -> Option<Self> {
-        scan.string().map(|text| Text(Cow::Borrowed(text)))
+    fn scan(&mut self, scan: &mut Scan<'a>) -> Option<()> {
+        self.0 = Cow::Borrowed(scan.string()?);
+        Some(())
     }
 }
 
 impl<'a> Scanned<'a> for i64 {
-    fn scan(scan: &mut Scan<'a>) -> Option<Self> {
-        scan.whole()
+    fn scan(&mut self, scan: &mut Scan<'a>) -> Option<()> {
+        *self = scan.whole()?;
+        Some(())
     }
 }
 
 impl<'a> Scanned<'a> for u64 {
-    fn scan(scan: &mut Scan<'a>) -> Option<Self> {
-        scan.whole()
+    fn scan(&mut self, scan: &mut Scan<'a>) -> Option<()> {
+        *self = scan.whole()?;
+        Some(())
     }
 }
 
 impl<'a> Scanned<'a> for u32 {
-    fn scan(scan: &mut Scan<'a>) -> Option<Self> {
-        scan.whole()
+    fn scan(&mut self, scan: &mut Scan<'a>) -> Option<()> {
+        *self = scan.whole()?;
+        Some(())
     }
 }
 
 impl<'a> Scanned<'a> for f32 {
-    fn scan(scan: &mut Scan<'a>) -> Option<Self> {
+    fn scan(&mut self, scan: &mut Scan<'a>) -> Option<()> {
         // Rounded as it is there.
-        serde_json::from_str(scan.number()?.0).ok()
+        *self = serde_json::from_str(scan.number()?).ok()?;
+        Some(())
     }
 }
 
 impl<'a> Scanned<'a> for bool {
-    fn scan(scan: &mut Scan<'a>) -> Option<Self> {
-        match scan.byte()? {
-            b't' => scan.literal("true").map(|()| true),
-            _ => scan.literal("false").map(|()| false),
-        }
+    fn scan(&mut self, scan: &mut Scan<'a>) -> Option<()> {
+        *self = scan.byte()? == b't';
+        scan.literal(if *self { "true" } else { "false" })
     }
 }
 
 impl<'a> Scanned<'a> for (f32, f32) {
-    fn scan(scan: &mut Scan<'a>) -> Option<Self> {
-        let (mut one, mut other) = (None, None);
+    fn scan(&mut self, scan: &mut Scan<'a>) -> Option<()> {
+        let mut count = 0;
         scan.array(|scan, position| {
-            let number = f32::scan(scan)?;
+            count += 1;
             match position {
-                0 => one = Some(number),
-                1 => other = Some(number),
-                _ => return None,
+                0 => self.0.scan(scan),
+                1 => self.1.scan(scan),
+                _ => None,
             }
-            Some(())
         })?;
-        one.zip(other)
+        (count == 2).then_some(())
     }
 }
 
 impl<'a> Scanned<'a> for Factors {
-    fn scan(scan: &mut Scan<'a>) -> Option<Self> {
-        let mut count = 0;
+    fn scan(&mut self, scan: &mut Scan<'a>) -> Option<()> {
         scan.array(|scan, _| {
-            count += 1;
+            self.0 += 1;
             scan.skip(0)
-        })?;
-        Some(Self(count))
+        })
     }
 }
 
 impl<'a, T: Scanned<'a>> Scanned<'a> for First<T> {
-    fn scan(scan: &mut Scan<'a>) -> Option<Self> {
-        let mut first = None;
-        scan.array(|scan, position| {
-            if position > 0 {
-                return scan.skip(0);
-            }
-            first = Some(T::scan(scan)?);
-            Some(())
-        })?;
-        Some(Self(first))
+    fn scan(&mut self, scan: &mut Scan<'a>) -> Option<()> {
+        scan.array(
+            |scan, position| {
+                if position > 0 { scan.skip(0) } else { self.0.insert(T::default()).scan(scan) }
+            },
+        )
     }
 }
 
@@ -270,8 +275,7 @@ impl<'a, T: Scanned<'a>> Scanned<'a> for First<T> {
 macro_rules! object {
     ($name:ty: $($bit:literal $key:ident),+) => {
         impl<'a> Scanned<'a> for $name {
-            fn scan(scan: &mut Scan<'a>) -> Option<Self> {
-                let mut of = Self::default();
+            fn scan(&mut self, scan: &mut Scan<'a>) -> Option<()> {
                 let mut seen = 0_u32;
                 let mut once = move |bit: u32| {
                     let before = seen;
@@ -282,13 +286,11 @@ macro_rules! object {
                     match key {
                         $(stringify!($key) => {
                             once($bit)?;
-                            of.$key = Scanned::scan(scan)?;
+                            self.$key.scan(scan)
                         })+
-                        _ => scan.skip(0)?,
+                        _ => scan.skip(0),
                     }
-                    Some(())
-                })?;
-                Some(of)
+                })
             }
         }
     };

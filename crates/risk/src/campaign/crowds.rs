@@ -140,6 +140,15 @@ impl Crowds {
             + self.cohorts.bytes()
     }
 
+    /// Reads where the evidence about a login is said to be. The evidence itself is long, and read as it is needed.
+    pub(super) fn reach(&self, user: u64, source: u64, prefix: u64) -> u64 {
+        let pair = mix(user, source);
+        self.pairs.reach_set(pair)
+            ^ self.pairs.reach_cells(pair)
+            ^ self.sources.reach_set(source)
+            ^ self.networks.reach_set(network_key(prefix))
+    }
+
     /// Whether a user got in from a source today.
     pub(super) fn has_succeeded(&self, user: u64, source: u64, now_ms: i64) -> bool {
         self.pairs.get(mix(user, source)).is_some_and(|pair| pair.has_succeeded(now_ms))
@@ -379,6 +388,10 @@ impl Places {
     }
 }
 
+fn network_key(prefix: u64) -> u64 {
+    mix(prefix, 2)
+}
+
 /// The keys of a login's crowds; 0 is none.
 struct Keys {
     networks: [u64; 2],
@@ -390,7 +403,7 @@ struct Keys {
 impl Keys {
     fn of(seen: &Seen<'_>, known: &Familiarity, at: At, target: u64) -> Self {
         let place = seen.event.place;
-        let prefix = seen.prefix.map_or(0, |prefix| mix(prefix.0, 2));
+        let prefix = seen.prefix.map_or(0, |prefix| network_key(prefix.0));
         let asn = place.asn.map_or(0, |asn| mix(u64::from(asn), 3));
         let is_rented = matches!(place.network, Network::Hosting | Network::Anonymous);
         let mut cohorts = [0; 5];

@@ -82,6 +82,7 @@ const SETS_MAX: usize = 1 << 25;
 
 /// One cache line that says what is at its places.
 #[derive(Clone, Copy, Default)]
+#[repr(align(64))]
 struct Set {
     /// A part of each key (the set is another); 0 is free.
     prints: [u32; WAYS],
@@ -89,26 +90,47 @@ struct Set {
     worths: [u32; WAYS],
 }
 
+impl Set {
+    /// The place of a key.
+    fn way_of(&self, print: u32) -> Option<usize> {
+        self.prints.iter().position(|at| *at == print)
+    }
+
+    /// A free place, or the one that is worth least.
+    fn least(&self) -> usize {
+        let worth = |way: &usize| (self.prints[*way] != 0, self.worths[*way]);
+        (0..WAYS).min_by_key(worth).unwrap_or_default()
+    }
+}
+
 /// Where a cell is, until another takes its place.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Place(usize);
+pub(super) struct Place {
+    set: usize,
+    way: usize,
+}
 
 /// Cells by key, in a fixed number of places.
 pub(super) struct Table<T> {
     sets: Vec<Set>,
-    cells: Vec<T>,
+    cells: Vec<Cells<T>>,
 }
+
+/// The cells of a set. They begin where a line of memory does, too: those of few bytes are one line together.
+#[derive(Clone, Copy, Default)]
+#[repr(align(64))]
+struct Cells<T>([T; WAYS]);
 
 impl<T: Kept> Table<T> {
     /// A table of so many cells, rounded up to a power of two.
     pub(super) fn new(cells: usize) -> Self {
         let sets = (cells / WAYS).clamp(1, SETS_MAX).next_power_of_two();
-        Self { sets: vec![Set::default(); sets], cells: vec![T::default(); sets * WAYS] }
+        Self { sets: vec![Set::default(); sets], cells: vec![Cells::default(); sets] }
     }
 
     /// Bytes that the table takes, full or empty.
     pub(super) fn bytes(&self) -> usize {
-        self.sets.len() * size_of::<Set>() + self.cells.len() * size_of::<T>()
+        self.sets.len() * size_of::<Set>() + self.cells.len() * size_of::<Cells<T>>()
     }
 
     /// Its set, and its print there.
@@ -120,18 +142,30 @@ impl<T: Kept> Table<T> {
     /// Where the cell of a key is, if it is held.
     pub(super) fn find(&self, key: u64) -> Option<Place> {
         let (set, print) = self.hash(key);
-        let way = self.sets.get(set)?.prints.iter().position(|at| *at == print)?;
-        Some(Place(set * WAYS + way))
+        let way = self.sets.get(set)?.way_of(print)?;
+        Some(Place { set, way })
+    }
+
+    /// Reads what says where the cell of a key is.
+    pub(super) fn reach_set(&self, key: u64) -> u64 {
+        let (set, _) = self.hash(key);
+        self.sets.get(set).map_or(0, |set| set.prints[0].into())
+    }
+
+    /// Reads where the first cells of a key's set are.
+    pub(super) fn reach_cells(&self, key: u64) -> u64 {
+        let (set, _) = self.hash(key);
+        self.cells.get(set).map_or(0, |cells| cells.0[0].worth_ms().cast_unsigned())
     }
 
     /// The cell at a place.
     pub(super) fn at(&self, place: Place) -> Option<&T> {
-        self.cells.get(place.0)
+        self.cells.get(place.set)?.0.get(place.way)
     }
 
     /// The same, to be changed.
     pub(super) fn at_mut(&mut self, place: Place) -> Option<&mut T> {
-        self.cells.get_mut(place.0)
+        self.cells.get_mut(place.set)?.0.get_mut(place.way)
     }
 
     /// The cell of a key that is held.
@@ -149,12 +183,9 @@ impl<T: Kept> Table<T> {
     pub(super) fn entry(&mut self, key: u64, now_ms: i64) -> &mut T {
         let (number, print) = self.hash(key);
         let set = &mut self.sets[number];
-        let found = set.prints.iter().position(|at| *at == print);
-        let way = found.unwrap_or_else(|| {
-            let worth = |way: &usize| (set.prints[*way] != 0, set.worths[*way]);
-            (0..WAYS).min_by_key(worth).unwrap_or_default()
-        });
-        let cell = &mut self.cells[number * WAYS + way];
+        let found = set.way_of(print);
+        let way = found.unwrap_or_else(|| set.least());
+        let cell = &mut self.cells[number].0[way];
         if found.is_none() {
             set.prints[way] = print;
             *cell = T::default();
@@ -170,7 +201,9 @@ impl<T: Kept> Stored for Table<T> {
     fn put(&self, out: &mut Vec<u8>) {
         let taken = || {
             let ways = self.sets.iter().flat_map(|set| set.prints.into_iter().zip(set.worths));
-            ways.zip(&self.cells).enumerate().filter(|(_, ((print, _), _))| *print != 0)
+            ways.zip(self.cells.iter().flat_map(|cells| &cells.0))
+                .enumerate()
+                .filter(|(_, ((print, _), _))| *print != 0)
         };
         (self.sets.len() as u64).put(out);
         (taken().count() as u64).put(out);
@@ -193,7 +226,7 @@ impl<T: Kept> Stored for Table<T> {
             let set = table.sets.get_mut(at / WAYS)?;
             *set.prints.get_mut(at % WAYS)? = u32::take(from)?;
             *set.worths.get_mut(at % WAYS)? = u32::take(from)?;
-            *table.cells.get_mut(at)? = T::take(from)?;
+            *table.at_mut(Place { set: at / WAYS, way: at % WAYS })? = T::take(from)?;
         }
         Some(table)
     }

@@ -3,6 +3,7 @@
 
 use crate::bytes;
 use crate::key::Tag;
+use crate::lines::Lines;
 
 /// Lines, 16 MiB together; what was never touched takes no memory. Of the last half million identifiers one in a thousand
 /// is forgotten.
@@ -12,20 +13,19 @@ const LINE: usize = 8;
 /// Identifiers that came lately.
 #[derive(Debug, Clone)]
 pub struct Repeats {
-    ids: Vec<u64>,
+    ids: Lines<u64, LINE>,
 }
 
 impl Default for Repeats {
     fn default() -> Self {
-        Self { ids: vec![0; LINES * LINE] }
+        Self { ids: Lines::new(LINES) }
     }
 }
 
 impl Repeats {
     /// Whether an identifier came before; from now on it has.
     pub fn is_repeat(&mut self, id: Tag) -> bool {
-        let at = usize::try_from(id.0 >> 32).unwrap_or(0) % LINES * LINE;
-        let Some(line) = self.ids.get_mut(at..at + LINE) else { return false };
+        let Some(line) = self.ids.get_mut(line_of(id)) else { return false };
         // 0 is an empty place.
         let id = id.0.max(1);
         if line.contains(&id) {
@@ -38,15 +38,20 @@ impl Repeats {
         false
     }
 
+    /// Reads where an identifier would be.
+    pub fn reach(&self, id: Tag) -> u64 {
+        self.ids.get(line_of(id)).map_or(0, |line| line[0])
+    }
+
     /// Bytes of memory held.
     pub fn bytes(&self) -> usize {
-        self.ids.capacity() * size_of::<u64>()
+        self.ids.bytes()
     }
 
     /// Appends them to a snapshot: lines that are not empty.
     pub fn write(&self, into: &mut Vec<u8>) {
-        for (at, line) in (0u32..).zip(self.ids.chunks_exact(LINE)) {
-            if line != [0; LINE] {
+        for (at, line) in (0u32..).zip(self.ids.iter(LINES)) {
+            if *line != [0; LINE] {
                 into.extend_from_slice(&at.to_le_bytes());
                 line.iter().for_each(|id| into.extend_from_slice(&id.to_le_bytes()));
             }
@@ -62,10 +67,14 @@ impl Repeats {
             if at == u32::MAX {
                 return Some(new);
             }
-            let at = usize::try_from(at).ok()?.checked_mul(LINE)?;
-            for id in new.ids.get_mut(at..at.checked_add(LINE)?)? {
+            let at = usize::try_from(at).ok().filter(|at| *at < LINES)?;
+            for id in new.ids.get_mut(at)? {
                 *id = bytes::u64(from)?;
             }
         }
     }
+}
+
+fn line_of(id: Tag) -> usize {
+    usize::try_from(id.0 >> 32).unwrap_or(0) % LINES
 }

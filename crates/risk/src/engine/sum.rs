@@ -12,7 +12,7 @@ use super::settings::Terms;
 const TERMS: usize = Term::ALL.len();
 
 /// Contributions so far, at most one a term.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Sum {
     reasons: ArrayVec<Reason, TERMS>,
     /// By term: its place among the reasons, one more than that, and its largest single contribution, whose values are
@@ -21,17 +21,15 @@ pub struct Sum {
 }
 
 impl Sum {
-    /// Begins with what is known of the user, and adds every feature by its weight.
-    pub fn new(features: &Features, weights: &Weights, off: Terms, logins: u16) -> Self {
-        let mut sum = Self { reasons: ArrayVec::new(), places: [(0, 0.0); TERMS] };
-        sum.add(Term::Prior, weights.bias(features.bucket), Value::Count(logins.into()), Value::None);
+    /// Begins with what is known of the user, and adds every feature by its weight. In place: a sum is large.
+    pub fn begin(&mut self, features: &Features, weights: &Weights, off: Terms, logins: u16) {
+        self.add(Term::Prior, weights.bias(features.bucket), Value::Count(logins.into()), Value::None);
         for Raw { feature, value, observed, expected } in &features.raw {
             let term = feature.term();
             if !off.has(term) {
-                sum.add(term, value * weights.of(*feature, features.bucket), *observed, *expected);
+                self.add(term, value * weights.of(*feature, features.bucket), *observed, *expected);
             }
         }
-        sum
     }
 
     /// Adds reasons of others, but of terms that are off.

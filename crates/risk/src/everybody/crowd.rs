@@ -4,6 +4,7 @@
 
 use crate::bytes;
 use crate::key::Tag;
+use crate::lines::Lines;
 
 /// Lines of 32 counters, 16 MiB together; what was never touched takes no memory.
 const LINES: usize = 262_144;
@@ -13,26 +14,30 @@ const HALVE_EVERY: u64 = 16;
 
 #[derive(Debug, Clone)]
 pub struct Crowd {
-    counters: Vec<u16>,
+    counters: Lines<u16, LINE>,
     added: u64,
 }
 
 impl Default for Crowd {
     fn default() -> Self {
-        Self { counters: vec![0; LINES * LINE], added: 0 }
+        Self { counters: Lines::new(LINES), added: 0 }
     }
 }
 
 impl Crowd {
     /// About how often a value was added.
     pub fn get(&self, tag: Tag) -> u32 {
-        let Some(line) = line_of(tag).and_then(|line| self.counters.get(line..line + LINE)) else { return 0 };
-        u32::from(lowest(line, tag))
+        self.counters.get(line_of(tag)).map_or(0, |line| lowest(line, tag).into())
+    }
+
+    /// Reads where a value is counted.
+    pub fn reach(&self, tag: Tag) -> u64 {
+        self.counters.get(line_of(tag)).map_or(0, |line| line[0].into())
     }
 
     /// Adds a value: only the lowest of its counters grow.
     pub fn add(&mut self, tag: Tag) {
-        if let Some(line) = line_of(tag).and_then(|line| self.counters.get_mut(line..line + LINE)) {
+        if let Some(line) = self.counters.get_mut(line_of(tag)) {
             let lowest = lowest(line, tag);
             for (at, quarter) in line.chunks_exact_mut(LINE / 4).enumerate() {
                 if let Some(counter) = quarter.get_mut(slot_of(tag, at)).filter(|counter| **counter == lowest)
@@ -43,21 +48,20 @@ impl Crowd {
         }
         self.added += 1;
         if self.added.is_multiple_of(HALVE_EVERY) {
-            let line = usize::try_from(self.added / HALVE_EVERY % LINES as u64).unwrap_or(0) * LINE;
-            let line = self.counters.get_mut(line..line + LINE).unwrap_or_default();
-            line.iter_mut().for_each(|counter| *counter /= 2);
+            let line = usize::try_from(self.added / HALVE_EVERY % LINES as u64).unwrap_or(0);
+            self.counters.get_mut(line).into_iter().flatten().for_each(|counter| *counter /= 2);
         }
     }
 
     pub fn bytes(&self) -> usize {
-        self.counters.capacity() * size_of::<u16>()
+        self.counters.bytes()
     }
 
     /// Appends it to a snapshot: lines that are not empty.
     pub fn write(&self, into: &mut Vec<u8>) {
         into.extend_from_slice(&self.added.to_le_bytes());
-        for (at, line) in (0u32..).zip(self.counters.chunks_exact(LINE)) {
-            if line != [0; LINE] {
+        for (at, line) in (0u32..).zip(self.counters.iter(LINES)) {
+            if *line != [0; LINE] {
                 into.extend_from_slice(&at.to_le_bytes());
                 line.iter().for_each(|counter| into.extend_from_slice(&counter.to_le_bytes()));
             }
@@ -73,17 +77,17 @@ impl Crowd {
             if at == u32::MAX {
                 return Some(());
             }
-            let at = usize::try_from(at).ok()?.checked_mul(LINE)?;
-            for counter in self.counters.get_mut(at..at.checked_add(LINE)?)? {
+            let at = usize::try_from(at).ok().filter(|at| *at < LINES)?;
+            for counter in self.counters.get_mut(at)? {
                 *counter = u16::from_le_bytes(bytes::take(from)?);
             }
         }
     }
 }
 
-/// Where a value's line begins.
-fn line_of(tag: Tag) -> Option<usize> {
-    Some(usize::try_from(tag.0 >> 32).ok()? % LINES * LINE)
+/// A value's line.
+fn line_of(tag: Tag) -> usize {
+    usize::try_from(tag.0 >> 32).unwrap_or(0) % LINES
 }
 
 /// A value has a counter in each quarter of its line, so that they never meet.
@@ -91,7 +95,7 @@ fn slot_of(tag: Tag, quarter: usize) -> usize {
     (tag.0 >> (quarter * 3)) as usize % (LINE / 4)
 }
 
-fn lowest(line: &[u16], tag: Tag) -> u16 {
+fn lowest(line: &[u16; LINE], tag: Tag) -> u16 {
     let mut lowest = u16::MAX;
     for (at, quarter) in line.chunks_exact(LINE / 4).enumerate() {
         lowest = lowest.min(quarter.get(slot_of(tag, at)).copied().unwrap_or(0));

@@ -16,6 +16,8 @@ const LENGTH: u64 = DEAD - 1;
 const UNIT_BYTES: usize = 2;
 /// Places are 24 bits of units.
 const ARENA_BYTES_MAX: usize = UNIT_BYTES << 24;
+/// What memory is read in.
+const LINE_BYTES: usize = 64;
 /// An entry of the index that is none. No record can begin there.
 const EMPTY: u32 = u32::MAX;
 /// Bytes that a user costs beside the record: the index and what is reserved, about.
@@ -37,6 +39,17 @@ impl Shard {
         let (_, at) = self.find(user)?;
         let length = self.length_at(at)?;
         self.arena.get(at + WORD_BYTES..at + length)
+    }
+
+    /// Reads where a user's entry would be.
+    pub fn reach_index(&self, user: Tag) -> u64 {
+        home(user, self.index.len()).and_then(|slot| self.index.get(slot)).copied().unwrap_or(0).into()
+    }
+
+    /// Reads a user's record, a byte in each line of memory.
+    pub fn reach_record(&self, user: Tag) -> u64 {
+        let record = self.get(user).unwrap_or_default();
+        record.iter().step_by(LINE_BYTES).chain(record.last()).fold(0, |read, byte| read ^ u64::from(*byte))
     }
 
     /// Keeps a packed history.

@@ -162,6 +162,16 @@ proptest! {
     }
 
     #[test]
+    fn events_are_judged_together_as_they_are_one_by_one(events in prop::collection::vec(owned(), 0..60)) {
+        let (mut one, mut other) = (engine(), engine());
+        let events: Vec<Event<'_>> = events.iter().map(Owned::event).collect();
+        let alone: Vec<String> = events.iter().map(|event| all(&one.judge(event))).collect();
+        let together: Vec<String> = other.judge_all(&events).iter().map(all).collect();
+        prop_assert_eq!(alone, together);
+        prop_assert!(written(&one) == written(&other), "the snapshots differ");
+    }
+
+    #[test]
     fn a_verdict_taken_back_leaves_nothing(
         events in prop::collection::vec(owned(), 2..40),
         marked in prop::collection::vec((any::<prop::sample::Index>(), any::<bool>()), 1..6),
