@@ -20,6 +20,9 @@ use recent::Recent;
 
 pub use recent::Risky;
 
+/// Lines that are read before the first of them is judged: the engine judges several sooner than as many alone.
+pub(crate) const TOGETHER: usize = 16;
+
 /// How events are judged.
 #[derive(Clone)]
 pub struct Judging {
@@ -94,78 +97,60 @@ impl Share {
         mut out: Option<&mut Vec<u8>>,
     ) -> u64 {
         let before = self.counts.judged;
-        for (number, line) in crate::lines::of(lines) {
+        let mut lines = crate::lines::of(lines).peekable();
+        while lines.peek().is_some() {
+            let read = lines.by_ref().take(TOGETHER).map(|(number, line)| (at(number - 1), self.login(line)));
             // A line that is none was told to whoever sent it; the count of them is told here.
-            let _ = self.line(at(number - 1), line, out.as_deref_mut());
+            let logins: Vec<_> = read.filter_map(|(at, read)| Some((at, read.ok()??))).collect();
+            let judgements = self.judge(logins.iter().map(|(_, login)| login));
+            for ((at, login), judgement) in logins.iter().zip(&judgements) {
+                self.tell(*at, &login.event(), judgement, out.as_deref_mut());
+            }
         }
         self.counts.judged - before
     }
 
-    /// Judges the event of a line.
-    pub(crate) fn line(&mut self, at: At, line: &[u8], out: Option<&mut Vec<u8>>) -> Result<(), Wrong> {
-        match ocsf::read(line) {
-            Ok(Some(login)) => {
-                self.login(at, &login, out);
-                Ok(())
-            }
-            Ok(None) => {
-                self.counts.passed_over += 1;
-                Ok(())
-            }
-            Err(wrong) => {
-                self.counts.refused += 1;
-                Err(wrong)
-            }
+    /// The login of a line, with what is known of its address.
+    pub(crate) fn login<'l>(&mut self, line: &'l [u8]) -> Result<Option<Login<'l>>, Wrong> {
+        let mut read = ocsf::read(line);
+        match &mut read {
+            Ok(Some(login)) => self.place(login),
+            Ok(None) => self.counts.passed_over += 1,
+            Err(_) => self.counts.refused += 1,
         }
+        read
     }
 
-    /// Judges the event of a line, and appends its judgement or what is wrong with it to an answer as well.
-    pub(crate) fn answered(
+    /// Judges logins in their order. Each is then to be told of.
+    pub(crate) fn judge<'l>(&mut self, logins: impl Iterator<Item = &'l Login<'l>>) -> Vec<Judgement> {
+        let events: Vec<Event<'l>> = logins.map(Login::event).collect();
+        self.counts.judged += events.len() as u64;
+        self.engine.judge_all(&events)
+    }
+
+    /// Remembers a judgement if it is of a risky login, hands it in, and appends what there is to tell.
+    pub(crate) fn tell(
         &mut self,
         at: At,
-        line: &[u8],
+        event: &Event<'_>,
+        judgement: &Judgement,
         out: Option<&mut Vec<u8>>,
-        into: &mut Vec<u8>,
-    ) -> Result<(), Wrong> {
-        match ocsf::read(line) {
-            Ok(Some(login)) => {
-                let judgement = self.login(at, &login, out);
-                // Writing to memory does not fail.
-                let _ = answer::write_judgement(into, at, &login.event(), &judgement, None);
-                Ok(())
-            }
-            Ok(None) => {
-                self.counts.passed_over += 1;
-                Ok(())
-            }
-            Err(wrong) => {
-                self.counts.refused += 1;
-                Err(wrong)
-            }
-        }
-    }
-
-    /// Judges an event.
-    pub fn login(&mut self, at: At, login: &Login<'_>, out: Option<&mut Vec<u8>>) -> Judgement {
-        let event = self.placed(login);
-        let judgement = self.engine.judge(&event);
-        self.counts.judged += 1;
+    ) {
         let is_risky = judgement.score >= self.judging.settings.step_up_at
             || judgement.action > risk::Action::Allow
             || !judgement.findings.is_empty();
         if is_risky {
-            self.recent.add(at, self.engine.tag_of(event.user), &event, &judgement);
+            self.recent.add(at, self.engine.tag_of(event.user), event, judgement);
         }
         if let Some(handed) = &mut self.handed {
-            handed.extend(Handed::of(at, &event, &judgement));
+            handed.extend(Handed::of(at, event, judgement));
         }
         if let Some(out) = out {
-            self.tell(at, &event, &judgement, out);
+            self.append(at, event, judgement, out);
         }
-        judgement
     }
 
-    fn tell(&mut self, at: At, event: &Event<'_>, judgement: &Judgement, out: &mut Vec<u8>) {
+    fn append(&mut self, at: At, event: &Event<'_>, judgement: &Judgement, out: &mut Vec<u8>) {
         let before = out.len();
         // Writing to memory does not fail.
         for finding in judgement.findings.iter().filter(|finding| is_news(finding)) {
@@ -177,11 +162,11 @@ impl Share {
         self.counts.told += u64::from(out.len() > before);
     }
 
-    /// An event, with what is known of its address.
-    fn placed<'l>(&self, login: &'l Login<'_>) -> Event<'l> {
+    /// Adds what is known of a login's address.
+    fn place(&self, login: &mut Login<'_>) {
         let mut event = login.event();
         self.judging.places.read().unwrap_or_else(PoisonError::into_inner).fill(&mut event);
-        event
+        login.place = event.place;
     }
 
     /// Learns a verdict, or takes it back. Which event it was is known where it was risky; else its line is needed.
@@ -199,12 +184,13 @@ impl Share {
                 ));
             }
         };
-        let login = match ocsf::read(&line) {
+        let mut login = match ocsf::read(&line) {
             Ok(Some(login)) => login,
             Ok(None) => return Err("the line is no event of authentication".to_owned()),
             Err(wrong) => return Err(wrong.in_line(1).to_string()),
         };
-        let event = self.placed(&login);
+        self.place(&mut login);
+        let event = login.event();
         match verdict {
             Some(verdict) => {
                 self.engine.mark(&event, verdict).map_err(|full| full.to_string())?;

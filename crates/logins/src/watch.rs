@@ -18,10 +18,10 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tokio::sync::mpsc;
 
-use crate::answer::At;
+use crate::answer::{At, write_judgement};
 use crate::clock;
 use crate::http::{self, Answer, Counts, ERRORS_MAX, LineError, Posted};
-use crate::share::{Judging, Share};
+use crate::share::{Judging, Share, TOGETHER};
 use crate::state::{Inbox, Learnt, Mark, Marks, Refused, Sealer, State, StateError};
 use crate::tail::{Block, LINE_BYTES_MAX, Place, Tail};
 use hand::Handing;
@@ -351,30 +351,49 @@ impl Watch {
     fn judge(&mut self, lines: &[u8], mut answer: Option<&mut Answer>) -> Result<(), WatchError> {
         self.verdicts()?;
         let before = self.share.counts();
-        for (number, line) in crate::lines::of(lines) {
+        let mut lines = crate::lines::of(lines).peekable();
+        while lines.peek().is_some() {
             if self.next_mark.is_some_and(|after| after <= self.covers.lines) {
                 self.verdicts()?;
             }
-            let at = At::Index(self.covers.lines);
-            self.covers.lines += 1;
-            if line.is_empty() {
-                continue;
-            }
-            let out = self.told.is_new(at).then_some(&mut self.out);
-            let outcome = match answer.as_deref_mut() {
-                Some(answer) if answer.is_judged => {
-                    self.share.answered(at, line, out, &mut answer.judgements)
-                }
-                _ => self.share.line(at, line, out),
-            };
-            if let Err(wrong) = outcome {
-                self.refused(number, wrong.in_line(number).to_string(), answer.as_deref_mut());
-            }
+            // A verdict is learnt again after the line that it was learnt after.
+            let until_mark = self.next_mark.map_or(u64::MAX, |after| after.saturating_sub(self.covers.lines));
+            let together = usize::try_from(until_mark).unwrap_or(TOGETHER).clamp(1, TOGETHER);
+            let batch: Vec<_> = lines.by_ref().take(together).collect();
+            self.judge_batch(&batch, answer.as_deref_mut());
         }
         self.count(before, answer);
         self.told.tell(&mut self.out, self.covers.lines).map_err(WatchError::Tell)?;
         self.hand_over();
         Ok(())
+    }
+
+    fn judge_batch(&mut self, batch: &[(u64, &[u8])], mut answer: Option<&mut Answer>) {
+        let first = self.covers.lines;
+        self.covers.lines += batch.len() as u64;
+        let lines = (first..).map(At::Index).zip(batch).filter(|(_, (_, line))| !line.is_empty());
+        let read: Vec<_> = lines.map(|(at, (number, line))| (at, *number, self.share.login(line))).collect();
+        let logins = read.iter().filter_map(|(_, _, read)| read.as_ref().ok()?.as_ref());
+        let mut judgements = self.share.judge(logins).into_iter();
+        for (at, number, read) in &read {
+            match read {
+                Ok(Some(login)) => {
+                    let Some(judgement) = judgements.next() else { break };
+                    let event = login.event();
+                    let out = self.told.is_new(*at).then_some(&mut self.out);
+                    self.share.tell(*at, &event, &judgement, out);
+                    if let Some(answer) = answer.as_deref_mut().filter(|answer| answer.is_judged) {
+                        // Writing to memory does not fail.
+                        let _ = write_judgement(&mut answer.judgements, *at, &event, &judgement, None);
+                    }
+                }
+                Ok(None) => {}
+                Err(wrong) => {
+                    let error = wrong.clone().in_line(*number).to_string();
+                    self.refused(*number, error, answer.as_deref_mut());
+                }
+            }
+        }
     }
 
     fn refused(&self, line: u64, error: String, answer: Option<&mut Answer>) {
