@@ -157,6 +157,9 @@ mod tests {
     #[test]
     fn the_shipped_weights_are_what_the_recipe_gives() {
         let trained = train(&Recipe::shipped(super::USERS), |_, _| {});
-        assert_eq!(trained.to_json().unwrap(), risk::Weights::shipped().to_json().unwrap());
+        assert!(
+            trained == risk::Weights::shipped(),
+            "worlds or features changed: `trefoil logins train --out crates/risk/src/weights.json`, then evaluate on others"
+        );
     }
 }
