@@ -1,11 +1,15 @@
-//! What a login costs, from a line of OCSF to a decision, when so many users have a history: one thread, lines in memory.
+//! What a login costs, from a line of OCSF to a decision, when so many users have a history: one thread, lines in memory;
+//! addresses are looked up in the files of a folder, if one is named.
 //! Prints one JSON object; `cargo xtask bench logins` runs it and says what it means.
 #![allow(clippy::unwrap_used, reason = "a measurement that cannot go on may end")]
 #![allow(clippy::disallowed_methods, reason = "it measures time")]
 
+use std::hint::black_box;
 use std::time::Instant;
 
-use risk::{Action, Engine, Key, Settings, Weights};
+use logins::login::Login;
+use places::Places;
+use risk::{Action, Engine, Event, Key, Settings, Weights};
 use serde_json::json;
 
 mod made;
@@ -18,43 +22,33 @@ const BLOCK: usize = 20_000;
 const LOGINS_LN_MEDIAN: f64 = 0.693;
 const LOGINS_LN_SPREAD: f64 = 1.17;
 
+/// Lines that are judged together, as a watch does.
+const TOGETHER: usize = 16;
+
 fn main() {
     let mut arguments = std::env::args().skip(1);
     let users: u64 = arguments.next().unwrap().parse().unwrap();
     let events: usize = arguments.next().unwrap().parse().unwrap();
+    let places = arguments.next().map(|folder| Places::open(folder.as_ref()).unwrap()).unwrap_or_default();
     let idle = resident();
     let mut engine = Engine::new(Key::new([7; 16]), Weights::shipped(), Settings::default());
     let mut chance = Chance(1);
-    let made = make_histories(&mut engine, users, &mut chance);
+    let made = make_histories(&mut engine, &places, users, &mut chance);
     let (counted, _) = engine.bytes();
     let grown = resident() - idle;
-    let (mut all, mut read, mut wall, mut waits) = (0, 0, 0.0, Vec::with_capacity(events));
-    let mut asked = 0;
-    let blocks = events.div_ceil(BLOCK);
+    let mut costs = Costs::default();
+    // Every second block is measured as a whole, the others event by event, so that there are two at least.
+    let blocks = events.div_ceil(BLOCK).max(2);
     for block in 0..blocks {
         let text = lines(BLOCK, users, START_MS + 60 * DAY_MS + block as i64 * 1_000, &mut chance);
-        let began = cpu_ns();
-        text.lines().for_each(|line| drop(logins::ocsf::read(line.as_bytes()).unwrap()));
-        read += cpu_ns() - began;
-        // Every second block is measured as a whole, the others event by event.
-        let (began, from) = (cpu_ns(), Instant::now());
-        if block % 2 == 0 {
-            text.lines().for_each(|line| asked += usize::from(decide(&mut engine, line) != Action::Allow));
-            all += cpu_ns() - began;
-            wall += from.elapsed().as_secs_f64();
-        } else {
-            for line in text.lines() {
-                let from = Instant::now();
-                asked += usize::from(decide(&mut engine, line) != Action::Allow);
-                waits.push(from.elapsed().as_secs_f64() * 1e6);
-            }
-        }
+        costs.measure_block(&text, block % 2 == 0, &mut engine, &places);
     }
+    let Costs { asked, all, read, place, wall, mut waits } = costs;
     waits.sort_by(f64::total_cmp);
     let whole = (blocks.div_ceil(2) * BLOCK) as f64;
     let quantile = |share: f64| waits[((waits.len() - 1) as f64 * share) as usize];
     let all_ns = all as f64 / whole;
-    let read_ns = read as f64 / (blocks * BLOCK) as f64;
+    let [read_ns, place_ns] = [read, place].map(|stage| stage as f64 / (blocks * BLOCK) as f64);
     let (snapshot, snapshot_s) = timed(|| {
         let mut bytes = Vec::new();
         engine.write(&mut bytes).unwrap();
@@ -71,7 +65,8 @@ fn main() {
         "asked": asked,
         "all_ns": all_ns,
         "read_ns": read_ns,
-        "judge_ns": all_ns - read_ns,
+        "place_ns": place_ns,
+        "judge_ns": all_ns - read_ns - place_ns,
         "per_second": whole / wall,
         "p50_us": quantile(0.5),
         "p99_us": quantile(0.99),
@@ -85,19 +80,68 @@ fn main() {
     println!("{said}");
 }
 
+/// What was measured so far: CPU nanoseconds of all and of the stages alone, seconds by the clock, microseconds of events.
+#[derive(Default)]
+struct Costs {
+    asked: usize,
+    all: u64,
+    read: u64,
+    place: u64,
+    wall: f64,
+    waits: Vec<f64>,
+}
+
+impl Costs {
+    fn measure_block(&mut self, text: &str, is_whole: bool, engine: &mut Engine, places: &Places) {
+        let began = cpu_ns();
+        for (_, line) in logins::lines::of(text.as_bytes()) {
+            drop(logins::ocsf::read(line).unwrap());
+        }
+        self.read += cpu_ns() - began;
+        let read: Vec<Login<'_>> = logins::lines::of(text.as_bytes()).map(|(_, line)| login(line)).collect();
+        let began = cpu_ns();
+        read.iter().for_each(|login| {
+            places.fill(&mut black_box(login.event()));
+        });
+        self.place += cpu_ns() - began;
+        let mut lines = logins::lines::of(text.as_bytes()).map(|(_, line)| line).peekable();
+        let (began, from) = (cpu_ns(), Instant::now());
+        if is_whole {
+            while lines.peek().is_some() {
+                self.asked += decide(engine, places, lines.by_ref().take(TOGETHER));
+            }
+            self.all += cpu_ns() - began;
+            self.wall += from.elapsed().as_secs_f64();
+        } else {
+            for line in lines {
+                let from = Instant::now();
+                self.asked += decide(engine, places, std::iter::once(line));
+                self.waits.push(from.elapsed().as_secs_f64() * 1e6);
+            }
+        }
+    }
+}
+
 fn timed<T>(work: impl FnOnce() -> T) -> (T, f64) {
     let from = Instant::now();
     let done = work();
     (done, from.elapsed().as_secs_f64())
 }
 
-fn decide(engine: &mut Engine, line: &str) -> Action {
-    let login = logins::ocsf::read(line.as_bytes()).unwrap().unwrap();
-    engine.judge(&login.event()).action
+fn login(line: &[u8]) -> Login<'_> {
+    logins::ocsf::read(line).unwrap().unwrap()
+}
+
+/// Judges lines; of how many something is asked.
+fn decide<'l>(engine: &mut Engine, places: &Places, lines: impl Iterator<Item = &'l [u8]>) -> usize {
+    let logins: Vec<Login<'_>> = lines.map(login).collect();
+    let mut events: Vec<Event<'_>> = logins.iter().map(Login::event).collect();
+    events.iter_mut().for_each(|event| places.fill(event));
+    engine.judge_all(&events).iter().filter(|judgement| judgement.action != Action::Allow).count()
 }
 
 /// Gives every user a history of two months; how many logins that took.
-fn make_histories(engine: &mut Engine, users: u64, chance: &mut Chance) -> u64 {
+fn make_histories(engine: &mut Engine, places: &Places, users: u64, chance: &mut Chance) -> u64 {
     let mut count = 0;
     let mut left: Vec<u16> = (0..users).map(|_| logins_of(chance)).collect();
     let mut round = 0;
@@ -111,7 +155,11 @@ fn make_histories(engine: &mut Engine, users: u64, chance: &mut Chance) -> u64 {
             count += 1;
             // A heavy user's logins are as far apart as those of everybody else.
             let time_ms = START_MS + (round * 997 % 50) * DAY_MS / 50 + round * DAY_MS;
-            with(user, chance, |login| drop(engine.judge(&login.event(time_ms))));
+            with(user, chance, |login| {
+                let mut event = login.event(time_ms);
+                places.fill(&mut event);
+                engine.judge(&event);
+            });
         }
         round += 1;
     }

@@ -1,6 +1,8 @@
 //! Login events a core, from a line of JSON to a decision, with so many users known; bytes a user; how long one takes.
 //! And the same through NATS, with one process and with two that share the users.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
 use super::Logins;
@@ -20,6 +22,7 @@ struct Run {
     /// CPU of the one thread, nanoseconds an event: all of it, and its stages alone.
     all_ns: f64,
     read_ns: f64,
+    place_ns: f64,
     judge_ns: f64,
     /// By the clock, events a second.
     per_second: f64,
@@ -66,6 +69,7 @@ struct Line {
     per_second: Spread,
     /// CPU nanoseconds an event.
     read_ns: Spread,
+    place_ns: Spread,
     judge_ns: Spread,
     p50_us: Spread,
     p99_us: Spread,
@@ -78,6 +82,12 @@ struct Line {
 }
 
 pub(crate) fn run(asked: &Logins) -> Result<(), String> {
+    let places = asked.places.to_str().filter(|places| Path::new(places).is_dir()).ok_or_else(|| {
+        format!(
+            "{}: no folder of places; `. .ci/install.sh && ensure_city_files` makes target/places, or name another with --places",
+            asked.places.display()
+        )
+    })?;
     let part = Part::build("logins", "throughput", &asked.dir)?;
     let shares = Part::build("logins", "shares", &asked.dir)?;
     let mut shared: Vec<Vec<SharedRun>> = WORKERS.iter().map(|_| Vec::new()).collect();
@@ -85,7 +95,7 @@ pub(crate) fn run(asked: &Logins) -> Result<(), String> {
     for round in 1..=asked.rounds {
         for (users, runs) in asked.users.iter().zip(&mut runs) {
             eprintln!("logins of {users} users, round {round}");
-            runs.push(part.run(&[users.to_string(), asked.events.to_string()])?);
+            runs.push(part.run(&[users.to_string(), asked.events.to_string(), places.to_owned()])?);
         }
         for (workers, runs) in WORKERS.iter().zip(&mut shared) {
             eprintln!("logins through NATS, {workers} processes, round {round}");
@@ -104,6 +114,7 @@ fn line(runs: &[Run]) -> Option<Line> {
         per_cpu_second: spread_of(runs, |run| 1e9 / run.all_ns)?,
         per_second: spread_of(runs, |run| run.per_second)?,
         read_ns: spread_of(runs, |run| run.read_ns)?,
+        place_ns: spread_of(runs, |run| run.place_ns)?,
         judge_ns: spread_of(runs, |run| run.judge_ns)?,
         p50_us: spread_of(runs, |run| run.p50_us)?,
         p99_us: spread_of(runs, |run| run.p99_us)?,
@@ -127,9 +138,10 @@ fn shared_line(runs: &[SharedRun]) -> Option<SharedLine> {
 
 fn as_text(report: &Report) -> String {
     let costs = report.logins.iter().map(|line| {
-        let stages = [&line.per_cpu_second, &line.per_second, &line.read_ns, &line.judge_ns];
+        let rates = [&line.per_cpu_second, &line.per_second];
+        let stages = rates.into_iter().chain([&line.read_ns, &line.place_ns, &line.judge_ns]);
         let times = [&line.p50_us, &line.p99_us, &line.most_us];
-        let figures = stages.into_iter().chain(times).map(Spread::to_string);
+        let figures = stages.chain(times).map(Spread::to_string);
         [line.users.to_string()].into_iter().chain(figures).collect()
     });
     let costs: Vec<Vec<String>> = costs.collect();

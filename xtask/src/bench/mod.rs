@@ -233,6 +233,9 @@ pub(crate) struct Logins {
     /// Rounds; in each, every number of users is measured once
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
+    /// Files in which addresses are looked up
+    #[arg(long, default_value = "target/places")]
+    places: PathBuf,
     /// Where files are made; removed afterwards
     #[arg(long, default_value = "/var/tmp")]
     dir: PathBuf,
