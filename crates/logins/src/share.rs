@@ -212,6 +212,11 @@ impl Share {
         self.recent.of(self.engine.tag_of(user))
     }
 
+    /// What was learnt, to judge by without keeping what is learnt from then on.
+    pub fn into_engine(self) -> Engine {
+        self.engine
+    }
+
     /// How many users are remembered.
     pub fn users(&self) -> u64 {
         self.engine.users()

@@ -95,6 +95,51 @@ fn addresses_are_looked_up() {
     assert!(seen.contains("hosting"), "{seen:?}");
 }
 
+/// What a folder holds, byte for byte.
+fn held(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut held: Vec<_> = files
+        .filter(|path| path.is_file())
+        .map(|path| (path.display().to_string(), fs::read(&path).unwrap()))
+        .collect();
+    held.sort();
+    held
+}
+
+#[test]
+fn a_log_is_judged_by_what_a_state_has_learnt() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (world, first, state) = (path("world"), path("first"), path("state"));
+    run(&["simulate", "--seed", "5", "--users", "150", "--days", "6", "--out", &world], "", 0);
+    let text = fs::read_to_string(&world).unwrap();
+    let half = text.lines().count() / 2;
+    let learnt: String = text.lines().take(half).map(|line| format!("{line}\n")).collect();
+    let judged: String = text.lines().skip(half).map(|line| format!("{line}\n")).collect();
+    fs::write(&first, learnt).unwrap();
+    run(&["watch", "--state", &state, "--input", &first], "", 0);
+    let before = held(Path::new(&state));
+    let score = || run(&["score", "--state", &state], &judged, 0);
+    let (by_state, told) = score();
+    assert!(told.contains(&format!("judged by what was learnt up to line {half}")), "{told}");
+    assert_eq!(score().0, by_state, "nothing was kept");
+    assert_eq!(held(Path::new(&state)), before, "nothing was written");
+    let (alone, _) = run(&["score"], &judged, 0);
+    let scores = |lines: &[Value]| lines.iter().map(|line| line["score"].clone()).collect::<Vec<_>>();
+    assert_ne!(scores(&by_state), scores(&alone));
+
+    // As a watch that goes on would.
+    fs::write(&first, text).unwrap();
+    let (all, _) = run(&["watch", "--state", &state, "--input", &first, "--above", "allow"], "", 0);
+    let of = |lines: &[Value]| -> Vec<_> {
+        let judgements = lines.iter().filter(|line| line.get("finding").is_none());
+        judgements
+            .map(|line| (line["user"].clone(), line["score"].clone(), line["reasons"].clone()))
+            .collect()
+    };
+    assert_eq!(of(&by_state), of(&all));
+}
+
 #[test]
 fn labels_change_no_score() {
     let world = ["simulate", "--seed", "5", "--users", "150", "--days", "3"];
@@ -139,6 +184,7 @@ fn what_cannot_be_begun_says_why() {
         (&["import", "--format", "sshd", "--zone", "Mars"], "--zone Mars: not known"),
         (&["score", "--format", "sshd", "--places", "/nowhere"], "/nowhere"),
         (&["score", "--format", "telnet"], "possible values"),
+        (&["score", "--state", "/nowhere"], "/nowhere"),
     ] {
         let (lines, told) = run(arguments, "", 2);
         assert!(lines.is_empty() && told.contains(wanted), "{arguments:?}: {told}");

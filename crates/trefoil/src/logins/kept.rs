@@ -60,11 +60,11 @@ fn in_nats(asked: &Explain, state: &Path) -> Result<(), Ended> {
     }
 }
 
-fn nothing() -> Ended {
+pub(super) fn nothing() -> Ended {
     Ended::cannot_tell("nothing was learnt yet: there is no snapshot")
 }
 
-fn judging(secret: Secret) -> Judging {
+pub(super) fn judging(secret: Secret) -> Judging {
     let (weights, settings) = (Arc::new(Weights::shipped()), Settings::default());
     Judging { secret, weights, settings, places: Arc::default(), above: Above::Everything }
 }

@@ -1,17 +1,19 @@
-//! `trefoil logins score`: judges the logins of a log from nothing known, in their order, and prints what it thinks of
-//! them. Nothing is kept; `trefoil logins watch` keeps it.
+//! `trefoil logins score`: judges the logins of a log in their order, from nothing known or by what a state has learnt, and
+//! prints what it thinks of them. Nothing is kept; `trefoil logins watch` keeps it.
 
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use logins::answer;
 use logins::login::Login;
+use logins::share;
+use logins::state::Folder;
 use places::Places;
 use risk::engine::Settings;
 use risk::weights::Weights;
 use risk::{Baseline, Engine, Key};
 
-use super::source;
+use super::{handing, kept, source};
 use crate::cli::logins::read::{Action, Score};
 use crate::ended::{Ended, OrEnded};
 use crate::terminal;
@@ -36,7 +38,10 @@ impl Action {
 pub(crate) fn run(asked: &Score) -> Result<(), Ended> {
     let options = source::options(&asked.source)?;
     let mut judge = Judge {
-        engine: Engine::new(Key::new(KEY), Weights::shipped(), Settings::default()),
+        engine: match &asked.state {
+            None => Engine::new(Key::new(KEY), Weights::shipped(), Settings::default()),
+            Some(state) => learnt(state)?,
+        },
         baseline: asked.baseline.then(Baseline::new),
         places: places(asked.places.as_deref())?,
         min_score: asked.min_score.unwrap_or(f64::NEG_INFINITY),
@@ -48,6 +53,25 @@ pub(crate) fn run(asked: &Score) -> Result<(), Ended> {
     // Nothing can be told to a reader that is gone.
     let _ = judge.out.flush();
     read
+}
+
+/// What a state has learnt, as its last snapshot has it; the state stays as it is, whether a watch runs on it or not.
+fn learnt(state: &Path) -> Result<Engine, Ended> {
+    if let Some(enclave) = handing::enclave_of(state)? {
+        return Err(Ended::not(format!(
+            "{} belongs to the enclave in {}, whose record says who looks at whom: reasons would tell it of everybody that \
+             the input names; ask `trefoil logins explain USER --state {}`",
+            state.display(),
+            enclave.dir().display(),
+            state.display()
+        )));
+    }
+    let folder = Folder::look(state).or_cannot_tell("--state")?;
+    let newest = share::newest(&folder, &kept::judging(folder.secret())).or_cannot_tell("--state")?;
+    newest.refused.iter().for_each(|why| terminal::complain(why));
+    let Some((_, (covers, share))) = newest.used else { return Err(kept::nothing()) };
+    terminal::note(&format!("{}: judged by what was learnt up to line {}", state.display(), covers.lines));
+    Ok(share.into_engine())
 }
 
 /// What is known of addresses. What is not is said once.

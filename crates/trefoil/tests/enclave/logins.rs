@@ -232,6 +232,8 @@ fn a_watch_of_other_systems_hands_in(enclave: &Enclave) {
     assert_eq!(enclave.trefoil(&explain).status.code(), Some(1), "no purpose");
     let nonsense = [&explain[..], &["--purpose", "curiosity", "--ticket", "SEC-12"]].concat();
     assert_eq!(enclave.trefoil(&nonsense).status.code(), Some(1), "no such purpose");
+    let score = trefoil().args(["logins", "score", "--state", state.to_str().unwrap()]).output().unwrap();
+    assert_eq!(score.status.code(), Some(1), "no look beside the record: {score:?}");
     let looked = enclave.trefoil(&[&explain[..], &["--purpose", "security", "--ticket", "SEC-12"]].concat());
     assert!(looked.status.success(), "{}", String::from_utf8_lossy(&looked.stderr));
     assert!(enclave.shown("login.explained").iter().any(|entry| entry["detail"]["user"] == "user-0"));

@@ -29,8 +29,12 @@ pub(crate) struct Score {
     /// Only events whose action is at least this
     #[arg(long, value_name = "ACTION", value_enum)]
     pub(crate) above: Option<Action>,
+    /// Judge by what a watch has learnt, as the last snapshot in its folder has it, instead of from nothing; nothing is
+    /// written there
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
     /// Give the score of the baseline (Freeman et al. 2016) beside ours
-    #[arg(long)]
+    #[arg(long, conflicts_with = "state")]
     pub(crate) baseline: bool,
     /// Folder of files that say where addresses are: *country*.mmdb, *city*.mmdb, *asn*.csv, and lists of networks such
     /// as anonymous.txt
@@ -110,6 +114,7 @@ Examples:
   trefoil logins score --format ocsf --input logins.ndjson --places target/places
   trefoil logins score --format evtx --input Security.evtx --above step_up | jq .
   tail -F auth.log | trefoil logins score --format sshd --above throttle
+  trefoil logins score --state /var/lib/trefoil-logins --input what-if.ndjson
 
 An event is a line: index, user, time, score, action, reasons[] {term, log_odds, observed, expected}. The reasons' log_odds
 sum to the score. index is, from 0, the line's number in OCSF, and in other formats that of the login in what `trefoil logins
