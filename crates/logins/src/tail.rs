@@ -42,6 +42,20 @@ pub enum Block<'a> {
     End,
 }
 
+/// What a file is known by: its length now, and how it begins.
+pub(crate) fn place_of(path: &Path) -> io::Result<Place> {
+    let mut file = File::open(path)?;
+    let offset = file.metadata()?.len();
+    let mut head = vec![0; head_bytes(offset)];
+    file.read_exact(&mut head)?;
+    Ok(Place { offset, head: digits(&head) })
+}
+
+/// Whether a file is the one of this place; it may have grown.
+pub(crate) fn is_of(path: &Path, place: &Place) -> io::Result<bool> {
+    Part::open(path)?.resume(place)
+}
+
 /// A file that is read.
 pub struct Tail {
     path: PathBuf,

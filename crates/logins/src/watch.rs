@@ -4,6 +4,7 @@
 //! NATS, which shares the work among processes.
 
 mod hand;
+mod imported;
 mod told;
 
 use std::collections::BTreeMap;
@@ -26,6 +27,7 @@ use crate::state::{Inbox, Learnt, Mark, Marks, Refused, Sealer, State, StateErro
 use crate::tail::{Block, LINE_BYTES_MAX, Place, Tail};
 use hand::Handing;
 pub use hand::{HANDED_MAX, Hand, Handed};
+use imported::Imported;
 pub use told::Told;
 
 /// How often it is looked whether something new has come to a file, or a verdict.
@@ -56,6 +58,9 @@ pub enum WatchError {
     /// The stream cannot be read.
     #[error("reading the stream: {0}")]
     Input(io::Error),
+    /// A log cannot be imported.
+    #[error("{0}")]
+    Import(String),
     /// Nobody can be listened to.
     #[error("{address}: {error}")]
     Listen {
@@ -91,6 +96,9 @@ pub struct Covers {
     inbox: u64,
     /// How far each file was read.
     files: BTreeMap<PathBuf, Place>,
+    /// How far each log of another format was.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    imported: BTreeMap<PathBuf, Imported>,
     /// Verdicts that were looked at.
     marks: usize,
     /// When it was committed, milliseconds since 1970.
@@ -119,7 +127,7 @@ pub struct Watch {
     pause: Duration,
     counts: Arc<Counts>,
     stop: Arc<AtomicBool>,
-    complain: Box<dyn Fn(&str) + Send>,
+    complain: Arc<dyn Fn(&str) + Send + Sync>,
     /// Whoever gives the verdict is told what becomes of it.
     is_marking: bool,
 }
@@ -130,7 +138,7 @@ impl Watch {
         dir: &Path,
         judging: impl FnOnce(crate::state::Secret) -> Judging,
         mut told: Told,
-        complain: impl Fn(&str) + Send + 'static,
+        complain: impl Fn(&str) + Send + Sync + 'static,
     ) -> Result<Self, WatchError> {
         let mut state = State::open(dir)?;
         let judging = judging(state.folder().secret());
@@ -161,7 +169,7 @@ impl Watch {
             pause: Duration::ZERO,
             counts: Arc::default(),
             stop: Arc::default(),
-            complain: Box::new(complain),
+            complain: Arc::new(complain),
             is_marking: false,
         })
     }

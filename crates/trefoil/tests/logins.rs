@@ -141,6 +141,77 @@ fn a_file_is_judged_once_however_often_the_watch_is_killed() {
     assert!(fs::read_to_string(room.path("out")).unwrap() == expected, "something was told again");
 }
 
+/// The same logins as OpenSSH would log them; some names are none.
+fn auth_log(logins: usize) -> String {
+    let one = |number: usize| {
+        let (minute, second) = (number / 60 % 60, number % 60);
+        let said = match number % 5 {
+            0 => "Failed password for",
+            1 => "Failed password for invalid user",
+            _ => "Accepted password for",
+        };
+        let (user, ip) = (number * 7 % 61, number % 40);
+        format!(
+            "2024-05-{:02}T{:02}:{minute:02}:{second:02}+00:00 gw sshd[{number}]: {said} user-{user} from 192.0.2.{ip} port 5 ssh2\n",
+            1 + number / 86_400,
+            number / 3_600 % 24,
+        )
+    };
+    (0..logins).map(one).collect()
+}
+
+#[test]
+fn a_log_of_another_format_is_judged_once_however_often_the_watch_is_killed() {
+    let room = Room::new(0);
+    let (auth, log, out) = (room.path("auth.log"), auth_log(6_000), room.path("out"));
+    fs::write(&auth, &log).unwrap();
+    run(trefoil().args(["import", "--format", "sshd"]).arg(&auth).arg("--out").arg(room.path("log")));
+    let expected = room.expected();
+    assert!(expected.lines().count() > 5_000);
+    room.state("state");
+    let watch = |format: &str, input: &Path| {
+        let mut watch = room.watch("state", "out");
+        watch.args(["--format", format, "--input"]).arg(input).stderr(Stdio::null());
+        watch
+    };
+    // It grows, and whoever reads it is killed wherever it is.
+    let halves = [log.lines().take(3_000).map(|line| format!("{line}\n")).collect::<String>(), log];
+    for (half, told) in halves.iter().zip([[1, 900, 2_000], [3_000, 4_000, 5_000]]) {
+        fs::write(&auth, half).unwrap();
+        for told in told {
+            let killed = Killed(watch("sshd", &auth).spawn().unwrap());
+            wait_until("it has told something", || lines(&out) >= told);
+            drop(killed);
+        }
+        run(&mut watch("sshd", &auth));
+    }
+    run(&mut watch("sshd", &auth));
+    assert!(fs::read_to_string(&out).unwrap() == expected, "not what one tells that reads what was imported");
+
+    let judged = || {
+        let text = fs::read_to_string(&out).unwrap();
+        text.lines().filter(|line| !line.contains("\"finding\"")).count()
+    };
+    assert_eq!(judged(), 6_000);
+    // Another log of that name is another log, and standard input is taken up as it comes.
+    let more = auth_log(6_000).replace("2024-05", "2024-06");
+    fs::write(&auth, &more).unwrap();
+    run(&mut watch("sshd", &auth));
+    assert_eq!(judged(), 2 * 6_000);
+    let mut piped = watch("sshd", Path::new("-")).stdin(Stdio::piped()).spawn().unwrap();
+    let mut stdin = piped.stdin.take().unwrap();
+    stdin.write_all(more.replace("2024-06", "2024-07").as_bytes()).unwrap();
+    wait_until("what came is judged before there is more", || judged() > 2 * 6_000);
+    drop(stdin);
+    assert!(piped.wait().unwrap().success());
+    assert_eq!(judged(), 3 * 6_000);
+    for (format, input, more) in
+        [("sshd", &*auth, &["--follow"][..]), ("evtx", &*auth, &[]), ("entra", Path::new("/nowhere"), &[])]
+    {
+        assert_eq!(watch(format, input).args(more).status().unwrap().code(), Some(2), "{format} {more:?}");
+    }
+}
+
 #[test]
 fn verdicts_are_learnt_while_a_watch_runs_and_without_one_and_a_user_is_explained() {
     let room = Room::new(1_500);

@@ -17,7 +17,7 @@ pub(crate) enum LoginsCommand {
     Score(read::Score),
     /// Judge events for as long as they come, and keep what is learnt
     #[command(after_help = watch::WATCH_EXAMPLES)]
-    Watch(watch::Watch),
+    Watch(Box<watch::Watch>),
     /// Put events onto NATS, each on its user's share
     #[command(after_help = watch::PUBLISH_EXAMPLES)]
     Publish(watch::Publish),

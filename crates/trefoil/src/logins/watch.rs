@@ -1,4 +1,4 @@
-//! `trefoil logins watch`: events from files, standard input, HTTP or NATS, judged for as long as they come.
+//! `trefoil logins watch`: events from files and standard input of any format, HTTP or NATS, judged for as long as they come.
 
 use std::io::Read;
 use std::net::SocketAddr;
@@ -17,8 +17,8 @@ use places::Places;
 use risk::{Settings, Weights};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{handing, score};
-use crate::cli::logins::read::Action;
+use super::{handing, score, source};
+use crate::cli::logins::read::{Action, Format};
 use crate::cli::logins::watch::{Server, Watch};
 use crate::ended::{Ended, OrEnded};
 use crate::terminal;
@@ -28,6 +28,9 @@ const STANDARD_INPUT: &str = "-";
 const TOKEN_CHARS_MIN: usize = 16;
 
 pub(crate) fn run(asked: &Watch) -> Result<(), Ended> {
+    if asked.source.format != Format::Ocsf {
+        return importing(asked);
+    }
     match (&asked.server.nats, asked.listen, &asked.input) {
         (Some(_), _, _) => of_nats(asked),
         (None, Some(address), _) => listening(asked, address),
@@ -45,6 +48,30 @@ pub(crate) fn run(asked: &Watch) -> Result<(), Ended> {
             Err(Ended::cannot_tell("name an --input, an address to --listen at, or --nats"))
         }
     }
+}
+
+/// A log of another format, from a file or standard input.
+fn importing(asked: &Watch) -> Result<(), Ended> {
+    let Some(input) = &asked.input else {
+        return Err(Ended::cannot_tell(
+            "--format is what --input is: by HTTP and NATS come OCSF events, which `trefoil logins import` makes",
+        ));
+    };
+    let (format, options) = (asked.source.format.of_logins(), source::options(&asked.source)?);
+    let is_stream = input == Path::new(STANDARD_INPUT);
+    if asked.follow && !is_stream {
+        return Err(Ended::cannot_tell(format!(
+            "--follow reads OCSF alone, since a line of other formats may need the one before it: `tail -F {} | trefoil logins \
+             watch --format … --input -` follows",
+            input.display()
+        )));
+    }
+    let mut watch = open(asked)?;
+    ends_on_signals(watch.stop())?;
+    if is_stream {
+        return watch.imported_stream(std::io::stdin(), format, options).map_err(ended);
+    }
+    watch.imported(input, format, &options).map_err(ended)
 }
 
 fn ended(error: WatchError) -> Ended {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, ValueEnum};
 
-use super::read::Action;
+use super::read::{Action, Source};
 use crate::cli::Enclave;
 
 #[derive(Debug, Args)]
@@ -14,10 +14,12 @@ pub(crate) struct Watch {
     /// The folder that keeps what is learnt; it is made where it is not there. With --nats it holds the key alone
     #[arg(long, value_name = "DIR")]
     pub(crate) state: PathBuf,
-    /// A file of OCSF events, a JSON object a line; `-` is standard input
+    /// A file of OCSF events, a JSON object a line, or of another --format; `-` is standard input
     #[arg(long, value_name = "FILE")]
     pub(crate) input: Option<PathBuf>,
-    /// Go on as the file grows, whatever its rotation makes of it
+    #[command(flatten)]
+    pub(crate) source: Source,
+    /// Go on as the file grows, whatever its rotation makes of it; for OCSF alone
     #[arg(long, requires = "input")]
     pub(crate) follow: bool,
     /// Take events by HTTP, POST /events; port 0 is any free one, and the address is printed
@@ -146,10 +148,14 @@ pub(crate) enum Verdict {
 pub(crate) const WATCH_EXAMPLES: &str = "\
 Examples:
   trefoil logins watch --state DIR --input logins.ndjson --follow --out judged.ndjson
-  tail -F auth.log | trefoil logins import --format sshd | trefoil logins watch --state DIR --input - --above throttle
+  tail -F auth.log | trefoil logins watch --state DIR --format sshd --input - --above throttle
+  trefoil logins watch --state DIR --format evtx --input Security.evtx
   trefoil logins watch --state DIR --listen 127.0.0.1:8088
     curl --data-binary @logins.ndjson 'http://127.0.0.1:8088/events?judge=1'
   trefoil logins watch --state DIR --nats nats://127.0.0.1:4222       as many processes as you like, with the same DIR/key
+
+A file of another format than OCSF is read from its beginning each time, and what was judged of it is counted off, as long as
+it begins as it did: a log that is rotated comes by `tail -F FILE |` and --input -.
 
 It may be killed at any moment: what was taken in is judged again from the last snapshot on, and told once. With --nats
 judgements go to the stream LOGINS_JUDGED, subject logins.judged.<share>. Exit codes: 0 ended as asked (the end of the
