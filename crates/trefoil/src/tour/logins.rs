@@ -6,6 +6,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use access::totp::STEP_SECONDS;
 use access::{Answer, CONTROL_SOCKET, Order};
+use futures_util::future::join_all;
 
 use crate::clock;
 use crate::tour::client;
@@ -19,8 +20,7 @@ const NAMES: u32 = 24;
 const FOUND_MS_MAX: u64 = 20_000;
 const LOOK_MS: u64 = 250;
 const DETECTOR: &str = "suspicious-logins";
-/// Most of the names are nobody's.
-const KIND: &str = "stuffing";
+const KIND: &str = "spray";
 /// An address of this machine from which nobody else comes.
 const ELSEWHERE: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
 const STOPPED: &str = "are stopped until";
@@ -36,18 +36,21 @@ pub(crate) async fn tell(story: &mut Story<'_>) {
     story.observe("the same code again", again);
 }
 
-/// One password for everybody.
+/// One password for everybody, tried at once: whoever tries one name after the other is slowed down first.
 async fn spray(story: &Story<'_>) -> Seen {
-    let mut last = String::new();
-    for name in (0..NAMES).map(|n| format!("guess-{n}")).chain([AOIFE.who.to_owned()]) {
-        match client::try_from(story.ready, ELSEWHERE, AOIFE.place, &name, "Spring2026!").await {
-            Ok(_session) => return Ok((false, format!("{name} was let in"))),
-            Err(refused) => last = refused.message,
-        }
-        if last.contains(STOPPED) {
-            break;
-        }
-    }
+    let guess = |name: String| async move {
+        let tried = client::try_from(story.ready, ELSEWHERE, AOIFE.place, &name, "Spring2026!").await;
+        tried.map(|_session| name).map_err(|refused| refused.message)
+    };
+    let guesses = join_all((0..NAMES).map(|n| guess(format!("guess-{n}")))).await;
+    let last = match guesses.into_iter().find_map(Result::ok) {
+        Some(name) => Ok(name),
+        None => guess(AOIFE.who.to_owned()).await,
+    };
+    let last = match last {
+        Ok(name) => return Ok((false, format!("{name} was let in"))),
+        Err(message) => message,
+    };
     for _ in 0..FOUND_MS_MAX / LOOK_MS {
         let incidents = monitor::incidents(story.folder, DETECTOR).await?;
         if let Some(incident) = incidents.iter().find(|incident| monitor::says(incident, KIND)) {

@@ -13,18 +13,17 @@ pub fn what_an_analyst_says_is_learnt(enclave: &Enclave, beijing: &Office, bosto
     let refused = number.split_once(')').unwrap().0;
     let earlier = of_aoife(enclave, "10.5.2.3");
 
-    assert_eq!(mark(enclave, &[refused, "legitimate"]).0, Some(0));
-    assert_eq!(mark(enclave, &[&earlier, "attack"]).0, Some(0));
-    assert_eq!(given(enclave), [(earlier.clone(), "attack"), (refused.to_owned(), "legitimate")].map(told));
+    assert_eq!(mark(enclave, &[refused, "attack"]).0, Some(0));
+    assert_eq!(mark(enclave, &[&earlier, "legitimate"]).0, Some(0));
+    assert_eq!(given(enclave), [(earlier.clone(), "legitimate"), (refused.to_owned(), "attack")].map(told));
     enclave.kill(&["gate"]);
     enclave.bring_back();
     assert_eq!(given(enclave).len(), 2, "it survives");
     assert_eq!(marked(enclave), [1, 1]);
-    // One verdict may not outweigh all that is unusual, or not be needed: it is among the reasons.
-    assert_eq!(judged_by(enclave, boston).as_deref().unwrap_or("legitimate"), "legitimate");
-    assert_eq!(judged_by(enclave, beijing).as_deref(), Some("attack"));
+    assert_eq!(judged_by(enclave, boston).as_deref(), Some("attack"));
+    assert_eq!(beijing.ask(enclave, AOIFE), "1", "it was her");
 
-    for (verdict, event) in [("attack", &*earlier), ("legitimate", refused)] {
+    for (verdict, event) in [("legitimate", &*earlier), ("attack", refused)] {
         let other = if verdict == "attack" { "legitimate" } else { "attack" };
         assert_eq!(mark(enclave, &[event, other, "--undo"]).0, Some(1), "the verdict is another");
         assert_eq!(mark(enclave, &[event, verdict, "--undo"]).0, Some(0));
@@ -36,7 +35,7 @@ pub fn what_an_analyst_says_is_learnt(enclave: &Enclave, beijing: &Office, bosto
         let undo = ["logins", "responses", "undo", block["id"].as_str().unwrap(), "--because", "a drill"];
         assert!(enclave.trefoil(&undo).status.success(), "{block}");
     }
-    assert_eq!(beijing.ask(enclave, AOIFE), "1", "as if it had never been said");
+    assert_eq!(judged_by(enclave, boston).as_deref(), Some("nothing"), "as if it had never been said");
 
     let (code, said) = mark(enclave, &["0", "attack"]);
     assert!(code == Some(1) && said.contains("none of the last 1000"), "a gate's start is no login: {said}");
@@ -56,10 +55,10 @@ pub fn what_an_analyst_says_is_learnt(enclave: &Enclave, beijing: &Office, bosto
     let said: Vec<String> = entries.iter().map(said).collect();
     let of = |event: &str, verdict: &str| format!("{event} {verdict} for \"a drill\"");
     let expected = [
-        of(refused, "legitimate"),
-        of(&earlier, "attack"),
-        of(&earlier, "attack undone"),
-        of(refused, "legitimate undone"),
+        of(refused, "attack"),
+        of(&earlier, "legitimate"),
+        of(&earlier, "legitimate undone"),
+        of(refused, "attack undone"),
     ];
     assert_eq!(said, expected);
     assert!(!entries[0]["entry"].to_string().contains("aoife"), "the open part names nobody: {}", entries[0]);
@@ -99,7 +98,7 @@ fn judged_by(enclave: &Enclave, office: &Office) -> Option<String> {
     let last = enclave.shown("login.judged").pop().unwrap();
     let reasons = last["detail"]["judged"]["reasons"].as_array().unwrap();
     let of_mark = reasons.iter().find(|reason| reason["term"] == "mark");
-    Some(of_mark.unwrap_or_else(|| panic!("{said}: {last:#}"))["observed"].as_str().unwrap().to_owned())
+    Some(of_mark.map_or("nothing", |reason| reason["observed"].as_str().unwrap()).to_owned())
 }
 
 /// How many verdicts of each kind are known of aoife: legitimate, attacks.
