@@ -38,7 +38,7 @@ pub use finding::finding;
 #[cfg(test)]
 pub use read::both;
 pub use read::read;
-pub use write::{Product, write, write_labelled};
+pub use write::{Product, Told, write, write_labelled};
 
 /// The version of the schema in what is written: the first with `autonomous_system`.
 const SCHEMA: &str = "1.3.0";

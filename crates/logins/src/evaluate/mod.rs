@@ -9,18 +9,20 @@ mod file;
 mod groups;
 mod replay;
 mod single;
+mod traps;
 mod truth;
 
 use std::collections::BTreeMap;
 
 use risk::engine::Settings;
-use risk::{Action, Baseline, Engine, Event, Key, Term, Weights};
+use risk::{Baseline, Engine, Event, Key, Term, Weights};
 use serde::Serialize;
 
 pub use self::calibration::Calibration;
 pub use self::file::FileLog;
 pub use self::groups::Group;
 pub use self::single::{Reauth, SHARES};
+pub use self::traps::Trap;
 pub use self::truth::{Truth, Truths};
 
 use self::replay::{Judges, Replay, Scored};
@@ -47,6 +49,9 @@ pub struct Figures {
     pub model: Judge,
     /// What the model would have done about users' own logins, for a million of them.
     pub innocents: BTreeMap<&'static str, f64>,
+    /// The same in each trap, something harmless that looks like an attack; `none` is all the rest.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub traps: BTreeMap<String, Trap>,
     /// Whether the model's scores mean what they say.
     pub calibration: BTreeMap<&'static str, Calibration>,
     /// The log.
@@ -121,7 +126,7 @@ fn replayed<L: Log>(
     let baseline = with_baseline.then(Baseline::new);
     let mut judges = Judges { baseline, engine: &mut engine };
     let mut replay = Replay::default();
-    log.read(&mut |index, event| replay.add(&mut judges, event, truths.get(index)))?;
+    log.read(&mut |index, event| replay.add(&mut judges, event, truths.get(index), truths.trap_of(index)))?;
     Ok(replay)
 }
 
@@ -130,16 +135,13 @@ fn figures(replay: &Replay, truths: &Truths) -> Figures {
     let mut baseline = judge(replay, truths, |scored| scored.baseline, false);
     baseline.campaigns = groups::none(&model.campaigns);
     let logins = replay.scored.iter().filter(|scored| scored.attack.is_none()).count();
-    let innocents = [Action::StepUp, Action::Throttle, Action::Block, Action::Revoke].map(|what| {
-        let count = replay.actions.get(&what).copied().unwrap_or(0);
-        (what.word(), count as f64 * 1e6 / logins.max(1) as f64)
-    });
     let users = replay.scored.iter().filter(|scored| scored.attack.is_none() && scored.before == 0).count();
     Figures {
         left_out: left_out(replay, truths),
         baseline,
         model,
-        innocents: innocents.into(),
+        innocents: traps::of_a_million(&replay.actions, logins as u64),
+        traps: traps::traps(replay, truths),
         calibration: calibration::calibration(&replay.scored),
         log: Counts {
             attempts: replay.attempts,

@@ -1,9 +1,9 @@
 //! A log, judged in its order by the baseline and by the model, each by what came before; and what is needed of it for
 //! figures. Not here: labels (`truth`), figures (`single`, `campaigns`, `calibration`).
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use risk::{Act, Action, Baseline, Event, Kind, Outcome};
+use risk::{Act, Action, Baseline, Event, Judgement, Kind, Outcome};
 
 use super::truth::Truth;
 
@@ -43,10 +43,21 @@ pub(super) struct Replay {
     pub(super) attempts: u64,
     /// Users' own logins by what would be done about them.
     pub(super) actions: HashMap<Action, u64>,
+    /// What users did, by number of the trap.
+    pub(super) traps: BTreeMap<u8, InTrap>,
     pub(super) unlabelled: u64,
     pub(super) first_ms: Option<i64>,
     pub(super) last_ms: i64,
     users: HashMap<String, (u32, u32)>,
+}
+
+/// What users did in a trap, and how it was judged.
+#[derive(Debug, Clone, Default)]
+pub(super) struct InTrap {
+    pub(super) attempts: u64,
+    pub(super) logins: u64,
+    pub(super) actions: HashMap<Action, u64>,
+    pub(super) false_findings: BTreeMap<Kind, u64>,
 }
 
 /// Who judges.
@@ -56,9 +67,24 @@ pub(super) struct Judges<'a> {
     pub(super) engine: &'a mut risk::Engine,
 }
 
+impl InTrap {
+    fn add(&mut self, event: &Event<'_>, judgement: &Judgement) {
+        for finding in judgement.findings.iter().filter(|finding| finding.is_new) {
+            *self.false_findings.entry(finding.kind).or_default() += 1;
+        }
+        if event.act == Act::Logon {
+            self.attempts += 1;
+        }
+        if event.act == Act::Logon && event.outcome == Outcome::Success {
+            self.logins += 1;
+            *self.actions.entry(judgement.action).or_default() += 1;
+        }
+    }
+}
+
 impl Replay {
-    /// The next event of the log, and who did it.
-    pub(super) fn add(&mut self, judges: &mut Judges<'_>, event: &Event<'_>, truth: Option<Truth>) {
+    /// The next event of the log, who did it, and in which trap.
+    pub(super) fn add(&mut self, judges: &mut Judges<'_>, event: &Event<'_>, truth: Option<Truth>, trap: u8) {
         let baseline = judges.baseline.as_mut().and_then(|baseline| baseline.judge(event));
         let judgement = judges.engine.judge(event);
         self.first_ms.get_or_insert(event.time_ms);
@@ -72,6 +98,9 @@ impl Replay {
             Truth::Attack { kind, cluster } => Some((kind, cluster)),
         };
         self.find(event, attack, &judgement.findings);
+        if attack.is_none() {
+            self.traps.entry(trap).or_default().add(event, &judgement);
+        }
         if event.act != Act::Logon {
             return;
         }

@@ -11,6 +11,9 @@ pub struct Truths {
     /// By number of the event; none where the event has no label.
     of: Vec<Option<Truth>>,
     kinds: Vec<String>,
+    /// By number of the event, the number of its trap, from 1.
+    traps: Vec<u8>,
+    trap_names: Vec<String>,
     kind_of: HashMap<String, u16>,
     clusters: HashMap<(u16, String), u32>,
 }
@@ -31,7 +34,7 @@ pub enum Truth {
 
 impl Truths {
     /// Adds the label of the next event, which is a line of JSON: `unmapped.label`, a string or an object of `kind` and
-    /// `campaign`. A line that is no JSON or has no label has no truth.
+    /// `campaign`; and its `unmapped.trap`. A line that is no JSON or has no label has no truth.
     pub fn read(&mut self, line: &[u8]) {
         let json: Value = serde_json::from_slice(line).unwrap_or(Value::Null);
         let label = json.pointer("/unmapped/label").or_else(|| json.get("label")).unwrap_or(&Value::Null);
@@ -52,6 +55,34 @@ impl Truths {
             }
             Value::Null | Value::Array(_) => self.of.push(None),
         }
+        self.trap(json.pointer("/unmapped/trap").and_then(Value::as_str));
+    }
+
+    /// Says of the event that was added last which harmless thing that looks like an attack it belongs to.
+    pub fn trap(&mut self, name: Option<&str>) {
+        self.traps.resize(self.of.len(), 0);
+        let (Some(name), Some(last)) = (name, self.traps.last_mut()) else { return };
+        let at = self.trap_names.iter().position(|known| known == name).unwrap_or_else(|| {
+            self.trap_names.push(name.to_owned());
+            self.trap_names.len() - 1
+        });
+        *last = u8::try_from(at + 1).unwrap_or(0);
+    }
+
+    /// The number of the trap that an event is in; 0 is none.
+    pub(super) fn trap_of(&self, index: usize) -> u8 {
+        self.traps.get(index).copied().unwrap_or(0)
+    }
+
+    /// What a trap is called.
+    pub(super) fn trap_name(&self, number: u8) -> &str {
+        let at = usize::from(number).checked_sub(1);
+        at.and_then(|at| self.trap_names.get(at)).map_or("none", String::as_str)
+    }
+
+    /// Whether it was said of any event that it is in a trap.
+    pub(super) fn has_traps(&self) -> bool {
+        !self.trap_names.is_empty()
     }
 
     /// Adds the label of the next event as text: a kind of attacker and what tells its attack from others, behind any

@@ -350,7 +350,7 @@ proptest! {
         let mut line = Vec::new();
         match &label {
             None => write(&mut line, &login.event(), &login.aside, &product).unwrap(),
-            Some(label) => write_labelled(&mut line, &login.event(), &product, label).unwrap(),
+            Some(label) => write_labelled(&mut line, &login.event(), &product, Told { label, trap: None }).unwrap(),
         }
         prop_assert_eq!(line.pop(), Some(b'\n'));
         prop_assert!(!line.contains(&b'\n'));

@@ -40,7 +40,16 @@ pub fn write(
     written(out, event, aside, product, None)
 }
 
-/// Writes an event as a line, with the truth about it in `unmapped.label`, which nothing that scores can read.
+/// The truth about an event, which nothing that scores can read: it is in `unmapped`.
+#[derive(Debug, Clone, Copy)]
+pub struct Told<'a> {
+    /// Who did it.
+    pub label: &'a str,
+    /// Which harmless thing that looks like an attack it belongs to.
+    pub trap: Option<&'a str>,
+}
+
+/// Writes an event as a line, with the truth about it.
 ///
 /// # Errors
 /// When it cannot be written.
@@ -48,9 +57,9 @@ pub fn write_labelled(
     out: &mut impl Write,
     event: &Event<'_>,
     product: &Product,
-    label: &str,
+    told: Told<'_>,
 ) -> io::Result<()> {
-    written(out, event, &Aside::default(), product, Some(label))
+    written(out, event, &Aside::default(), product, Some(told))
 }
 
 fn written(
@@ -58,9 +67,9 @@ fn written(
     event: &Event<'_>,
     aside: &Aside<'_>,
     product: &Product,
-    label: Option<&str>,
+    told: Option<Told<'_>>,
 ) -> io::Result<()> {
-    serde_json::to_writer(&mut *out, &line(event, aside, product, label))?;
+    serde_json::to_writer(&mut *out, &line(event, aside, product, told))?;
     out.write_all(b"\n")
 }
 
@@ -171,13 +180,15 @@ struct Unmapped<'a> {
     network: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     label: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trap: Option<&'a str>,
 }
 
 fn line<'a>(
     event: &'a Event<'a>,
     aside: &'a Aside<'_>,
     product: &'a Product,
-    label: Option<&'a str>,
+    told: Option<Told<'a>>,
 ) -> Line<'a> {
     let kind = kind(event.act);
     let is_login = kind.class == AUTHENTICATION;
@@ -212,7 +223,7 @@ fn line<'a>(
             uid: event.id,
             event_code: aside.event_code.as_deref(),
         },
-        unmapped: unmapped(event, label, is_login),
+        unmapped: unmapped(event, told, is_login),
     }
 }
 
@@ -262,8 +273,14 @@ fn source<'a>(event: &'a Event<'a>) -> Option<Source<'a>> {
     is_known.then_some(Source { ip: event.ip, hostname: event.host, location, autonomous_system })
 }
 
-fn unmapped<'a>(event: &Event<'_>, label: Option<&'a str>, is_login: bool) -> Option<Unmapped<'a>> {
+fn unmapped<'a>(event: &Event<'_>, told: Option<Told<'a>>, is_login: bool) -> Option<Unmapped<'a>> {
     let rtt_ms = event.rtt_ms.filter(|_| is_login);
     let network = (event.place.network != Network::Unknown).then(|| event.place.network.word());
-    (rtt_ms.is_some() || network.is_some() || label.is_some()).then_some(Unmapped { rtt_ms, network, label })
+    let (label, trap) = (told.map(|told| told.label), told.and_then(|told| told.trap));
+    (rtt_ms.is_some() || network.is_some() || told.is_some()).then_some(Unmapped {
+        rtt_ms,
+        network,
+        label,
+        trap,
+    })
 }

@@ -26,6 +26,7 @@ struct Trip {
     city: usize,
     number: u64,
     is_flying: bool,
+    is_holiday: bool,
 }
 
 /// One login of a user and what is around it.
@@ -70,19 +71,21 @@ impl Days<'_> {
             let mut at = midnight + ((hour - person.zone).rem_euclid(24.0) * HOUR_MS) as i64;
             let outage =
                 self.traps.outage.iter().find(|(from, _)| (midnight..midnight + DAY_MS).contains(from));
-            let mut is_out = false;
+            let (mut is_out, mut is_late) = (false, false);
             if let Some((from, until)) = outage
                 && (dice.chance(0.2) || (*from..*until).contains(&at))
             {
                 // Whoever was logged in has to do it again, and some try while nobody can.
                 is_out = dice.chance(0.5);
+                is_late = true;
                 at = if is_out {
                     from + dice.below((until - from) as usize) as i64
                 } else {
                     until + dice.wait(4e5) as i64
                 };
             }
-            let Some(visit) = self.visit(person, day, hour, trip.as_ref(), &mut dice) else { continue };
+            let Some(mut visit) = self.visit(person, day, hour, trip.as_ref(), &mut dice) else { continue };
+            visit.trap = visit.trap.or(is_late.then_some("outage"));
             if is_out {
                 let until = outage.map_or(at, |(_, until)| *until);
                 at = visit.turned_away(at, until, &mut dice, out);
@@ -139,7 +142,13 @@ impl Days<'_> {
             let abroad = dice.chance(0.65);
             let country = if abroad { dice.weighted(nearness(person.country)) } else { person.country };
             let city = dice.below(CITIES);
-            Some(Trip { country, city, number: dice.number(), is_flying: day == first || day == last })
+            Some(Trip {
+                country,
+                city,
+                number: dice.number(),
+                is_flying: day == first || day == last,
+                is_holiday: on_holiday,
+            })
         })
     }
 
@@ -265,7 +274,8 @@ impl Days<'_> {
             let net = self.plan.choose(&mut there, trip.country, risk::Network::Mobile);
             return (person::pool(self.plan, dice, net, trip.city), Some("roaming"));
         }
-        (person::guest(self.plan, &mut there, trip.country, trip.city), None)
+        let trap = trip.is_holiday.then_some("holiday");
+        (person::guest(self.plan, &mut there, trip.country, trip.city), trap)
     }
 
     /// A login that ends well, as most do, with what comes before and after.

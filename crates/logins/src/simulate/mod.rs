@@ -227,7 +227,10 @@ impl WorldLog {
     /// Who did what in it.
     pub fn truths(&self) -> Truths {
         let mut truths = Truths::default();
-        World::new(self.0.clone()).for_each(|drawn| truths.add(&drawn.label.to_string()));
+        World::new(self.0.clone()).for_each(|drawn| {
+            truths.add(&drawn.label.to_string());
+            truths.trap(drawn.trap);
+        });
         truths
     }
 }

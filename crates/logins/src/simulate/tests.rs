@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use risk::{Act, Outcome};
 
 use super::{Attacker, Describe, People, Shape, World};
-use crate::ocsf::{self, Product};
+use crate::ocsf::{self, Product, Told};
 
 fn lines(shape: Shape) -> Vec<u8> {
     let product = Product::new("test", "test");
     let mut out = Vec::new();
     for drawn in World::new(shape) {
-        ocsf::write_labelled(&mut out, &drawn.login.event(), &product, &drawn.label.to_string()).unwrap();
+        let told = Told { label: &drawn.label.to_string(), trap: drawn.trap };
+        ocsf::write_labelled(&mut out, &drawn.login.event(), &product, told).unwrap();
     }
     out
 }
@@ -38,6 +39,7 @@ fn what_is_written_is_read_again_in_order_of_time_and_has_a_label() {
         assert_eq!((read.outcome, read.place.asn), (login.outcome, login.place.asn));
         let json: serde_json::Value = serde_json::from_slice(line).unwrap();
         assert_eq!(json["unmapped"]["label"], drawn.label.to_string());
+        assert_eq!(json["unmapped"]["trap"].as_str(), drawn.trap);
     }
     assert!(world.len() > 1000, "{} events", world.len());
 }

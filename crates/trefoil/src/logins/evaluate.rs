@@ -82,6 +82,7 @@ fn table(figures: &Figures) -> Result<(), Ended> {
     let innocents: Vec<String> =
         figures.innocents.iter().map(|(what, count)| format!("{what} {count:.0}")).collect();
     terminal::say(&format!("  {}", innocents.join(", ")));
+    traps(figures);
     terminal::say("\nAttacks by what the model's scores say, and in truth, by how many logins came before:");
     for (before, calibration) in &figures.calibration {
         terminal::say(&format!(
@@ -129,16 +130,43 @@ fn campaigns(model: &Judge) {
     }
     terminal::say("\nCampaigns found by the model:");
     terminal::say(&format!(
-        "{:<22} {:>9} {:>9} {:>12} {:>30}",
-        "kind", "campaigns", "found", "seconds", "false a day, a million logins"
+        "{:<22} {:>9} {:>7} {:>13} {:>9} {:>36}",
+        "kind", "campaigns", "found", "95 %", "seconds", "false a day, a million; at most"
     ));
     for (kind, group) in &model.campaigns {
         terminal::say(&format!(
-            "{kind:<22} {:>9} {:>9} {:>12} {:>30}",
+            "{kind:<22} {:>9} {:>7} {:>13} {:>9} {:>24} {:>11}",
             group.campaigns,
             shown(group.recall, 3),
+            group.recall_interval.map_or_else(String::new, |[low, high]| format!("{low:.3}-{high:.3}")),
             shown(group.seconds_to_detect, 0),
             shown(group.false_per_million_per_day, 2),
+            shown(group.false_at_most, 2),
+        ));
+    }
+}
+
+fn traps(figures: &Figures) {
+    if figures.traps.is_empty() {
+        return;
+    }
+    terminal::say("\nThe same where something harmless looks like an attack:");
+    terminal::say(&format!(
+        "{:<22} {:>9} {:>9} {:>9} {:>9} {:>9}  false findings",
+        "", "logins", "step_up", "throttle", "block", "revoke"
+    ));
+    for (name, trap) in &figures.traps {
+        let of = |what: &str| shown(trap.innocents.get(what).map(|count| count.round()), 0);
+        let found: Vec<String> =
+            trap.false_findings.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
+        terminal::say(&format!(
+            "{name:<22} {:>9} {:>9} {:>9} {:>9} {:>9}  {}",
+            trap.logins,
+            of("step_up"),
+            of("throttle"),
+            of("block"),
+            of("revoke"),
+            found.join(", "),
         ));
     }
 }

@@ -5,7 +5,7 @@ use std::io::{BufWriter, IsTerminal, Write};
 use std::path::Path;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use logins::ocsf::{self, Product};
+use logins::ocsf::{self, Product, Told};
 use logins::simulate::{Describe, People, Shape, World};
 
 use crate::cli::logins::worlds::{Simulate, Who};
@@ -55,7 +55,8 @@ fn write(mut world: World, out: &mut impl Write, asked: &Simulate) -> std::io::R
     while let Some(drawn) = world.next() {
         label.clear();
         label.push_str(&drawn.label.to_string());
-        let written = ocsf::write_labelled(out, &drawn.login.event(), &product, &label);
+        let told = Told { label: &label, trap: drawn.trap };
+        let written = ocsf::write_labelled(out, &drawn.login.event(), &product, told);
         // Whoever read enough and went away is no failure.
         if written.as_ref().is_err_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe) {
             return Ok(description);

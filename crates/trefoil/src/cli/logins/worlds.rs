@@ -83,7 +83,8 @@ Examples:
 
 Each line is an event of OCSF (classes 3002 and 3001). `unmapped.label` says who did it: `legitimate`, or kind and number
 of the attack, the same for all events of one: naive, vpn, targeted, spray, stuffing, brute_force, low_and_slow, replay,
-takeover, mfa_fatigue, poisoner; so `spray:3`. Nothing that scores reads it.
+takeover, mfa_fatigue, poisoner; so `spray:3`. `unmapped.trap` says what harmless thing that looks like an attack it belongs
+to: browser-update, cgnat, flight, holiday, kiosk, outage, roaming, vpn-roll-out. Nothing that scores reads either.
 
 Exit codes: 0 written, 2 cannot tell (the file could not be written).";
 
@@ -94,8 +95,9 @@ Examples:
 
 The file is judged in its order by the baseline (Freeman et al. 2016) and by the model, which see no label. Labels are in
 `unmapped.label`: `legitimate`, or a kind of attacker and what tells its attacks apart (`spray:3`, `spray-3`, or an object of
-`kind` and `campaign`); kinds may have any name, and figures have it too. Each figure that cannot be given is null and says
-why.
+`kind` and `campaign`); kinds may have any name, and figures have it too. `unmapped.trap` may name what is harmless and
+looks like an attack (`cgnat`, `outage`): what would be done about users there is told by itself. Each figure that cannot be
+given is null and says why.
 
 Exit codes: 0 told, 2 cannot tell (the file cannot be read, or nothing in it has a label).";
 
