@@ -197,6 +197,12 @@ pub(super) fn key(state: &Path) -> PathBuf {
 }
 
 fn of_nats(asked: &Watch) -> Result<(), Ended> {
+    if asked.dir.is_some() {
+        return Err(Ended::cannot_tell(
+            "--dir is for --input and --listen: what the gate has already is kept in one state's folder, and who takes a share of \
+             --nats over would not know it",
+        ));
+    }
     std::fs::create_dir_all(&asked.state).or_cannot_tell(format!("--state {}", asked.state.display()))?;
     let secret = Secret::read_or_make(&key(&asked.state)).or_cannot_tell("--state")?;
     let mut settings =
