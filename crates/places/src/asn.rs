@@ -50,6 +50,10 @@ impl Systems {
         self.ranges.is_empty()
     }
 
+    pub(super) fn all(&self) -> impl Iterator<Item = (IpAddr, IpAddr, u32)> {
+        self.ranges.all().map(|(first, last, (number, _))| (first, last, number))
+    }
+
     pub(super) fn of(&self, address: IpAddr) -> Option<(u32, Network)> {
         self.ranges.of(address)
     }

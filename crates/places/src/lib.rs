@@ -146,6 +146,11 @@ impl Places {
         place
     }
 
+    /// Ranges of addresses and the autonomous systems that announce them: first, last, number.
+    pub fn networks(&self) -> impl Iterator<Item = (IpAddr, IpAddr, u32)> {
+        self.systems.all()
+    }
+
     /// Adds what is known of an event's address to what the event says of itself.
     pub fn fill(&self, event: &mut Event<'_>) {
         if let Some(ip) = event.ip {

@@ -59,6 +59,17 @@ impl<V: Copy + PartialEq> Ranges<V> {
         self.v4.is_empty() && self.v6.is_empty()
     }
 
+    pub(super) fn all(&self) -> impl Iterator<Item = (IpAddr, IpAddr, V)> {
+        let v4 = self.v4.iter();
+        let v4 = v4.map(|range| {
+            (Ipv4Addr::from(range.first).into(), Ipv4Addr::from(range.last).into(), range.value)
+        });
+        let v6 = self.v6.iter();
+        v4.chain(v6.map(|range| {
+            (Ipv6Addr::from(range.first).into(), Ipv6Addr::from(range.last).into(), range.value)
+        }))
+    }
+
     pub(super) fn of(&self, address: IpAddr) -> Option<V> {
         match address {
             IpAddr::V4(address) => self.of_v4(address),

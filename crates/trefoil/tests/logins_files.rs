@@ -141,6 +141,29 @@ fn a_log_is_judged_by_what_a_state_has_learnt() {
 }
 
 #[test]
+fn a_world_may_be_in_real_networks() {
+    let places = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/places");
+    let arguments = ["simulate", "--seed", "5", "--users", "150", "--days", "3", "--places", places];
+    let (events, _) = run(&arguments, "", 0);
+    assert_eq!(run(&arguments, "", 0).0, events, "the same seed makes the same world");
+    let known = places::Places::open(Path::new(places)).unwrap();
+    let (mut seen, mut asns) = (0, BTreeSet::new());
+    for endpoint in
+        events.iter().map(|event| &event["src_endpoint"]).filter(|endpoint| endpoint["ip"].is_string())
+    {
+        let place = known.of(endpoint["ip"].as_str().unwrap().parse().unwrap());
+        let asn = endpoint["autonomous_system"]["number"].as_u64().unwrap();
+        assert_eq!(place.asn.map(u64::from), Some(asn), "{endpoint}");
+        asns.insert(asn);
+        seen += 1;
+    }
+    assert!(seen > 200 && asns.len() > 20, "{seen} events of {} networks", asns.len());
+    let folder = tempfile::tempdir().unwrap();
+    let lacking = ["simulate", "--places", folder.path().to_str().unwrap()];
+    assert!(run(&lacking, "", 2).1.contains("no networks in the world's home, NO"));
+}
+
+#[test]
 fn labels_change_no_score() {
     let world = ["simulate", "--seed", "5", "--users", "150", "--days", "3"];
     let world = String::from_utf8(trefoil(&world, "").stdout).unwrap();

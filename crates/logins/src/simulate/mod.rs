@@ -13,6 +13,7 @@ mod describe;
 mod dice;
 mod person;
 mod plan;
+mod real;
 mod shape;
 mod traps;
 
@@ -23,6 +24,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
 use std::fmt;
 
+use places::Places;
 use risk::{Act, Event, Outcome};
 
 pub use self::describe::{Describe, Figure};
@@ -298,6 +300,15 @@ impl World {
     /// A world of this shape, in the made-up networks.
     pub fn new(shape: Shape) -> Self {
         Self::on(shape, Plan::made_up())
+    }
+
+    /// A world of this shape, in the networks that files of places know.
+    ///
+    /// # Errors
+    /// What the files lack.
+    pub fn real(shape: Shape, places: &Places) -> Result<Self, String> {
+        let plan = real::plan(places, shape.home)?;
+        Ok(Self::on(shape, plan))
     }
 
     fn on(shape: Shape, plan: Plan) -> Self {

@@ -16,6 +16,8 @@ pub(super) struct Net {
     /// Place in [`COUNTRIES`].
     pub(super) country: usize,
     pub(super) kind: Network,
+    /// What kind a place file says that it is.
+    pub(super) known: Network,
     /// How many customers it has, against others of its kind and country.
     pub(super) share: f64,
     pub(super) blocks: Vec<Block>,
@@ -146,7 +148,7 @@ impl Plan {
             country: Some(country.code),
             asn: Some(net.asn),
             point: Some(point(country, city)),
-            network: net.kind,
+            network: net.known,
         }
     }
 }
@@ -179,6 +181,6 @@ impl Space {
             .collect();
         self.asn += 1;
         let six = dice.chance(0.06).then_some(0x3fff_0000 | (self.asn & 0x0fff));
-        Net { asn: self.asn, country, kind, share, blocks: of, six }
+        Net { asn: self.asn, country, kind, known: kind, share, blocks: of, six }
     }
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 use indicatif::{ProgressBar, ProgressStyle};
 use logins::ocsf::{self, Product, Told};
 use logins::simulate::{Describe, People, Shape, World};
+use places::Places;
 
 use crate::cli::logins::worlds::{Simulate, Who};
 use crate::ended::{Ended, OrEnded};
@@ -33,6 +34,14 @@ pub(crate) fn run(asked: &Simulate) -> Result<(), Ended> {
         Who::Customers => People::Customers,
         Who::Employees => People::Employees,
     };
+    let world = match &asked.places {
+        None => World::new(shape),
+        Some(folder) => {
+            let places = Places::open(folder).or_cannot_tell("--places")?;
+            let of_folder = |lacks| Ended::cannot_tell(format!("--places {}: {lacks}", folder.display()));
+            World::real(shape, &places).map_err(of_folder)?
+        }
+    };
     let name = asked.out.display();
     let out: Box<dyn Write> = if asked.out == Path::new("-") {
         Box::new(std::io::stdout().lock())
@@ -40,7 +49,7 @@ pub(crate) fn run(asked: &Simulate) -> Result<(), Ended> {
         Box::new(File::create(&asked.out).or_cannot_tell(format!("--out {name}"))?)
     };
     let mut out = BufWriter::with_capacity(BUFFER_BYTES, out);
-    let description = write(World::new(shape), &mut out, asked).or_cannot_tell(format!("writing {name}"))?;
+    let description = write(world, &mut out, asked).or_cannot_tell(format!("writing {name}"))?;
     if let Some(description) = description {
         describe(&description);
     }

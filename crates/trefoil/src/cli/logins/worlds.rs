@@ -30,6 +30,10 @@ pub(crate) struct Simulate {
     /// Campaigns of each kind a day
     #[arg(long, value_name = "N", default_value_t = 0.5)]
     pub(crate) campaigns: f64,
+    /// Draw networks, addresses and countries from a folder of files as for `trefoil logins score` (*asn*.csv and *country*.mmdb
+    /// are needed), instead of made-up ones
+    #[arg(long, value_name = "DIR")]
+    pub(crate) places: Option<PathBuf>,
     /// Nobody attacks
     #[arg(long)]
     pub(crate) peaceful: bool,
@@ -79,6 +83,7 @@ pub(crate) const SIMULATE_EXAMPLES: &str = "\
 Examples:
   trefoil logins simulate --seed 7 --out world.ndjson
   trefoil logins simulate --seed 7 --people employees --users 3000 --days 30 --out world.ndjson
+  trefoil logins simulate --seed 7 --places target/places --out real.ndjson
   trefoil logins simulate --users 1000000 --peaceful | trefoil logins score --input -
 
 Each line is an event of OCSF (classes 3002 and 3001). `unmapped.label` says who did it: `legitimate`, or kind and number
