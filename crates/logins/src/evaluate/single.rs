@@ -216,23 +216,21 @@ impl<'a> Singles<'a> {
             clusters.entry(cluster).or_default().extend((self.score)(scored));
         }
         let clusters: Vec<Vec<f32>> = clusters.into_values().collect();
-        let mut medians: [Vec<f64>; 2] = Default::default();
         let mut state = 0x5eed_u64;
-        for _ in 0..RESAMPLES {
-            let drawn = (0..clusters.len()).flat_map(|_| {
-                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                clusters.get((state >> 33) as usize % clusters.len()).into_iter().flatten().copied()
-            });
-            let threshold = threshold(drawn.collect(), share);
-            for (medians, after) in medians.iter_mut().zip(AFTER) {
-                medians.extend(self.median(after, threshold));
-            }
-        }
-        medians.map(|mut medians| {
-            medians.sort_by(f64::total_cmp);
-            let at = |share: f64| medians.get((medians.len() as f64 * share) as usize).copied();
-            Some([at(0.025)?, at(0.975).or_else(|| medians.last().copied())?])
-        })
+        let mut thresholds: Vec<f32> = (0..RESAMPLES)
+            .map(|_| {
+                let drawn = (0..clusters.len()).flat_map(|_| {
+                    state =
+                        state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                    clusters.get((state >> 33) as usize % clusters.len()).into_iter().flatten().copied()
+                });
+                threshold(drawn.collect(), share)
+            })
+            .collect();
+        // The higher the threshold, the less is asked: medians need be counted at the interval's ends alone.
+        thresholds.sort_by(|a, b| b.total_cmp(a));
+        let at = |share: f64| thresholds.get((thresholds.len() as f64 * share) as usize).copied();
+        AFTER.map(|after| Some([self.median(after, at(0.025)?)?, self.median(after, at(0.975)?)?]))
     }
 }
 
