@@ -90,16 +90,20 @@ struct Set {
     worths: [u32; WAYS],
 }
 
+/// Both look at all places, because which one it is cannot be foreseen, and a wrong guess costs more than looking.
 impl Set {
     /// The place of a key.
     fn way_of(&self, print: u32) -> Option<usize> {
-        self.prints.iter().position(|at| *at == print)
+        let hits = self.prints.iter().rev().fold(0_u32, |hits, at| hits << 1 | u32::from(*at == print));
+        (hits != 0).then(|| hits.trailing_zeros() as usize)
     }
 
     /// A free place, or the one that is worth least.
     fn least(&self) -> usize {
-        let worth = |way: &usize| (self.prints[*way] != 0, self.worths[*way]);
-        (0..WAYS).min_by_key(worth).unwrap_or_default()
+        let places = (0_u64..).zip(self.prints.iter().zip(&self.worths));
+        let worths =
+            places.map(|(way, (print, worth))| u64::from(*print != 0) << 40 | u64::from(*worth) << 8 | way);
+        (worths.min().unwrap_or_default() & 0xff) as usize
     }
 }
 
