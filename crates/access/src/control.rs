@@ -73,6 +73,8 @@ pub enum Answer {
     Stated(Option<u64>),
     /// Index of the entry that holds what was handed in.
     Recorded(u64),
+    /// What was handed in comes before what the same watch handed in last, which has this sequence.
+    Behind(u64),
     /// In force.
     Responses(Vec<LoginResponse>),
     /// What became of a response, and which entry says so.

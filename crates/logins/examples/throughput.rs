@@ -16,6 +16,10 @@ mod made;
 
 use made::{Chance, DAY_MS, START_MS, lines, with};
 
+/// As the programs have it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Lines that are made at a time; making them is not measured.
 const BLOCK: usize = 20_000;
 /// Attempts per user have this median and this spread of their logarithm: median 2, p90 9, p99 30.

@@ -5,6 +5,7 @@
 //! stream   LOGINS          logins.in.<share>       events, a JSON line each, and verdicts of analysts
 //! stream   LOGINS_JUDGED   logins.judged.<share>   judgements, a JSON line each
 //! bucket   LOGINS_SHARES   shares, key             how many shares there are, and a check of the key
+//!                          hands                   there once risky logins are handed in at an enclave
 //!                          worker.<id>             the heartbeat of a process
 //!                          share.<n>               who holds it since which epoch, and its snapshots
 //! objects  LOGINS_STATE    share.<n>.<epoch>.<seq> snapshots, in the form that folders have (`state::snapshot`)
@@ -19,7 +20,8 @@
 //! last message of the share's subject in `LOGINS_JUDGED` is the one it knows (`Nats-Expected-Last-Subject-Sequence`) and does
 //! not yet cover it (`Trefoil-Through`, the last event whose judgement is out). So each event's judgement is published
 //! once, whoever crashed when, and a process that was taken for dead cannot publish after its successor; no
-//! duplicate window is relied on. A snapshot is committed by compare-and-set of the share's entry, after its object is
+//! duplicate window is relied on. What is handed in at an enclave goes before its judgement is published, message by
+//! message under the message's number, so that whoever judges it again hands in the same, and the gate knows it. A snapshot is committed by compare-and-set of the share's entry, after its object is
 //! stored, and counts from then on.
 
 mod held;
@@ -41,7 +43,7 @@ use thiserror::Error;
 use tokio::sync::watch;
 
 pub use publish::Publisher;
-pub use worker::{Settings, Worker};
+pub use worker::{Hand, Settings, Worker};
 
 use crate::answer::At;
 use crate::share::{Judging, Share};
@@ -55,6 +57,7 @@ const BUCKET: &str = "LOGINS_SHARES";
 const OBJECTS: &str = "LOGINS_STATE";
 const SHARES_KEY: &str = "shares";
 const CHECK_KEY: &str = "key";
+const HANDS_KEY: &str = "hands";
 /// Into so many shares users are divided, unless it is said otherwise when the first process starts. Evidence of campaigns
 /// is held in each share by itself, so that fewer shares see more of each campaign.
 pub const SHARES: u32 = 16;
@@ -304,6 +307,20 @@ impl Estate {
             ));
         }
         Ok(())
+    }
+
+    /// Every process hands in what is risky once one did, as what the others judge would be missing.
+    pub(crate) async fn hands_in(&self, does: bool) -> Result<(), NatsError> {
+        if does {
+            return self.fix(HANDS_KEY, "1".to_owned()).await.map(|_| ());
+        }
+        let there = self.bucket.get(HANDS_KEY).await.asking(|| format!("reading {HANDS_KEY} of {BUCKET}"))?;
+        match there {
+            None => Ok(()),
+            Some(_) => Err(NatsError::Estate(
+                "what is risky there is handed in at an enclave's gate: give every process --dir".to_owned(),
+            )),
+        }
     }
 
     /// What the first process wrote, which may be us.

@@ -18,6 +18,8 @@ pub(crate) enum Step {
     Named,
     /// What it makes needless is removed.
     Removed,
+    /// What a message shows is handed in at an enclave.
+    HandedIn,
     /// Judgements are published to NATS.
     Published,
     /// A snapshot is stored as an object in NATS.
@@ -33,7 +35,8 @@ impl Step {
         [Self::FrameWritten, Self::FrameSynced, Self::Written, Self::Synced, Self::Named, Self::Removed];
 
     /// Those of a share in NATS.
-    pub(crate) const SHARE: [Self; 3] = [Self::Published, Self::ObjectStored, Self::EntryReplaced];
+    pub(crate) const SHARE: [Self; 4] =
+        [Self::HandedIn, Self::Published, Self::ObjectStored, Self::EntryReplaced];
 }
 
 /// Asked before and after each step of a test whether it fails there.

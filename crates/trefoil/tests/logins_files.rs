@@ -208,7 +208,7 @@ fn what_cannot_be_begun_says_why() {
         (&["score", "--format", "sshd", "--places", "/nowhere"], "/nowhere"),
         (&["score", "--format", "telnet"], "possible values"),
         (&["score", "--state", "/nowhere"], "/nowhere"),
-        (&["watch", "--state", out, "--nats", "nats://127.0.0.1:1", "--dir", out], "would not know it"),
+        (&["watch", "--state", out, "--nats", "nats://127.0.0.1:1", "--dir", out], "`trefoil up` makes one"),
     ] {
         let (lines, told) = run(arguments, "", 2);
         assert!(lines.is_empty() && told.contains(wanted), "{arguments:?}: {told}");

@@ -23,7 +23,7 @@ use crate::entries::detail_of;
 use crate::gate::Gate;
 
 /// Who may hand in: past it, somebody invents names.
-const WATCHES_MAX: usize = 64;
+const WATCHES_MAX: usize = 8_192;
 /// Longest reason.
 const BECAUSE_BYTES_MAX: usize = 512;
 /// What is lost without the file.
@@ -196,12 +196,7 @@ pub async fn hand_in(gate: &Gate, handed: HandedLogins) -> Answer {
         let known = gate.logins.handed.lock().unwrap_or_else(PoisonError::into_inner);
         match known.last.get(&watch) {
             Some(last) if sequence == last.sequence => return Answer::Recorded(last.entry),
-            Some(last) if sequence < last.sequence => {
-                let last = last.sequence;
-                return Answer::Refused(format!(
-                    "`{watch}` has handed in {last} already, and this is {sequence}"
-                ));
-            }
+            Some(last) if sequence < last.sequence => return Answer::Behind(last.sequence),
             None if known.last.len() >= WATCHES_MAX => {
                 return Answer::Refused(format!("{WATCHES_MAX} others hand in already"));
             }

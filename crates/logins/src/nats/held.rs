@@ -20,6 +20,7 @@ use crate::clock;
 use crate::share::{Judging, Share};
 use crate::state::{Refused, snapshot};
 use crate::steps::{Step, Steps, When};
+use crate::watch::HANDED_MAX;
 
 /// So many messages are asked for at once, and judged before anything is published.
 const BATCH: usize = 1_000;
@@ -33,6 +34,8 @@ const QUIET: Duration = Duration::from_secs(2);
 const PART_WAIT: Duration = Duration::from_secs(10);
 /// A publication that is not acknowledged is tried again so often.
 const PUBLISH_TRIES: u32 = 5;
+/// What one message shows is handed in in fewer parts: it holds fewer lines than these have.
+const PARTS: u64 = 1 << 10;
 /// Writing snapshots takes at most this share of the time.
 const SNAPSHOT_PAUSE: u32 = 20;
 
@@ -80,10 +83,11 @@ impl Held {
         (entry, revision): (Entry, u64),
     ) -> Result<Self, NatsError> {
         let found = newest(estate, &settings.judging, number, &entry, &*settings.tell).await?;
-        let (share, sequence, through) = match found {
+        let (mut share, sequence, through) = match found {
             Some((share, snapshot)) => (share, snapshot.sequence, snapshot.through),
             None => (Share::new(&settings.judging), 0, 0),
         };
+        share.handed = settings.hand.is_some().then(Vec::new);
         let mut held = Self {
             estate: estate.clone(),
             settings: settings.clone(),
@@ -226,6 +230,7 @@ impl Held {
             *delivered += 1;
             let sequence = info.stream_sequence;
             self.take(&message, sequence, &mut out);
+            self.hand_in(sequence).await?;
             if out.lines.len() >= MESSAGE_BYTES {
                 self.publish(&mut out).await?;
             }
@@ -247,6 +252,31 @@ impl Held {
         }
         self.sequence = sequence;
         out.through = sequence;
+    }
+
+    /// Hands in what a message shows, before anything says that it was judged. While that fails, nothing goes on.
+    async fn hand_in(&mut self, sequence: u64) -> Result<(), NatsError> {
+        let (Some(hand), Some(handed)) = (&self.settings.hand, &mut self.share.handed) else { return Ok(()) };
+        let handed = std::mem::take(handed);
+        if sequence <= self.through {
+            return Ok(());
+        }
+        for (part, batch) in (0..).zip(handed.chunks(HANDED_MAX)) {
+            let number = sequence * PARTS + part;
+            self.step(Step::HandedIn, When::Before)?;
+            let mut is_told = false;
+            while let Err(why) = tokio::task::block_in_place(|| hand(self.number, number, batch)) {
+                if !std::mem::replace(&mut is_told, true) {
+                    (self.settings.tell)(format!("share {}: it is tried again: {why}", self.number));
+                }
+                if !self.alive.is() {
+                    return Err(NatsError::Lost(self.number));
+                }
+                tokio::time::sleep(self.settings.lease / 10).await;
+            }
+            self.step(Step::HandedIn, When::After)?;
+        }
+        Ok(())
     }
 
     /// Learns a verdict that came among the events.

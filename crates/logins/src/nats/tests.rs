@@ -130,17 +130,25 @@ async fn judged(estate: &Estate) -> BTreeMap<u32, String> {
     all(&estate.judged).await.into_iter().map(|(share, messages)| (share, text(messages))).collect()
 }
 
-/// What a process alone comes to that never fails.
-async fn expected(estate: &Estate, judging: &Judging) -> BTreeMap<u32, String> {
-    let mut expected = BTreeMap::new();
+/// What a process alone comes to that never fails: what it publishes, and hands in.
+async fn expected(
+    estate: &Estate,
+    judging: &Judging,
+) -> (BTreeMap<u32, String>, BTreeMap<(u32, u64), String>) {
+    let (mut expected, mut handed) = (BTreeMap::new(), BTreeMap::new());
     for (share, messages) in all(&estate.input).await {
         let (mut alone, mut out) = (Share::new(judging), Vec::new());
         for (sequence, payload) in messages {
+            alone.handed = Some(Vec::new());
             alone.take(|line| At::Stream { share, sequence, line }, &payload, Some(&mut out));
+            let new = alone.handed.take().unwrap();
+            if !new.is_empty() {
+                handed.insert((share, sequence << 10), format!("{new:?}"));
+            }
         }
         expected.insert(share, String::from_utf8(out).unwrap());
     }
-    expected
+    (expected, handed)
 }
 
 async fn wait_for(estate: &Estate, lines: usize) -> BTreeMap<u32, String> {
@@ -158,6 +166,20 @@ async fn wait_for(estate: &Estate, lines: usize) -> BTreeMap<u32, String> {
     panic!("{lines} judgements were not published in time: {counts:?}");
 }
 
+/// What an enclave has of each share, under which number: once, or again as it was.
+type Taken = Arc<Mutex<BTreeMap<(u32, u64), String>>>;
+
+fn taker(taken: &Taken) -> Hand {
+    let taken = taken.clone();
+    Arc::new(move |share, number, batch| {
+        let batch = format!("{batch:?}");
+        let mut taken = taken.lock().unwrap();
+        let there = taken.entry((share, number)).or_insert_with(|| batch.clone());
+        assert!(*there == batch, "another batch of number {number} of share {share}");
+        Ok(())
+    })
+}
+
 struct Run {
     task: JoinHandle<Result<(), NatsError>>,
     stop: watch::Sender<bool>,
@@ -165,6 +187,10 @@ struct Run {
 }
 
 async fn work(server: &Server, judging: &Judging, steps: Steps) -> Run {
+    work_for(server, judging, steps, None).await
+}
+
+async fn work_for(server: &Server, judging: &Judging, steps: Steps, hand: Option<Hand>) -> Run {
     let told = Arc::new(Mutex::new(Vec::new()));
     let tell = told.clone();
     let mut settings = Settings::new(judging.clone(), move |line| {
@@ -174,6 +200,7 @@ async fn work(server: &Server, judging: &Judging, steps: Steps) -> Run {
     settings.lease = Duration::from_millis(1_500);
     settings.snapshot_events = 20;
     settings.steps = steps;
+    settings.hand = hand;
     let estate = Estate::open(server, None).await.unwrap();
     let worker = Worker::new(estate, settings).await.unwrap();
     let (stop, stopped) = watch::channel(false);
@@ -212,10 +239,17 @@ async fn a_judgement_is_published_once_whatever_step_fails() {
             let count = failed.clone();
             let hook =
                 move |at, side| at == step && side == when && count.fetch_add(1, Ordering::Relaxed) == skip;
-            let run = work(&server, &judging, Steps { hook: Some(Arc::new(hook)) }).await;
+            let taken = Taken::default();
+            let steps = Steps { hook: Some(Arc::new(hook)) };
+            let run = work_for(&server, &judging, steps, Some(taker(&taken))).await;
             publish(&estate, &events(600)).await;
             let published = wait_for(&estate, 600).await;
-            assert_eq!(published, expected(&estate, &judging).await, "{step:?} {when:?}");
+            let (wanted, handed) = expected(&estate, &judging).await;
+            assert_eq!(published, wanted, "{step:?} {when:?}");
+            assert_eq!(*taken.lock().unwrap(), handed, "{step:?} {when:?}");
+            assert!(handed.len() > 3, "{handed:?}");
+            let elsewhere = Worker::new(estate, Settings::new(judging.clone(), drop)).await;
+            assert!(elsewhere.is_err_and(|why| why.to_string().contains("give every process --dir")));
             let told = run.end().await;
             assert!(failed.load(Ordering::Relaxed) > skip, "{step:?} {when:?} did not fail");
             assert!(told.iter().any(|line| line.contains("injected failure")), "{told:?}");
@@ -252,7 +286,7 @@ async fn shares_move_with_what_was_learnt_when_a_process_dies_or_comes() {
     }
     let owners = owners(&estate).await;
     assert_eq!(owners.values().collect::<Vec<_>>(), [&4, &4], "{owners:?}");
-    assert_eq!(published, expected(&estate, &judging).await);
+    assert_eq!(published, expected(&estate, &judging).await.0);
     one.end().await;
     third.end().await;
     // What is left over in the end: two snapshots a share at most.

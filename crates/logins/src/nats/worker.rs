@@ -18,11 +18,16 @@ use super::{Asking, Estate, NatsError};
 use crate::clock;
 use crate::share::Judging;
 use crate::steps::Steps;
+use crate::watch::Handed;
 
 /// A share that failed is left alone for so many leases.
 const FAILED_LEASES: u32 = 3;
 /// At the end, shares have so many leases to commit.
 const END_LEASES: u32 = 3;
+
+/// Takes risky logins of a share, under a number that grows; whether they are there now. What comes again under a number,
+/// or under one before the last, is the same as it was.
+pub type Hand = Arc<dyn Fn(u32, u64, &[Handed]) -> Result<(), String> + Send + Sync>;
 
 /// How a process works.
 #[derive(Clone)]
@@ -35,6 +40,8 @@ pub struct Settings {
     pub snapshot_events: u64,
     /// …or so long after the last one.
     pub snapshot_after: Duration,
+    /// Where risky logins are handed in before their judgements are published.
+    pub hand: Option<Hand>,
     /// What is said to whoever runs this.
     pub tell: Arc<dyn Fn(String) + Send + Sync>,
     pub(crate) steps: Steps,
@@ -48,6 +55,7 @@ impl Settings {
             lease: Duration::from_secs(10),
             snapshot_events: 100_000,
             snapshot_after: Duration::from_secs(60),
+            hand: None,
             tell: Arc::new(tell),
             steps: Steps::default(),
         }
@@ -72,6 +80,7 @@ impl Worker {
     /// A process of this estate, under a name of its own.
     pub async fn new(estate: Estate, settings: Settings) -> Result<Self, NatsError> {
         estate.check(&settings.judging.secret).await?;
+        estate.hands_in(settings.hand.is_some()).await?;
         let mut id = [0; 8];
         OsRng.try_fill_bytes(&mut id).asking(|| "drawing a name".to_owned())?;
         Ok(Self {

@@ -22,7 +22,7 @@ const WAITING_MAX: usize = 16 * HANDED_MAX;
 /// A risky login, or one that shows a finding.
 #[derive(Debug, Clone)]
 pub struct Handed {
-    /// How many lines were read before it.
+    /// How many lines were read before it; of a stream, the message that it was in.
     index: u64,
     /// Who it was, or claimed to be.
     pub user: String,
@@ -44,7 +44,7 @@ impl Handed {
     /// What is handed in of an event: a login that was let in and is held to be somebody else's, and whatever shows or adds to
     /// a finding. Failures that findings count are told by these.
     pub(crate) fn of(at: At, event: &Event<'_>, judgement: &Judgement) -> Option<Self> {
-        let At::Index(index) = at else { return None };
+        let (At::Index(index) | At::Stream { sequence: index, .. }) = at;
         let is_in = !matches!(event.outcome, Outcome::Failure(_));
         let findings: Vec<Finding> =
             judgement.findings.iter().filter(|finding| is_news(finding)).cloned().collect();

@@ -1,7 +1,8 @@
 //! Handing in at an enclave's gate, the record's only writer: risky logins elsewhere and what they show together, and who
-//! looked at what is known of somebody. Not here: what is handed in, and that it is once (`logins::watch`).
+//! looked at what is known of somebody. Not here: what is handed in, and that it is once (`logins::watch`, `logins::nats`).
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use access::{Answer, Order};
 use logins::state::{Folder as State, Secret};
@@ -25,21 +26,48 @@ const TEXT_BYTES_MAX: usize = 512;
 
 /// Makes a state one of an enclave's: what it shows is handed in there, and whoever looks says why.
 pub(super) fn belong(state: &Path, dir: &Path) -> Result<Hand, Ended> {
-    let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
-    let enclave = Folder::at(dir.clone());
-    enclave.require_complete()?;
-    let secret = State::look(state).or_cannot_tell("--state")?.secret();
-    folder::write_secret(&state.join(ENCLAVE), format!("{}\n", dir.display()).as_bytes())?;
-    let watch = name(state, &secret);
-    Ok(Box::new(move |sequence, batch| {
-        let logins = batch.iter().map(login).collect();
-        let handed = HandedLogins { watch: watch.clone(), sequence, logins, findings: Vec::new() };
-        match order_gate(&enclave, &Order::Logins(Box::new(handed))) {
-            Ok(Answer::Recorded(_)) => Ok(()),
-            Ok(_) => Err(unexpected().to_string()),
-            Err(ended) => Err(ended.to_string()),
-        }
+    let enclave = enclave_at(dir)?;
+    let secret = given_to(state, &enclave)?;
+    let watch = name(&file_name(state), &secret);
+    Ok(Box::new(move |sequence, batch| match hand_in(&enclave, &watch, sequence, batch)? {
+        None => Ok(()),
+        Some(last) => Err(format!("`{watch}` has handed in {last} already, and this is {sequence}")),
     }))
+}
+
+/// The same for shares in NATS, each a watch of its own, whichever process holds it.
+pub(super) fn shares_belong(state: &Path, enclave: Folder) -> Result<logins::nats::Hand, Ended> {
+    let secret = given_to(state, &enclave)?;
+    Ok(Arc::new(move |share, sequence, batch| {
+        // What comes before the last is judged again after a crash, and is there.
+        hand_in(&enclave, &name(&format!("share-{share}"), &secret), sequence, batch).map(|_| ())
+    }))
+}
+
+/// The enclave in a folder.
+pub(super) fn enclave_at(dir: &Path) -> Result<Folder, Ended> {
+    let enclave = Folder::at(std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned()));
+    enclave.require_complete()?;
+    Ok(enclave)
+}
+
+/// Makes a state one of an enclave's; answers the state's key.
+fn given_to(state: &Path, enclave: &Folder) -> Result<Secret, Ended> {
+    let secret = State::look(state).or_cannot_tell("--state")?.secret();
+    folder::write_secret(&state.join(ENCLAVE), format!("{}\n", enclave.dir().display()).as_bytes())?;
+    Ok(secret)
+}
+
+/// Hands a batch in; answers the last number, if that is a later one.
+fn hand_in(enclave: &Folder, watch: &str, sequence: u64, batch: &[Handed]) -> Result<Option<u64>, String> {
+    let logins = batch.iter().map(login).collect();
+    let handed = HandedLogins { watch: watch.to_owned(), sequence, logins, findings: Vec::new() };
+    match order_gate(enclave, &Order::Logins(Box::new(handed))) {
+        Ok(Answer::Recorded(_)) => Ok(None),
+        Ok(Answer::Behind(last)) => Ok(Some(last)),
+        Ok(_) => Err(unexpected().to_string()),
+        Err(ended) => Err(ended.to_string()),
+    }
 }
 
 /// The enclave that a state belongs to, if it belongs to one.
@@ -59,11 +87,14 @@ pub(super) fn look(enclave: &Folder, asked: LoginExplained) -> Result<u64, Ended
     }
 }
 
-/// Names a state: its folder, and what tells its key from others.
-fn name(state: &Path, secret: &Secret) -> String {
-    let folder = state.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+fn file_name(path: &Path) -> String {
+    path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+}
+
+/// Names a watch: by its state's folder or its share, and by what tells its key from others.
+fn name(of: &str, secret: &Secret) -> String {
     let tag = secret.key().tag(Of::Event, b"trefoil logins watch").0;
-    short(&format!("{folder}-{tag:016x}"))
+    short(&format!("{of}-{tag:016x}"))
 }
 
 fn short(text: &str) -> String {

@@ -197,16 +197,14 @@ pub(super) fn key(state: &Path) -> PathBuf {
 }
 
 fn of_nats(asked: &Watch) -> Result<(), Ended> {
-    if asked.dir.is_some() {
-        return Err(Ended::cannot_tell(
-            "--dir is for --input and --listen: what the gate has already is kept in one state's folder, and who takes a share of \
-             --nats over would not know it",
-        ));
-    }
+    let enclave = asked.dir.as_deref().map(handing::enclave_at).transpose()?;
     std::fs::create_dir_all(&asked.state).or_cannot_tell(format!("--state {}", asked.state.display()))?;
     let secret = Secret::read_or_make(&key(&asked.state)).or_cannot_tell("--state")?;
     let mut settings =
         nats::Settings::new(judging(asked, places(asked)?, secret), |said| terminal::complain(&said));
+    if let Some(enclave) = enclave {
+        settings.hand = Some(handing::shares_belong(&asked.state, enclave)?);
+    }
     settings.lease = Duration::from_secs(asked.lease);
     settings.snapshot_events = asked.snapshot_events;
     settings.snapshot_after = Duration::from_secs(asked.snapshot_seconds);

@@ -3,7 +3,7 @@
 
 use std::io::Write;
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 use std::thread::{self, sleep};
 use std::time::Duration;
 
@@ -56,6 +56,7 @@ fn suspicious_logins_are_answered_and_nobody_is_locked_out() {
     verdicts::what_an_analyst_says_is_learnt(&enclave, &beijing, &office([10, 4, 9, 9]));
     others_hand_in_what_they_judged(&enclave);
     a_watch_of_other_systems_hands_in(&enclave);
+    processes_that_share_a_stream_hand_in(&enclave);
     it_is_in_the_record_and_at_the_monitor(&enclave);
     enclave.is_of_one_mind();
 }
@@ -195,23 +196,120 @@ fn others_hand_in_what_they_judged(enclave: &Enclave) {
     let first = handed(1, "6.0");
     let entry = first["recorded"].as_u64().unwrap_or_else(|| panic!("{first}"));
     assert_eq!(handed(1, "6.0")["recorded"], entry, "again is the same");
-    assert!(handed(0, "6.0")["refused"].is_string());
+    assert_eq!(handed(0, "6.0")["behind"], 1, "what came before is there");
     assert!(handed(2, "much")["refused"].is_string());
+}
+
+/// A login elsewhere; every thousandth is not where the user usually is.
+fn line_elsewhere(number: u64) -> String {
+    let (ip, country) = if number % 1_000 == 999 { ("203.0.113.9", "RU") } else { ("192.0.2.7", "IE") };
+    let time = 1_772_000_000_000 + number * 3_600_000;
+    let user = number * 7 % 9;
+    format!(
+        r#"{{"class_uid":3002,"activity_id":1,"status_id":1,"time":{time},"user":{{"name":"user-{user}"}},"src_endpoint":{{"ip":"{ip}","location":{{"country":"{country}"}}}}}}"#
+    ) + "\n"
+}
+
+/// Two processes, one of which is killed: what is unusual is in the record once.
+fn processes_that_share_a_stream_hand_in(enclave: &Enclave) {
+    let room = tempfile::tempdir().unwrap();
+    let server = Command::new("nats-server")
+        .args(["-a", "127.0.0.1", "-p", "-1", "-js", "-sd"])
+        .arg(room.path().join("store"))
+        .arg("--ports_file_dir")
+        .arg(room.path())
+        .stderr(Stdio::null())
+        .spawn();
+    let mut server = Ended(server.expect("`. .ci/install.sh && ensure_nats` installs nats-server"));
+    let ports = room.path().join(format!("nats-server_{}.ports", server.0.id()));
+    let read = || serde_json::from_slice::<Value>(&std::fs::read(&ports).ok()?).ok();
+    let url = wait("nats-server runs", || Some(read()?["nats"][0].as_str()?.to_owned()));
+    let publish = |from: u64, to: u64| {
+        let log = room.path().join("log");
+        std::fs::write(&log, (from..to).map(line_elsewhere).collect::<String>()).unwrap();
+        let mut command = super::lab::trefoil();
+        let published = command
+            .args(["logins", "publish", "--nats", &url, "--shares", "4", "--input"])
+            .arg(&log)
+            .output();
+        let published = published.unwrap();
+        assert!(published.status.success(), "{}", String::from_utf8_lossy(&published.stderr));
+    };
+    let state = room.path().join("shared");
+    let watch = || {
+        let mut command = super::lab::trefoil();
+        command.args([
+            "logins",
+            "watch",
+            "--nats",
+            &url,
+            "--lease",
+            "2",
+            "--snapshot-events",
+            "100",
+            "--state",
+        ]);
+        Ended(command.arg(&state).arg("--dir").arg(&enclave.dir).stdout(Stdio::null()).spawn().unwrap())
+    };
+    let handed = || -> Vec<String> {
+        let judged = enclave.shown("login.judged");
+        let of_shares = |entry: &&Value| {
+            entry["detail"]["watch"].as_str().is_some_and(|watch| watch.starts_with("share-"))
+        };
+        let users = judged.iter().filter(of_shares).flat_map(|entry| {
+            let logins = entry["detail"]["logins"].as_array().unwrap();
+            logins.iter().map(|login| login["user"].as_str().unwrap().to_owned())
+        });
+        users.collect()
+    };
+    publish(0, 1_000);
+    let first = watch();
+    wait("the first is handed in", || (handed().len() == 1).then_some(()));
+    let second = watch();
+    drop(first);
+    publish(1_000, 2_000);
+    wait("the second is handed in", || (handed().len() >= 2).then_some(()));
+    // What is judged again after a kill is there already.
+    drop(second);
+    let third = watch();
+    publish(2_000, 3_000);
+    wait("the third is handed in", || (handed().len() >= 3).then_some(()));
+    assert_eq!(handed(), ["user-0", "user-7", "user-5"].map(str::to_owned), "each once");
+    let alone = super::lab::trefoil()
+        .args(["logins", "watch", "--nats", &url, "--state"])
+        .arg(&state)
+        .output()
+        .unwrap();
+    assert!(String::from_utf8_lossy(&alone.stderr).contains("give every process --dir"), "{alone:?}");
+    drop(third);
+    let _ = server.0.kill();
+}
+
+/// A process that is killed when it is dropped.
+struct Ended(Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn wait<T>(what: &str, mut is: impl FnMut() -> Option<T>) -> T {
+    for _ in 0..6 * TRIES_MAX {
+        if let Some(there) = is() {
+            return there;
+        }
+        sleep(Duration::from_millis(POLL_MS));
+    }
+    panic!("{what}: it did not come to that")
 }
 
 /// A thousand usual logins elsewhere, and one that is not.
 fn a_watch_of_other_systems_hands_in(enclave: &Enclave) {
     let room = tempfile::tempdir().unwrap();
     let (log, state) = (room.path().join("log"), room.path().join("mail"));
-    let line = |number: u64| {
-        let (ip, country) = if number == 999 { ("203.0.113.9", "RU") } else { ("192.0.2.7", "IE") };
-        let time = 1_772_000_000_000 + number * 3_600_000;
-        let user = number * 7 % 9;
-        format!(
-            r#"{{"class_uid":3002,"activity_id":1,"status_id":1,"time":{time},"user":{{"name":"user-{user}"}},"src_endpoint":{{"ip":"{ip}","location":{{"country":"{country}"}}}}}}"#
-        ) + "\n"
-    };
-    std::fs::write(&log, (0..1_000).map(line).collect::<String>()).unwrap();
+    std::fs::write(&log, (0..1_000).map(line_elsewhere).collect::<String>()).unwrap();
     let watch = || {
         let arguments =
             ["logins", "watch", "--state", state.to_str().unwrap(), "--input", log.to_str().unwrap()];

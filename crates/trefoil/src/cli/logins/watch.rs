@@ -45,7 +45,8 @@ pub(crate) struct Watch {
     /// Folder of files that say where addresses are, as for `trefoil logins score`; they are read again when they change
     #[arg(long, value_name = "DIR", env = "TREFOIL_PLACES")]
     pub(crate) places: Option<PathBuf>,
-    /// The folder of an enclave, into whose record risky logins and findings go, for the monitor to see; not with --nats
+    /// The folder of an enclave, into whose record risky logins and findings go, for the monitor to see; with --nats every process needs
+    /// it
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
     /// Score and find, but ask for nothing: every action is `allow`
