@@ -20,9 +20,9 @@
 //! last message of the share's subject in `LOGINS_JUDGED` is the one it knows (`Nats-Expected-Last-Subject-Sequence`) and does
 //! not yet cover it (`Trefoil-Through`, the last event whose judgement is out). So each event's judgement is published
 //! once, whoever crashed when, and a process that was taken for dead cannot publish after its successor; no
-//! duplicate window is relied on. What is handed in at an enclave goes before its judgement is published, message by
-//! message under the message's number, so that whoever judges it again hands in the same, and the gate knows it. A snapshot is committed by compare-and-set of the share's entry, after its object is
-//! stored, and counts from then on.
+//! duplicate window is relied on. What is handed in at an enclave goes before its judgement is published, message by message
+//! under the message's number, so that whoever judges it again hands in the same, and the gate knows it. A snapshot is committed
+//! by compare-and-set of the share's entry, after its object is stored, and counts from then on.
 
 mod held;
 mod lease;
@@ -295,6 +295,12 @@ impl Estate {
     /// How many shares there are.
     pub fn shares(&self) -> u32 {
         self.shares
+    }
+
+    /// Tells the stream of events from any other, one under the same name after it included: numbers of its messages mean
+    /// nothing elsewhere.
+    pub fn name(&self) -> String {
+        format!("{:x}", self.input.cached_info().created.unix_timestamp_nanos())
     }
 
     /// Checks that what is learnt here is hashed with this key.

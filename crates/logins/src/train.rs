@@ -32,7 +32,7 @@ pub struct Recipe {
 /// Log-odds at which a score begins: one login of a thousand is an attacker's. Of logins that succeed at a real service
 /// one in 89,000 is a takeover that somebody noticed; services that are under attack see far more.
 const PRIOR: f64 = -6.9;
-/// What each kind of attacker counts in all, whatever their number: those who are hard to tell twice.
+/// What each kind of attacker counts in all, whatever their number: those who are hard to tell count more.
 const KINDS: [(Attacker, f64); 5] = [
     (Attacker::Naive, 1.0),
     (Attacker::Vpn, 1.0),
@@ -153,7 +153,7 @@ mod tests {
         assert!(weights.bias.iter().all(|bias| (-12.0..0.0).contains(bias)), "{weights:?}");
     }
 
-    /// About a minute of computing: [`super::USERS`] keeps it so.
+    /// Some seconds of computing: [`super::USERS`] keeps it so.
     #[test]
     fn the_shipped_weights_are_what_the_recipe_gives() {
         let trained = train(&Recipe::shipped(super::USERS), |_, _| {});

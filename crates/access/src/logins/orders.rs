@@ -140,7 +140,7 @@ pub async fn mark(gate: &Gate, event: u64, verdict: LoginVerdict, undo: bool, be
     let given = Given { verdict: of_risk(verdict), because: marked.because, marked: entry };
     match gate.logins.state().mark(event, (!undo).then_some(given)) {
         Ok(()) => Answer::Marked(entry),
-        Err(problem) => Answer::Failed(format!("entry {entry} says so, and it is not learnt: {problem}")),
+        Err(problem) => Answer::Failed(format!("entry {entry} says so: {problem}")),
     }
 }
 

@@ -87,14 +87,18 @@ impl State {
     /// # Errors
     /// Why it cannot be learnt.
     pub fn mark(&mut self, entry: u64, given: Option<Given>) -> Result<(), String> {
-        let told = self.verdicts.get(entry).ok_or("the login is not remembered any more")?;
+        let told =
+            self.verdicts.get(entry).ok_or("it is not learnt, as the login is not remembered any more")?;
         let number = self.number.saturating_add(1);
         let verdict = given.as_ref().map(|given| given.verdict);
         let marked = Marked { number, verdict, marked: told.logged.clone() };
-        mark(&mut self.engine, &marked)?;
+        mark(&mut self.engine, &marked).map_err(|problem| format!("it is not learnt: {problem}"))?;
         self.number = number;
         self.keep(&Line::Marked(Box::new(marked)));
-        self.verdicts.give(entry, given).map_err(|error| error.to_string())
+        let kept = self.verdicts.give(entry, given);
+        kept.map_err(|error| {
+            format!("it is learnt, and the list of verdicts will not know it after a start: {error}")
+        })
     }
 
     /// Has a line outlive the gate.

@@ -34,8 +34,9 @@ const QUIET: Duration = Duration::from_secs(2);
 const PART_WAIT: Duration = Duration::from_secs(10);
 /// A publication that is not acknowledged is tried again so often.
 const PUBLISH_TRIES: u32 = 5;
-/// What one message shows is handed in in fewer parts: it holds fewer lines than these have.
-const PARTS: u64 = 1 << 10;
+/// What one message shows is handed in in fewer parts: NATS takes no message of more than 64 MiB, and no event is shorter
+/// than eight bytes. A part too many would take the number of the next message, whose own would not be taken any more.
+const PARTS: u64 = 1 << 16;
 /// Writing snapshots takes at most this share of the time.
 const SNAPSHOT_PAUSE: u32 = 20;
 

@@ -143,7 +143,7 @@ async fn expected(
             alone.take(|line| At::Stream { share, sequence, line }, &payload, Some(&mut out));
             let new = alone.handed.take().unwrap();
             if !new.is_empty() {
-                handed.insert((share, sequence << 10), format!("{new:?}"));
+                handed.insert((share, sequence << 16), format!("{new:?}"));
             }
         }
         expected.insert(share, String::from_utf8(out).unwrap());
@@ -297,6 +297,16 @@ async fn shares_move_with_what_was_learnt_when_a_process_dies_or_comes() {
     }
     assert!(count <= 16, "{count} objects");
     assert!(matches!(Estate::open(&server, Some(9)).await, Err(NatsError::Estate(_))));
+    // One that hands nothing in ends when another does: what it judges would be missing.
+    let silent = work(&server, &judging, Steps::default()).await;
+    let handing = work_for(&server, &judging, Steps::default(), Some(taker(&Taken::default()))).await;
+    let ended = tokio::time::timeout(Duration::from_secs(20), silent.task).await.expect("it ends").unwrap();
+    assert!(ended.unwrap_err().to_string().contains("give every process --dir"));
+    handing.end().await;
+    // The same name for another stream would make the gate take its events for those that it has.
+    let before = estate.name();
+    estate.context.delete_stream(STREAM_IN).await.unwrap();
+    assert_ne!(Estate::open(&server, None).await.unwrap().name(), before);
     let foreign = tempfile::tempdir().unwrap();
     let other_key = Secret::read_or_make(&foreign.path().join("key")).unwrap();
     assert!(matches!(estate.check(&other_key).await, Err(NatsError::Estate(_))));

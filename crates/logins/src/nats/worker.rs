@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 
 use super::held::Held;
 use super::lease::{self, Alive, View};
-use super::{Asking, Estate, NatsError};
+use super::{Asking, Estate, HANDS_KEY, NatsError};
 use crate::clock;
 use crate::share::Judging;
 use crate::steps::Steps;
@@ -103,12 +103,20 @@ impl Worker {
         let mut ticks = tokio::time::interval(self.settings.lease / 4);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut entries = self.entries().await?;
+        let mut refused = Ok(());
         loop {
             tokio::select! {
                 () = super::told_to_stop(&mut stop) => break,
                 _ = ticks.tick() => self.balance().await,
                 Some(ended) = self.tasks.join_next() => self.ended(ended),
                 entry = entries.next() => match entry {
+                    // Another process hands in from now on.
+                    Some(Ok(entry)) if entry.key == HANDS_KEY => {
+                        refused = self.estate.hands_in(self.settings.hand.is_some()).await;
+                        if refused.is_err() {
+                            break;
+                        }
+                    }
                     Some(Ok(entry)) => self.view.take(&entry),
                     // The connection was lost: what is there is read anew.
                     _ => match self.entries().await {
@@ -122,7 +130,7 @@ impl Worker {
         drop(beat);
         // Others need not wait until we are missed.
         let _ = self.estate.bucket.delete(lease::worker_key(&self.id)).await;
-        Ok(())
+        refused
     }
 
     async fn entries(&self) -> Result<kv::Watch, NatsError> {

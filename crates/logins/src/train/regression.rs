@@ -7,7 +7,9 @@ const SIZE: usize = FEATURES + 1;
 /// What the penalty draws weights towards: a feature counts a bit less than it says, as features say some things twice.
 const CENTRE: f64 = 0.9;
 /// How many rows' worth of evidence a weight needs to leave it.
-const PENALTY: f64 = 1000.0;
+const PENALTY: f64 = 1_000.0;
+/// What a row of attackers weighs at most.
+const MOST: f64 = 200.0;
 const STEPS: usize = 40;
 
 /// Rows of one bucket: the class (0 is users) and the features.
@@ -28,7 +30,7 @@ impl Rows {
     }
 
     /// What a row of each class weighs: users count as much as all attackers do, attackers' kinds as they are given; of a
-    /// class of few rows, each counts no more than ten of the users'.
+    /// class of few rows, each counts for no more than [`MOST`] of the users'.
     fn weights(&self, attackers: &[f64]) -> Vec<f64> {
         let classes = attackers.len() + 1;
         let mut counts = vec![0.0_f64; classes];
@@ -44,9 +46,6 @@ impl Rows {
         std::iter::once(1.0).chain(of_attackers).collect()
     }
 }
-
-/// What a row of attackers weighs at most.
-const MOST: f64 = 200.0;
 
 /// The bias at even odds, and the weights.
 pub(super) fn fit(rows: &Rows, attackers: &[f64]) -> (f64, [f64; FEATURES]) {

@@ -35,12 +35,16 @@ pub(super) fn belong(state: &Path, dir: &Path) -> Result<Hand, Ended> {
     }))
 }
 
-/// The same for shares in NATS, each a watch of its own, whichever process holds it.
-pub(super) fn shares_belong(state: &Path, enclave: Folder) -> Result<logins::nats::Hand, Ended> {
+/// The same for shares of a stream in NATS, each a watch of its own, whichever process holds it.
+pub(super) fn shares_belong(
+    state: &Path,
+    enclave: Folder,
+    stream: String,
+) -> Result<logins::nats::Hand, Ended> {
     let secret = given_to(state, &enclave)?;
     Ok(Arc::new(move |share, sequence, batch| {
         // What comes before the last is judged again after a crash, and is there.
-        hand_in(&enclave, &name(&format!("share-{share}"), &secret), sequence, batch).map(|_| ())
+        hand_in(&enclave, &name(&format!("share-{share}-{stream}"), &secret), sequence, batch).map(|_| ())
     }))
 }
 
@@ -91,7 +95,7 @@ fn file_name(path: &Path) -> String {
     path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
 }
 
-/// Names a watch: by its state's folder or its share, and by what tells its key from others.
+/// Names a watch: by its state's folder, or its share and stream, and by what tells its key from others.
 fn name(of: &str, secret: &Secret) -> String {
     let tag = secret.key().tag(Of::Event, b"trefoil logins watch").0;
     short(&format!("{of}-{tag:016x}"))

@@ -202,9 +202,6 @@ fn of_nats(asked: &Watch) -> Result<(), Ended> {
     let secret = Secret::read_or_make(&key(&asked.state)).or_cannot_tell("--state")?;
     let mut settings =
         nats::Settings::new(judging(asked, places(asked)?, secret), |said| terminal::complain(&said));
-    if let Some(enclave) = enclave {
-        settings.hand = Some(handing::shares_belong(&asked.state, enclave)?);
-    }
     settings.lease = Duration::from_secs(asked.lease);
     settings.snapshot_events = asked.snapshot_events;
     settings.snapshot_after = Duration::from_secs(asked.snapshot_seconds);
@@ -213,6 +210,9 @@ fn of_nats(asked: &Watch) -> Result<(), Ended> {
         tokio::runtime::Builder::new_multi_thread().enable_all().build().or_cannot_tell("starting")?;
     runtime.block_on(async {
         let estate = Estate::open(&server, asked.server.shares).await.or_cannot_tell("--nats")?;
+        if let Some(enclave) = enclave {
+            settings.hand = Some(handing::shares_belong(&asked.state, enclave, estate.name())?);
+        }
         let worker = Worker::new(estate, settings).await.or_cannot_tell("--nats")?;
         let (stop, stopped) = tokio::sync::watch::channel(false);
         let mut interrupt = signal(SignalKind::interrupt()).or_cannot_tell("listening for signals")?;

@@ -46,7 +46,7 @@ pub(crate) struct Watch {
     #[arg(long, value_name = "DIR", env = "TREFOIL_PLACES")]
     pub(crate) places: Option<PathBuf>,
     /// The folder of an enclave, into whose record risky logins and findings go, for the monitor to see; with --nats every process needs
-    /// it
+    /// it, so that all run where the gate does
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
     /// Score and find, but ask for nothing: every action is `allow`
