@@ -99,12 +99,12 @@ fn what_is_observed_is_told_and_not_done(enclave: &Enclave, beijing: &Office, be
 
 /// The gate lets them in, since it only observes; the monitor is told, and ends what they have open elsewhere.
 fn a_rule_stops_whose_password_a_sprayer_has(enclave: &Enclave, [dublin, munich, berlin]: [&Office; 3]) {
-    let mut stream = Stream::at(&munich.target(enclave, LUKAS), &enclave.password(LUKAS.name));
+    let mut idle = Stream::idle(&munich.target(enclave, LUKAS), &enclave.password(LUKAS.name));
     let said = berlin.ask(enclave, LUKAS);
     // The brake may be there before the session is.
     let is_late = ["stopped by the monitor", "issued no certificate"].iter().any(|why| said.contains(why));
     assert!(said == "1" || is_late, "{said}");
-    let said = stream.end();
+    let said = idle.hear();
     assert!(said.contains("57P01"), "{said}");
     for office in [munich, berlin] {
         let refused = office.ask(enclave, LUKAS);
