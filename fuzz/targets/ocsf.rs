@@ -4,7 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use logins::login::{Login, TIME_MS_MAX, TIME_MS_MIN};
-use logins::ocsf::{Product, read, write, write_labelled};
+use logins::ocsf::{Product, Told, read, write, write_labelled};
 
 fuzz_target!(|line: &[u8]| {
     match read(line) {
@@ -19,7 +19,8 @@ fn again(mut login: Login<'_>) {
     let product = Product::new("fuzz", "fuzz");
     let (mut plain, mut labelled) = (Vec::new(), Vec::new());
     write(&mut plain, &login.event(), &login.aside, &product).expect("memory");
-    write_labelled(&mut labelled, &login.event(), &product, &login.user).expect("memory");
+    let told = Told { label: &login.user, trap: login.target.as_deref() };
+    write_labelled(&mut labelled, &login.event(), &product, told).expect("memory");
     let first = read(plain.trim_ascii_end()).expect("what was written").expect("a login");
     assert_eq!(read(labelled.trim_ascii_end()), Ok(Some(first.clone())), "a label changes nothing");
     if matches!(login.act, risk::Act::PasswordChange | risk::Act::FactorChange) {
