@@ -114,7 +114,7 @@ const FORGOTTEN_LOG_ODDS: f64 = CHANGE_LOG_ODDS + BOTH_LOG_ODDS;
 /// Who is less of a stranger may be the owner, and completes no siege.
 const STRANGER_WEIGHT_MIN: f32 = 0.1;
 /// What a snapshot begins with: its form. It holds numbers of [`Kind`] as they are declared.
-const FORM: u64 = u64::from_le_bytes(*b"tfcamp02");
+const FORM: u64 = u64::from_le_bytes(*b"tfcamp03");
 
 /// All evidence.
 pub struct Campaigns {
@@ -260,14 +260,11 @@ impl Campaigns {
         if at.is_success && at.home == Home::Usual {
             return siege.answered(at.now_ms);
         }
-        let is_counted = at.is_success || is_logon && siege.is_same_prompt(at.now_ms);
-        if !is_counted {
-            siege.prompted(at.now_ms, weight);
-        }
+        let is_told = at.is_success || siege.prompted(at.now_ms, weight, is_logon);
         let log_odds = siege.prompts_log_odds(at.now_ms);
         let asked = Value::Count(siege.prompts_at(at.now_ms).round() as u64);
         evidence.add(Term::Prompts, log_odds, asked, Value::Count(1));
-        if siege.is_worn(at.now_ms, at.is_success) {
+        if is_told && siege.is_worn(at.now_ms, at.is_success) {
             let asked = siege.prompted + u32::from(at.is_success);
             let begun = Begun::at(at.user, siege.prompts_since_ms, asked, 0);
             evidence.find(&mut self.ledger, &mut siege.fatigue, (Kind::MfaFatigue, Action::Block), at, begun);

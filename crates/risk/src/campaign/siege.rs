@@ -21,8 +21,12 @@ const BROKEN_TRIES_MIN: f32 = 7.0;
 const PROMPTS_MIN: f32 = 4.7;
 /// So many are when the user gives in.
 const YIELDED_PROMPTS_MIN: f32 = 3.2;
-/// A login refused for its factor within this time of a prompt is the same.
+/// A login refused for its factor within this time after a prompt is the same.
 const SAME_PROMPT_MS: i64 = 90_000;
+/// Whoever writes both may write them the other way round, so far apart.
+const SWAPPED_PROMPT_MS: i64 = 1_000;
+/// What is left of prompts when they are forgotten.
+const PROMPTS_FORGOTTEN: f32 = 0.25;
 /// A change that comes within this time of a risky login may belong to it.
 pub(super) const TAKEOVER_MS: i64 = DAY_MS;
 
@@ -50,8 +54,12 @@ stored! {
         sources: u64,
         prompts: f32,
         prompts_since_ms: i64,
-        prompted_ms: i64,
         prompted: u32,
+        /// Prompts that no login was refused after, or, below zero, logins that were refused without one; and when each was
+        /// last.
+        unmatched: i16,
+        prompted_ms: i64,
+        denied_ms: i64,
         /// The riskiest login of late.
         entry: Entry,
         /// The last change of password or factor: when, where from, and which.
@@ -136,21 +144,40 @@ impl Siege {
         if tries < 1.5 { 0.0 } else { (tries * 0.5 - 0.5).min(5.0) }
     }
 
-    /// Counts a prompt that was denied, or not answered so far.
-    pub(super) fn prompted(&mut self, now_ms: i64, weight: f32) {
+    /// Counts a prompt that was denied, or not answered so far; or a login that was refused for its factor, unless that is
+    /// a prompt's that was counted. Whether it was counted.
+    pub(super) fn prompted(&mut self, now_ms: i64, weight: f32, is_logon: bool) -> bool {
         let step = self.step(now_ms);
-        if self.prompts < 0.5 {
+        if self.matches(now_ms, is_logon) {
+            return false;
+        }
+        if self.prompts < PROMPTS_FORGOTTEN {
             (self.prompts_since_ms, self.prompted) = (now_ms, 0);
         }
         step.pace(FAST_MS).add(&mut self.prompts, weight);
         self.prompts_since_ms = self.prompts_since_ms.min(now_ms);
-        self.prompted_ms = self.prompted_ms.max(now_ms);
         self.prompted = self.prompted.saturating_add(1);
+        true
     }
 
-    /// Whether a login that is refused for its factor is the prompt that was counted last.
-    pub(super) fn is_same_prompt(&self, now_ms: i64) -> bool {
-        (now_ms - self.prompted_ms).abs() < SAME_PROMPT_MS
+    /// Whether it is the other half of what was counted: each prompt is of one login, and each login of one prompt.
+    fn matches(&mut self, now_ms: i64, is_logon: bool) -> bool {
+        let after_ms = if is_logon { now_ms - self.prompted_ms } else { self.denied_ms - now_ms };
+        let is_near = (-SWAPPED_PROMPT_MS..SAME_PROMPT_MS).contains(&after_ms);
+        let other = if is_logon { 1 } else { -1 };
+        let is_waited_for = self.unmatched.signum() == other;
+        if is_waited_for && is_near {
+            self.unmatched -= other;
+            return true;
+        }
+        let (last_ms, kept) = match is_logon {
+            true => (&mut self.denied_ms, self.unmatched.min(0)),
+            false => (&mut self.prompted_ms, self.unmatched.max(0)),
+        };
+        let is_old = now_ms - *last_ms >= SAME_PROMPT_MS;
+        *last_ms = now_ms.max(*last_ms);
+        self.unmatched = if is_old { -other } else { kept.saturating_sub(other) };
+        false
     }
 
     /// Whether the prompts are meant to wear the user out; fewer, when the user gave in.
@@ -173,7 +200,7 @@ impl Siege {
     /// The user answered as usual: what was asked before was theirs.
     pub(super) fn answered(&mut self, now_ms: i64) {
         self.step(now_ms);
-        self.prompts = 0.0;
+        (self.prompts, self.unmatched) = (0.0, 0);
     }
 
     /// Remembers a login, if none of late was riskier.

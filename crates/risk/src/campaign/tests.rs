@@ -2,11 +2,13 @@
 
 mod properties;
 mod scenarios;
+mod traps;
 mod world;
 
 use super::{Campaigns, Settings};
 use crate::judgement::{Finding, Kind};
-use scenarios::{ATTACKS, TRAPS};
+use scenarios::ATTACKS;
+use traps::TRAPS;
 use world::{Login, Memory, QUIET_DAYS, World, observe};
 
 const PEOPLE: u64 = 1_000;
