@@ -71,7 +71,7 @@ pub struct Settings {
     pub targets: usize,
     /// Users of the last day, each at a source (16 bytes).
     pub pairs: usize,
-    /// Users to whom something is done (about 150 bytes).
+    /// Users to whom something is done (about 170 bytes).
     pub users: usize,
     /// Sessions (76 bytes).
     pub sessions: usize,
@@ -227,16 +227,18 @@ impl Campaigns {
             siege.lift();
         }
         if !at.is_success {
-            siege.tried(at.now_ms, weight, at.source);
+            if matches!(at.home, Home::Usual | Home::Near) && siege.is_repeated(at.now_ms) {
+                return;
+            }
+            siege.tried(at.now_ms, weight, at.source, at.home == Home::Usual);
         }
         let log_odds = siege.log_odds(at.now_ms) * f64::from(weight.min(1.0));
         evidence.add(Term::Siege, log_odds, Value::Count(u64::from(siege.tries)), Value::Count(0));
-        let is_found = if at.is_success {
-            siege.is_broken(at.now_ms, at.source)
-        } else {
-            weight > STRANGER_WEIGHT_MIN && siege.is_forced(at.now_ms)
+        let is_found = match at.is_success {
+            true => siege.is_broken(at.now_ms, at.source),
+            false => siege.is_forced(at.now_ms),
         };
-        if is_found {
+        if is_found && weight > STRANGER_WEIGHT_MIN {
             let tries = siege.tries + u32::from(at.is_success);
             let begun = Begun::at(at.user, siege.since_ms, tries, siege.sources);
             let campaign = &mut siege.brute_force;

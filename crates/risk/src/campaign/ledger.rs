@@ -62,7 +62,8 @@ impl Begun {
         }
     }
 
-    /// Of what was done to one user, by these sources (a set of bits).
+    /// Of what was done to one user, by these sources (a set of bits). The event that completes it is still to be added, with
+    /// its source, which is one of them.
     pub(super) fn at(user: u64, since_ms: i64, attempts: u32, sources: u64) -> Self {
         let mut begun = Self {
             since_ms,
@@ -72,7 +73,7 @@ impl Begun {
             sources: Distinct::default(),
         };
         begun.users.add(user);
-        (0..bits(sources)).for_each(|source| begun.sources.add(mix(source, user)));
+        (1..bits(sources)).for_each(|source| begun.sources.add(mix(source, user)));
         begun
     }
 }

@@ -25,8 +25,11 @@ const YIELDED_PROMPTS_MIN: f32 = 3.2;
 const SAME_PROMPT_MS: i64 = 90_000;
 /// Whoever writes both may write them the other way round, so far apart.
 const SWAPPED_PROMPT_MS: i64 = 1_000;
-/// What is left of prompts when they are forgotten.
-const PROMPTS_FORGOTTEN: f32 = 0.25;
+/// When so little is left of tries or prompts, the next begin anew.
+const FORGOTTEN: f32 = 0.4;
+/// A device that repeats an old password does so no faster than this, after the same time each time, to a part.
+const REPEAT_MS_MIN: i64 = HOUR_MS / 60;
+const REPEAT_PART: i64 = 8;
 /// A change that comes within this time of a risky login may belong to it.
 pub(super) const TAKEOVER_MS: i64 = DAY_MS;
 
@@ -52,6 +55,9 @@ stored! {
         tries: u32,
         /// From which sources, as bits.
         sources: u64,
+        /// The last try from a place of the user's, and how long after the one before it came.
+        repeat_ms: i64,
+        repeat_gap_ms: i64,
         prompts: f32,
         prompts_since_ms: i64,
         prompted: u32,
@@ -104,14 +110,26 @@ impl Siege {
         Step { fade_ms: 0, ..step }
     }
 
-    /// Counts a failed try at the password.
-    pub(super) fn tried(&mut self, now_ms: i64, weight: f32, source: u64) {
+    /// Whether a try from a place of the user's comes as the one before it did: so does a device that was forgotten when
+    /// the password was changed, for days.
+    pub(super) fn is_repeated(&mut self, now_ms: i64) -> bool {
+        let gap_ms = now_ms - self.repeat_ms;
+        if gap_ms <= 0 {
+            return false;
+        }
+        let off_ms = (gap_ms - self.repeat_gap_ms).abs();
+        (self.repeat_ms, self.repeat_gap_ms) = (now_ms, gap_ms);
+        gap_ms >= REPEAT_MS_MIN && off_ms <= gap_ms / REPEAT_PART
+    }
+
+    /// Counts a failed try at the password. Who is at home and in no hurry is the user, however long it goes on.
+    pub(super) fn tried(&mut self, now_ms: i64, weight: f32, source: u64, is_at_home: bool) {
         let step = self.step(now_ms);
-        if self.slow < 0.5 {
+        if self.slow.max(self.fast) < FORGOTTEN {
             (self.since_ms, self.tries, self.sources) = (now_ms, 0, 0);
         }
         step.pace(FAST_MS).add(&mut self.fast, weight);
-        step.pace(SLOW_MS).add(&mut self.slow, weight);
+        step.pace(SLOW_MS).add(&mut self.slow, if is_at_home { 0.0 } else { weight });
         self.since_ms = self.since_ms.min(now_ms);
         self.tries = self.tries.saturating_add(1);
         self.sources |= super::count::bit(source);
@@ -151,7 +169,7 @@ impl Siege {
         if self.matches(now_ms, is_logon) {
             return false;
         }
-        if self.prompts < PROMPTS_FORGOTTEN {
+        if self.prompts < FORGOTTEN {
             (self.prompts_since_ms, self.prompted) = (now_ms, 0);
         }
         step.pace(FAST_MS).add(&mut self.prompts, weight);

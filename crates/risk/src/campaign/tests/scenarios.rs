@@ -192,6 +192,33 @@ pub const ATTACKS: &[Attack] = &[
         80,
     ),
     (
+        "an old password every five minutes, of whom nobody knows there",
+        |w| {
+            let s = homes(w, 1);
+            w.tries(17, 800, 300 * SECOND_MS, &s);
+        },
+        Kind::BruteForce,
+        40,
+    ),
+    (
+        "brute force from the next desk",
+        |w| {
+            let s = [Spot { agent: 61, ..w.home(18) }];
+            w.tries(18, 100, 4 * SECOND_MS, &s);
+        },
+        Kind::BruteForce,
+        25,
+    ),
+    (
+        "brute force from the same provider",
+        |w| {
+            let s = [Spot { agent: 61, ip: 0x5f01_0000, ..w.home(19) }];
+            w.tries(19, 100, 20 * SECOND_MS, &s);
+        },
+        Kind::BruteForce,
+        25,
+    ),
+    (
         "brute force that succeeds",
         |w| {
             let s = rented(w, 1, &[921]);

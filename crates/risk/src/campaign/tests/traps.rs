@@ -46,6 +46,21 @@ pub const TRAPS: &[Trap] = &[
             w.push(day() + number * 300 * SECOND_MS, &World::name(21), spot, WRONG);
         }
     }),
+    ("a mail program with an old password, at home", |w| {
+        stale(w, 23, |w, _| Spot { agent: 60, ..w.home(23) }, 10)
+    }),
+    ("the same, in no rhythm", |w| stale(w, 23, |w, _| Spot { agent: 60, ..w.home(23) }, 250)),
+    ("the same, whose provider gives another address each day", |w| {
+        stale(w, 24, |w, number| Spot { agent: 60, ip: 0x5f00_0000 + number / 288, ..w.home(24) }, 10);
+    }),
+    ("the same, and its owner is on the way", |w| {
+        stale(w, 25, |w, _| Spot { agent: 60, ..w.home(25) }, 10);
+        for number in 0..6 {
+            let (at, spot) = (day() + number * 11 * HOUR_MS, w.away(25));
+            w.push(at, &World::name(25), spot, WRONG);
+            w.push(at + 9 * SECOND_MS, &World::name(25), spot, OK);
+        }
+    }),
     ("one who mistypes five times, abroad", |w| {
         let spot = w.away(22);
         for number in 0..5 {
@@ -179,6 +194,16 @@ pub const TRAPS: &[Trap] = &[
         }
     }),
 ];
+
+/// What repeats an old password for three days, every five minutes give or take so many seconds.
+fn stale(world: &mut World, person: u64, spot: fn(&World, u32) -> Spot, jitter_s: u64) {
+    for number in 0..860 {
+        let jitter_ms = world.dice.below(2_000 * jitter_s) as i64 - 1_000 * jitter_s as i64;
+        let at = day() + i64::from(number) * 300 * SECOND_MS + jitter_ms;
+        let spot = spot(world, number);
+        world.push(at, &World::name(person), spot, WRONG);
+    }
+}
 
 /// Four hundred people at work come within an hour; a share of them fails first, a part of those gives up.
 fn office(world: &mut World, ip: u32, fail: f64, give_up: f64) {
