@@ -57,6 +57,15 @@ pub const TIME_MS_MIN: i64 = 0;
 /// The last millisecond of the year 9999.
 pub const TIME_MS_MAX: i64 = 253_402_300_799_999;
 
+/// The first second of 1990. So many milliseconds after the first of 1970 it was that year's January still, and no event
+/// of authentication is so old: a number from here to the first millisecond of 1990 counts seconds.
+const SECONDS_MIN: i64 = 631_152_000;
+
+/// Whether a time is in seconds: as milliseconds it would be before 1990, as seconds it is not.
+pub fn is_seconds(time: i64) -> bool {
+    (SECONDS_MIN..SECONDS_MIN * 1_000).contains(&time)
+}
+
 impl<'a> Login<'a> {
     /// A login of which nothing else is known.
     pub fn new(time_ms: i64, user: impl Into<Cow<'a, str>>, act: Act, outcome: Outcome) -> Self {

@@ -6,7 +6,9 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Error, IgnoredAny, SeqAccess, Visitor};
+use serde::de::{Deserializer, Error, Visitor};
+
+use crate::why::{contains, names_factor};
 
 /// A string, borrowed unless it holds escapes. A whole number is taken for the string of its digits, because
 /// identifiers come as both.
@@ -63,53 +65,40 @@ impl Default for Text<'_> {
 #[derive(Debug, Default)]
 pub struct First<T>(pub Option<T>);
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for First<T> {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Elements<T>(PhantomData<T>);
+/// A factor by which somebody says who they are, as far as its kind is told.
+#[derive(Debug, Default, Deserialize)]
+pub struct Factor<'a> {
+    #[serde(borrow)]
+    pub factor_type: Option<Text<'a>>,
+    pub factor_type_id: Option<u32>,
+}
 
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for Elements<T> {
-            type Value = First<T>;
+/// The number of a password among the schema's kinds of factors.
+const PASSWORD: u32 = 11;
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an array")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<First<T>, A::Error> {
-                let first = elements.next_element()?;
-                while elements.next_element::<IgnoredAny>()?.is_some() {}
-                Ok(First(first))
-            }
+impl Factor<'_> {
+    /// Whether it is told, and no password.
+    fn is_beyond_password(&self) -> bool {
+        match (self.factor_type.as_deref().filter(|kind| !kind.is_empty()), self.factor_type_id) {
+            // A one-time password is no password.
+            (Some(kind), _) => !contains(kind, "password") || names_factor(kind),
+            (None, id) => id.is_some_and(|id| id != 0 && id != PASSWORD),
         }
-
-        from.deserialize_seq(Elements(PhantomData))
     }
 }
 
-/// How many an array holds.
-#[derive(Debug, Default)]
-pub struct Factors(pub usize);
+/// How many factors an array holds, and whether one of them is told to be no password.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Factors {
+    pub count: usize,
+    pub is_beyond_password: bool,
+}
 
-impl<'de> Deserialize<'de> for Factors {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Elements;
-
-        impl<'de> Visitor<'de> for Elements {
-            type Value = Factors;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an array")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Factors, A::Error> {
-                let mut count = 0;
-                while elements.next_element::<IgnoredAny>()?.is_some() {
-                    count += 1;
-                }
-                Ok(Factors(count))
-            }
-        }
-
-        from.deserialize_seq(Elements)
+impl Factors {
+    /// Counts another one.
+    pub fn add(&mut self, factor: &Factor<'_>) {
+        self.count += 1;
+        self.is_beyond_password |= factor.is_beyond_password();
     }
 }
 

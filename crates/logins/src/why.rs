@@ -3,9 +3,60 @@
 
 use risk::Why;
 
+/// The code of a reason that is none of the known ones, where nothing else would say so.
+pub const OTHER_REASON: &str = "REASON_NOT_KNOWN";
+
 /// What codes and words, the most telling first, say about a failure; [`Why::Other`] where none of them says anything.
 pub fn why<'a>(said: impl IntoIterator<Item = Option<&'a str>>) -> Why {
     said.into_iter().flatten().find_map(|said| code(said).or_else(|| prose(said))).unwrap_or(Why::Other)
+}
+
+/// The same of an attempt that had come to a second factor, by what its source says of it beside words: then the factor is
+/// what failed, unless the words name something else.
+pub fn why_at_factor<'a>(said: impl IntoIterator<Item = Option<&'a str>> + Clone) -> Why {
+    match why(said.clone()) {
+        Why::Other
+            if !said.into_iter().flatten().any(|said| contains(said, "password") || said == OTHER_REASON) =>
+        {
+            Why::Factor
+        }
+        why => why,
+    }
+}
+
+/// Whether a text says that something was refused, or not done in time.
+pub fn is_refusal(said: &str) -> bool {
+    const WORDS: [&str; 16] = [
+        "denied",
+        "deny",
+        "declin",
+        "reject",
+        "fail",
+        "invalid",
+        "incorrect",
+        "wrong",
+        "timeout",
+        "timed out",
+        "expired",
+        "no response",
+        "refus",
+        "cancel",
+        "not approved",
+        "error",
+    ];
+    WORDS.iter().any(|word| contains(said, word))
+}
+
+/// Whether a text says that something was asked for and not answered yet.
+pub fn is_question(said: &str) -> bool {
+    const WORDS: [&str; 8] =
+        ["pending", "sent", "challenge", "required", "waiting", "prompt", "requested", "initiated"];
+    WORDS.iter().any(|word| contains(said, word))
+}
+
+/// Whether a text names a second factor.
+pub fn names_factor(said: &str) -> bool {
+    FACTOR.iter().any(|word| contains(said, word)) || FACTOR_WORDS.iter().any(|word| has_word(said, word))
 }
 
 /// What a code says: a word or a number of a closed list.
@@ -27,7 +78,7 @@ pub fn code(code: &str) -> Option<Why> {
         "ACCOUNT_DISABLED" | "ACCOUNT_LOCKED_OUT" | "ACCOUNT_LOCKED" | "ACCOUNT_EXPIRED" | "LOCKED_OUT" => {
             Why::Locked
         }
-        "PASSWORD_EXPIRED" => Why::Other,
+        "PASSWORD_EXPIRED" | OTHER_REASON => Why::Other,
         _ => return None,
     })
 }
@@ -57,41 +108,80 @@ fn entra(code: u32) -> Option<Why> {
     })
 }
 
+/// What only a second factor is called, as part of a longer word, too.
+const FACTOR: [&str; 22] = [
+    "mfa",
+    "multi-factor",
+    "multifactor",
+    "multi factor",
+    "second factor",
+    "two-factor",
+    "two factor",
+    "2fa",
+    "two-step",
+    "2-step",
+    "strong auth",
+    "one-time",
+    "one time",
+    "push",
+    "passcode",
+    "authenticator",
+    "webauthn",
+    "fido",
+    "u2f",
+    "yubikey",
+    "security key",
+    "verification code",
+];
+/// The same, as words that are part of others.
+const FACTOR_WORDS: [&str; 4] = ["otp", "totp", "hotp", "duo"];
+
 /// What a sentence says, by the words in it.
 fn prose(said: &str) -> Option<Why> {
-    const WORDS: [(Why, &[&str]); 4] = [
-        (
-            Why::UnknownUser,
-            &[
-                "not exist",
-                "unknown user",
-                "no such user",
-                "invalid user",
-                "user not found",
-                "unknown account",
-            ],
-        ),
-        (
-            Why::Locked,
-            &["locked", "disabled", "account expired", "account has expired", "suspended", "revoked"],
-        ),
-        (
-            Why::Factor,
-            &["mfa", "multi-factor", "multifactor", "second factor", "two-factor", "strong auth", "one-time"],
-        ),
-        (Why::Password, &["password", "credential", "unknown user name or bad"]),
+    const UNKNOWN: &[&str] =
+        &["not exist", "unknown user", "no such user", "invalid user", "user not found", "unknown account"];
+    const LOCKED: &[&str] =
+        &["locked", "disabled", "account expired", "account has expired", "suspended", "revoked"];
+    const PASSWORD: &[&str] = &["password", "credential"];
+    // What a password is not said to be, and other things may be: looked for where nothing clearer is said.
+    const ANSWER: &[&str] = &[
+        "declined",
+        "approval",
+        "verification",
+        "denied by user",
+        "denied by the user",
+        "user denied",
+        "rejected by user",
+        "rejected by the user",
+        "user rejected",
     ];
     // "Unknown user name or bad password" is Windows' way of not saying which.
-    if contains(said, "expired") && contains(said, "password") {
+    if contains(said, "expired") && contains(said, "password") && !names_factor(said) {
         return Some(Why::Other);
     }
     if contains(said, "user name or") || contains(said, "username or") {
         return Some(Why::Password);
     }
-    WORDS.iter().find(|(_, words)| words.iter().any(|word| contains(said, word))).map(|(why, _)| *why)
+    let has = |words: &[&str]| words.iter().any(|word| contains(said, word));
+    if has(UNKNOWN) {
+        Some(Why::UnknownUser)
+    } else if has(LOCKED) {
+        Some(Why::Locked)
+    } else if names_factor(said) {
+        Some(Why::Factor)
+    } else if has(PASSWORD) {
+        Some(Why::Password)
+    } else {
+        has(ANSWER).then_some(Why::Factor)
+    }
+}
+
+/// Whether a text has lower-case ASCII as a word, between what is no letter and no digit.
+fn has_word(text: &str, word: &str) -> bool {
+    text.split(|c: char| !c.is_ascii_alphanumeric()).any(|part| part.eq_ignore_ascii_case(word))
 }
 
 /// Whether lower-case ASCII is in a text, whatever the text's case.
-fn contains(text: &str, word: &str) -> bool {
+pub fn contains(text: &str, word: &str) -> bool {
     text.as_bytes().windows(word.len()).any(|part| part.eq_ignore_ascii_case(word.as_bytes()))
 }

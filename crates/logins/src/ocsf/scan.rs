@@ -4,11 +4,12 @@
 
 use std::borrow::Cow;
 
+use super::lenient::fraction;
 use super::raw::{
     Actor, Destination, Device, Endpoint, Location, Metadata, Named, Organisation, Raw, Request, Session,
     System, Unmapped, User,
 };
-use crate::text::{Factors, First, Text};
+use crate::text::{Factor, Factors, First, Text};
 
 /// Deepest nesting of what is passed over.
 const DEPTH_MAX: u32 = 16;
@@ -225,7 +226,7 @@ impl<'a> Scanned<'a> for u32 {
 impl<'a> Scanned<'a> for f32 {
     fn scan(&mut self, scan: &mut Scan<'a>) -> Option<()> {
         // Rounded as it is there.
-        *self = serde_json::from_str(scan.number()?).ok()?;
+        *self = fraction(&mut serde_json::Deserializer::from_str(scan.number()?)).ok()??;
         Some(())
     }
 }
@@ -255,8 +256,10 @@ impl<'a> Scanned<'a> for (f32, f32) {
 impl<'a> Scanned<'a> for Factors {
     fn scan(&mut self, scan: &mut Scan<'a>) -> Option<()> {
         scan.array(|scan, _| {
-            self.0 += 1;
-            scan.skip(0)
+            let mut factor = Factor::default();
+            factor.scan(scan)?;
+            self.add(&factor);
+            Some(())
         })
     }
 }
@@ -300,15 +303,16 @@ object!(Raw<'a>: 0 class_uid, 1 type_uid, 2 activity_id, 3 activity_name, 4 time
     8 status_code, 9 status_detail, 10 message, 11 user, 12 src_endpoint, 13 dst_endpoint, 14 service, 15 device,
     16 http_request, 17 session, 18 actor, 19 metadata, 20 is_mfa, 21 auth_factors, 22 unmapped);
 object!(User<'a>: 0 name, 1 uid, 2 email_addr, 3 groups, 4 org);
+object!(Factor<'a>: 0 factor_type, 1 factor_type_id);
 object!(Organisation<'a>: 0 name, 1 ou_name);
 object!(Named<'a>: 0 name, 1 uid);
 object!(Endpoint<'a>: 0 ip, 1 hostname, 2 name, 3 uid, 4 location, 5 autonomous_system);
 object!(Location<'a>: 0 country, 1 lat, 2 long, 3 coordinates);
 object!(System: 0 number);
 object!(Destination<'a>: 0 hostname, 1 svc_name, 2 name, 3 uid, 4 ip);
-object!(Device<'a>: 0 uid, 1 hostname, 2 name);
+object!(Device<'a>: 0 uid, 1 hostname, 2 name, 3 type_id);
 object!(Request<'a>: 0 user_agent);
-object!(Session<'a>: 0 uid, 1 is_mfa);
-object!(Actor<'a>: 0 session);
+object!(Session<'a>: 0 uid, 1 uuid, 2 uid_alt, 3 credential_uid, 4 is_mfa);
+object!(Actor<'a>: 0 session, 1 user);
 object!(Metadata<'a>: 0 uid);
 object!(Unmapped<'a>: 0 rtt_ms, 1 network);

@@ -1,5 +1,7 @@
 //! Lines as they should be read, and what is written read again.
 
+mod spelt;
+
 use std::borrow::Cow;
 use std::net::IpAddr;
 
@@ -152,7 +154,9 @@ fn changes_of_an_account_are_read_and_other_classes_passed_over() {
     change(3001, 11, Act::FactorChange);
     change(3007, 9, Act::PasswordChange);
     change(3007, 12, Act::FactorChange);
-    for (class, activity) in [(3001, 1), (3007, 3), (4001, 1), (2004, 1)] {
+    for (class, activity) in
+        [(3001, 1), (3001, 7), (3001, 8), (3001, 99), (3007, 3), (3004, 3), (4001, 1), (2004, 1)]
+    {
         let line = line(json!({ "class_uid": class, "activity_id": activity, "user": null }));
         assert_eq!(read(line.as_bytes()), Ok(None), "{line}");
     }
@@ -168,35 +172,19 @@ fn what_is_wrong_is_named_by_its_key() {
         }
     };
     wrong(json!({ "class_uid": null }), "class_uid", "missing");
-    wrong(json!({ "class_uid": "3002" }), "class_uid", "invalid type: string");
+    wrong(json!({ "class_uid": "Authentication" }), "class_uid", "no number");
     wrong(json!({ "time": null }), "time", "missing");
-    wrong(json!({ "time": "2023-11-14" }), "time", "invalid type");
+    wrong(json!({ "time": "yesterday" }), "time", "no number");
+    wrong(json!({ "time": [1_700_000_000_000_i64] }), "time", "no number");
     wrong(json!({ "time": -1 }), "time", "milliseconds since 1970");
+    wrong(json!({ "time": 1_700_000_000_000_000_i64 }), "time", "milliseconds since 1970");
+    wrong(json!({ "time": 600_000_000_000_i64 }), "time", "milliseconds since 1970");
     wrong(json!({ "time": null, "time_dt": "yesterday" }), "time_dt", "RFC 3339");
-    wrong(json!({ "status_id": 3 }), "status_id", "0, 1, 2 and 99");
+    wrong(json!({ "time": null, "time_dt": "1980-01-01T00:00:00Z" }), "time_dt", "since 1990");
     wrong(json!({ "user": null }), "user", "name");
-    wrong(json!({ "user": "ana" }), "user", "invalid type");
     wrong(json!({ "user": { "name": "" } }), "user", "name");
-    wrong(json!({ "user": { "name": ["ana"] } }), "user.name", "a string");
-    wrong(json!({ "src_endpoint": { "ip": "203.0.113" } }), "src_endpoint.ip", "no IP address");
-    wrong(json!({ "src_endpoint": { "ip": true } }), "src_endpoint.ip", "a string");
-    wrong(
-        json!({ "src_endpoint": { "location": { "country": "Germany" } } }),
-        "src_endpoint.location.country",
-        "alpha-2",
-    );
-    wrong(
-        json!({ "src_endpoint": { "location": { "lat": 91, "long": 0 } } }),
-        "src_endpoint.location",
-        "latitude",
-    );
-    wrong(
-        json!({ "src_endpoint": { "location": { "coordinates": [1] } } }),
-        "src_endpoint.location.coordinates",
-        "",
-    );
-    wrong(json!({ "unmapped": { "rtt_ms": -1 } }), "unmapped.rtt_ms", "milliseconds");
-    wrong(json!({ "unmapped": { "network": "dial-up" } }), "unmapped.network", "kind of network");
+    wrong(json!({ "user": { "name": ["ana"] } }), "user", "name");
+    wrong(json!({ "user": ["ana"] }), "user", "name");
     for text in ["", "{", "[]", "null", "nonsense", "{\"class_uid\":3002,\"class_uid\":3002}"] {
         assert!(read(text.as_bytes()).is_err(), "{text}");
     }
@@ -205,7 +193,7 @@ fn what_is_wrong_is_named_by_its_key() {
 
 #[test]
 fn an_error_shows_no_control_characters() {
-    let line = line(json!({ "src_endpoint": { "ip": "\u{1b}[2J".repeat(100) } }));
+    let line = line(json!({ "time": null, "time_dt": "\u{1b}[2J".repeat(100) }));
     let wrong = read(line.as_bytes()).unwrap_err();
     assert!(!wrong.why.contains('\u{1b}') && wrong.why.len() < 500, "{wrong:?}");
 }
@@ -326,7 +314,8 @@ fn place() -> impl Strategy<Value = Place> {
 
 /// Logins that their class has every field for.
 pub fn login() -> impl Strategy<Value = Login<'static>> {
-    let what = (0..=TIME_MS_MAX, act(), outcome(), text().prop_filter_map("a user", |user| user));
+    let what =
+        (631_152_000_000..=TIME_MS_MAX, act(), outcome(), text().prop_filter_map("a user", |user| user));
     let whence = (of(any::<IpAddr>()), place(), text(), text(), of(0f32..1e6));
     (what, whence, text(), text(), text(), text(), any::<bool>()).prop_map(
         |((time_ms, act, outcome, user), whence, target, session, group, id, is_mfa)| {

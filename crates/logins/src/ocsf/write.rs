@@ -8,8 +8,10 @@ use std::net::IpAddr;
 use risk::{Act, Event, Network, Outcome, Why};
 use serde::Serialize;
 
-use super::{ACCOUNT_CHANGE, AUTHENTICATION, OTHER, PROMPT, REUSE, SCHEMA};
+use super::whence::{DESKTOP, is_host};
+use super::{ACCOUNT_CHANGE, AUTHENTICATION, NOT_KNOWN, OTHER, PROMPT, REUSE, SCHEMA};
 use crate::login::Aside;
+use crate::why::OTHER_REASON;
 
 /// Where events come from: `metadata.product`.
 #[derive(Debug, Clone, Serialize)]
@@ -92,6 +94,8 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     src_endpoint: Option<Source<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    device: Option<Device<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     service: Option<Name<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     http_request: Option<Request<'a>>,
@@ -148,6 +152,12 @@ struct Source<'a> {
 }
 
 #[derive(Serialize)]
+struct Device<'a> {
+    hostname: &'a str,
+    type_id: u32,
+}
+
+#[derive(Serialize)]
 struct Location<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     country: Option<&'a str>,
@@ -192,7 +202,14 @@ fn line<'a>(
 ) -> Line<'a> {
     let kind = kind(event.act);
     let is_login = kind.class == AUTHENTICATION;
-    let (status_id, status, status_detail) = status(event.outcome);
+    let (status_id, status, status_detail) = status(event);
+    // An endpoint's name is read as a workstation's only where nothing else says what the client is.
+    let (hostname, device) =
+        if event.agent.is_none() && event.host.is_some_and(|host| is_host(host, event.ip)) {
+            (event.host, None)
+        } else {
+            (None, event.host)
+        };
     let session = event.session.map(|uid| Uid { uid });
     let (session, actor) =
         if is_login { (session, None) } else { (None, session.map(|session| Actor { session })) };
@@ -209,7 +226,8 @@ fn line<'a>(
         status_code: aside.status_code.as_deref(),
         status_detail,
         user: User { name: event.user, groups: event.group.map(|name| [Name { name }]) },
-        src_endpoint: source(event),
+        src_endpoint: source(event, hostname),
+        device: device.map(|hostname| Device { hostname, type_id: DESKTOP }),
         // The class for logins asks for one; where none is known its name is empty, which reads as none.
         service: is_login.then(|| Name { name: event.target.unwrap_or_default() }),
         http_request: event.agent.map(|user_agent| Request { user_agent }),
@@ -245,32 +263,32 @@ fn kind(act: Act) -> Class {
     Class { class, activity, activity_name }
 }
 
-fn status(outcome: Outcome) -> (u32, &'static str, Option<&'static str>) {
-    match outcome {
+fn status(event: &Event<'_>) -> (u32, &'static str, Option<&'static str>) {
+    match event.outcome {
         Outcome::Success => (1, "Success", None),
-        Outcome::Unknown => (0, "Unknown", None),
+        Outcome::Unknown => (0, "Unknown", (event.is_mfa || event.session.is_some()).then_some(NOT_KNOWN)),
         Outcome::Failure(why) => {
             let detail = match why {
                 Why::UnknownUser => Some("USER_DOES_NOT_EXIST"),
                 Why::Password => Some("INVALID_CREDENTIALS"),
                 Why::Factor => Some("MFA_FAILED"),
                 Why::Locked => Some("ACCOUNT_LOCKED_OUT"),
-                Why::Other => None,
+                Why::Other => event.is_mfa.then_some(OTHER_REASON),
             };
             (2, "Failure", detail)
         }
     }
 }
 
-fn source<'a>(event: &'a Event<'a>) -> Option<Source<'a>> {
+fn source<'a>(event: &'a Event<'a>, hostname: Option<&'a str>) -> Option<Source<'a>> {
     let place = &event.place;
     let country = place.country.as_ref().and_then(|code| std::str::from_utf8(code).ok());
     let (lat, long) = place.point.unzip();
     let location = (country.is_some() || lat.is_some()).then_some(Location { country, lat, long });
     let autonomous_system = place.asn.map(|number| Number { number });
     let is_known =
-        event.ip.is_some() || event.host.is_some() || location.is_some() || autonomous_system.is_some();
-    is_known.then_some(Source { ip: event.ip, hostname: event.host, location, autonomous_system })
+        event.ip.is_some() || hostname.is_some() || location.is_some() || autonomous_system.is_some();
+    is_known.then_some(Source { ip: event.ip, hostname, location, autonomous_system })
 }
 
 fn unmapped<'a>(event: &Event<'_>, told: Option<Told<'a>>, is_login: bool) -> Option<Unmapped<'a>> {
