@@ -11,6 +11,7 @@ mod crowd;
 mod crowds;
 mod ledger;
 mod pair;
+mod rates;
 mod session;
 mod siege;
 mod store;
@@ -25,6 +26,7 @@ use crate::seen::Seen;
 use climate::Home;
 use crowds::{At, Crowds};
 use ledger::{Added, Begun, Ledger};
+use rates::Rates;
 use session::{Arrival, COPIED_NATS, Session, Spot};
 use siege::{Entry, Siege};
 use store::{Stored, Table, mix};
@@ -47,6 +49,8 @@ pub struct Familiarity {
     pub is_agent: Option<bool>,
     /// How often.
     pub logins: u16,
+    /// When last, in milliseconds since 1970; 0 is never.
+    pub last_ms: i64,
 }
 
 /// What the events so far say of one, and what it completes.
@@ -92,14 +96,21 @@ impl Default for Settings {
             users: 1 << 16,
             sessions: 1 << 16,
             campaigns: 1 << 12,
-            takeover_log_odds: 2.0,
+            takeover_log_odds: 1.5,
         }
     }
 }
 
-/// A change of password or factor right after a login is so much likelier to be an attacker's, in log-odds: a user
-/// changes something after one login in two hundred.
+/// A change of password or factor right after a login is so much likelier to be an attacker's, in log-odds, where users
+/// change something after one login in two hundred.
 const CHANGE_LOG_ODDS: f64 = 5.0;
+const USUAL_CHANGES: f64 = 0.005;
+/// A change within this time of a login follows it.
+const FOLLOWS_MS: i64 = count::HOUR_MS;
+/// Attackers change it soon: the odds are halved where it comes this much later, and fall on as one over the time.
+const SOON_MS: f64 = 600_000.0;
+/// Those who attack many are seldom those who take accounts over.
+const CAMPAIGN_WEIGHT: f64 = 0.35;
 /// Both within the same time are more so.
 const BOTH_LOG_ODDS: f64 = 8.0;
 /// What is new of a user is the more telling, the more logins are known: so much for each doubling, none for this many.
@@ -107,10 +118,11 @@ const KNOWN_LOG_ODDS: f64 = 2.0;
 const KNOWN_LOGINS: f64 = 7.0;
 /// And at most this much, either way.
 const KNOWN_LOG_ODDS_MAX: f64 = 6.0;
+/// How much more may be known of a user whose agent it is.
+const FAMILIAR_KNOWN_LOG_ODDS_MAX: f64 = 2.0;
 /// An agent that the user had before is seldom an attacker's; nor is one who gave a second factor.
-const FAMILIAR_LOG_ODDS: f64 = 3.5;
-/// Logins of less than this much less risk than a takeover's are forgotten at once.
-const FORGOTTEN_LOG_ODDS: f64 = CHANGE_LOG_ODDS + BOTH_LOG_ODDS;
+const FAMILIAR_LOG_ODDS: f64 = 2.5;
+const PROVED_LOG_ODDS: f64 = 3.5;
 /// Who is less of a stranger may be the owner, and completes no siege.
 const STRANGER_WEIGHT_MIN: f32 = 0.1;
 /// What a snapshot begins with: its form. It holds numbers of [`Kind`] as they are declared.
@@ -124,6 +136,7 @@ pub struct Campaigns {
     sieges: Table<Siege>,
     sessions: Table<Session>,
     ledger: Ledger,
+    rates: Rates,
 }
 
 impl std::fmt::Debug for Campaigns {
@@ -142,6 +155,7 @@ impl Campaigns {
             sieges: Table::new(settings.users),
             sessions: Table::new(settings.sessions),
             ledger: Ledger(Table::new(settings.campaigns)),
+            rates: Rates::default(),
         }
     }
 
@@ -169,7 +183,7 @@ impl Campaigns {
             Act::Logon => self.logon(seen, known, at, &mut evidence),
             Act::Prompt => self.prompt(at, false, &mut evidence),
             Act::PasswordChange | Act::FactorChange if is_success => {
-                self.change(known, at, seen.event.act == Act::FactorChange, &mut evidence);
+                self.change(seen, known, at, &mut evidence);
             }
             Act::PasswordChange | Act::FactorChange | Act::Reuse | Act::Logoff => {}
         }
@@ -274,49 +288,76 @@ impl Campaigns {
     }
 
     /// A password or factor was changed.
-    fn change(&mut self, known: &Familiarity, at: At, is_factor: bool, evidence: &mut Evidence) {
+    fn change(&mut self, seen: &Seen<'_>, known: &Familiarity, at: At, evidence: &mut Evidence) {
+        let is_factor = seen.event.act == Act::FactorChange;
+        if known.last_ms != 0 && (0..=FOLLOWS_MS).contains(&at.now_ms.saturating_sub(known.last_ms)) {
+            self.rates.changes.is_of_kind();
+        }
         let siege = self.sieges.entry(at.user, at.now_ms);
         if !is_factor {
             siege.forgotten(at.source);
         }
         let is_both = siege.changed(at.now_ms, at.source, is_factor);
-        self.takeover(known, at, is_both, evidence);
+        self.takeover(seen, known, at, is_both, evidence);
     }
 
     /// A user was let in: how telling a change would be that follows.
     fn entered(&mut self, seen: &Seen<'_>, known: &Familiarity, at: At, evidence: &Evidence) {
+        self.rates.changes.event();
         if matches!(at.home, Home::Usual | Home::New) {
             return;
         }
         let is_familiar = known.is_agent == Some(true);
-        let most = if is_familiar { 0.0 } else { KNOWN_LOG_ODDS_MAX };
+        let most = if is_familiar { FAMILIAR_KNOWN_LOG_ODDS_MAX } else { KNOWN_LOG_ODDS_MAX };
         let more = KNOWN_LOG_ODDS * (f64::from(known.logins.max(1)) / KNOWN_LOGINS).log2();
-        let less = f64::from(u8::from(is_familiar) + u8::from(seen.event.is_mfa));
+        let less = |is: bool, log_odds: f64| if is { log_odds } else { 0.0 };
         let risk = known.risk
-            + evidence.reasons.iter().map(|reason| reason.log_odds).sum::<f64>()
+            + CAMPAIGN_WEIGHT * evidence.reasons.iter().map(|reason| reason.log_odds).sum::<f64>()
             + more.clamp(-KNOWN_LOG_ODDS_MAX, most)
-            - less * FAMILIAR_LOG_ODDS;
-        if risk >= self.takeover_log_odds - FORGOTTEN_LOG_ODDS {
-            let entry =
-                Entry { time_ms: at.now_ms, risk: risk as f32, source: at.source, family: family_of(known) };
+            - less(is_familiar, FAMILIAR_LOG_ODDS)
+            - less(seen.event.is_mfa, PROVED_LOG_ODDS);
+        // Of others no change that follows is held to be a takeover.
+        if risk + self.change_log_odds() + BOTH_LOG_ODDS >= self.takeover_log_odds {
+            let (family, session) = (family_of(known), session_of(seen));
+            let entry = Entry { time_ms: at.now_ms, risk: risk as f32, source: at.source, family, session };
             self.sieges.entry(at.user, at.now_ms).entered(entry);
         }
     }
 
+    /// How much a change that follows a login tells here.
+    fn change_log_odds(&self) -> f64 {
+        CHANGE_LOG_ODDS + self.rates.changes.log_odds(USUAL_CHANGES)
+    }
+
     /// A change that follows a risky login of the same user, by whoever logged in: who is neither there nor has that agent is
     /// the owner, who takes the account back.
-    fn takeover(&mut self, known: &Familiarity, at: At, is_both: bool, evidence: &mut Evidence) {
+    fn takeover(
+        &mut self,
+        seen: &Seen<'_>,
+        known: &Familiarity,
+        at: At,
+        is_both: bool,
+        evidence: &mut Evidence,
+    ) {
+        let change = self.change_log_odds();
         let Some(siege) = self.sieges.get_mut(at.user) else { return };
         let entry = siege.entry;
         let after_ms = at.now_ms - entry.time_ms;
-        let is_same = at.source == entry.source || entry.family != 0 && entry.family == family_of(known);
+        let (family, session) = (family_of(known), session_of(seen));
+        // A change that says nothing of who makes it is theirs who logged in last.
+        let is_silent = at.source == 0 && family == 0 && session == 0;
+        let is_same = match () {
+            () if is_silent => known.last_ms <= entry.time_ms,
+            () if session != 0 && session == entry.session => true,
+            () => at.source == entry.source || family != 0 && family == entry.family,
+        };
         let is_owner = at.home == Home::Usual && at.source != entry.source;
         let is_soon = entry.time_ms != 0 && (0..=siege::TAKEOVER_MS).contains(&after_ms);
         if !is_soon || !is_same || is_owner {
             return;
         }
-        let fade = 1.0 - after_ms as f64 / siege::TAKEOVER_MS as f64;
-        let log_odds = fade * if is_both { CHANGE_LOG_ODDS + BOTH_LOG_ODDS } else { CHANGE_LOG_ODDS };
+        let late = (after_ms as f64 / SOON_MS).ln_1p();
+        let log_odds = if is_both { change + BOTH_LOG_ODDS } else { change } - late;
         let risk = f64::from(entry.risk);
         let observed = Value::Ms(after_ms as f64);
         evidence.add(Term::Takeover, (risk + log_odds).max(0.0), observed, Value::None);
@@ -337,7 +378,7 @@ impl Campaigns {
             is_shared: self.crowds.is_shared(at.source),
         };
         let session = self.sessions.entry(key, at.now_ms);
-        let nats = session.moved(Spot::of(seen, at.now_ms, at.source, family), arrival);
+        let nats = session.moved(Spot::of(seen, at.now_ms, at.source, family), arrival, &mut self.rates);
         evidence.add(Term::Session, nats, Value::Word("elsewhere"), Value::Word("one place"));
         if nats >= COPIED_NATS {
             let begun = Begun::at(at.user, at.now_ms, 1, 0);
@@ -356,6 +397,11 @@ impl Campaigns {
 /// The family of agents, as a part of its hash; 0 is none.
 fn family_of(known: &Familiarity) -> u32 {
     known.family.map_or(0, |family| family.0 as u32)
+}
+
+/// The session, as a part of its hash; 0 is none.
+fn session_of(seen: &Seen<'_>) -> u32 {
+    seen.session.map_or(0, |session| (session.0 as u32).max(1))
 }
 
 /// User, source (0 where nothing says where it came from) and prefix.
@@ -397,6 +443,7 @@ impl Campaigns {
         self.sieges.put(out);
         self.sessions.put(out);
         self.ledger.0.put(out);
+        self.rates.put(out);
     }
 
     /// Reads what [`Campaigns::write`] wrote, with the tables' sizes; nothing when the bytes are not of this form. That
@@ -412,6 +459,7 @@ impl Campaigns {
             sieges: Table::take(from)?,
             sessions: Table::take(from)?,
             ledger: Ledger(Table::take(from)?),
+            rates: Rates::take(from)?,
         })
     }
 }

@@ -44,6 +44,9 @@ use crate::seen::Seen;
 use crate::store::{History, Store};
 use crate::weights::Weights;
 
+/// From these log-odds on a session seems to be in two places: whoever copies one copies its agent, too.
+const ELSEWHERE_LOG_ODDS: f64 = 3.0;
+
 /// All that was learnt, and how it is judged by.
 pub struct Engine {
     key: Key,
@@ -115,6 +118,11 @@ impl Engine {
             let trust = Trust { today: day_of(self.watermark.ms), marks: self.marks.of(seen.user) };
             let familiar = familiar::of(&facts, &history, &trust, sum.score());
             let evidence = self.campaigns.observe(seen, &familiar);
+            let is_elsewhere =
+                |reason: &Reason| reason.term == Term::Session && reason.log_odds >= ELSEWHERE_LOG_ODDS;
+            if evidence.reasons.iter().any(is_elsewhere) {
+                sum.is_no_excuse(Term::Device);
+            }
             sum.extend(evidence.reasons, self.settings.off);
             findings = evidence.findings;
         }

@@ -2,6 +2,7 @@
 //! of a place (the caller knows).
 
 use super::count::{DAY_MS, HOUR_MS, faded};
+use super::rates::Rates;
 use super::store::{Kept, stored};
 use crate::event::{Network, Place};
 use crate::seen::Seen;
@@ -16,6 +17,9 @@ const NEAR_KM: f64 = 300.0;
 const SWAP_MS: i64 = HOUR_MS / 3;
 /// Half of the swaps are forgotten in this time.
 const SWAPS_MS: i64 = HOUR_MS;
+/// Which part of the uses of sessions are usually from a network that is new of the user, and with another agent.
+const USUAL_MOVES: f64 = 0.015;
+const USUAL_AGENTS: f64 = 0.0001;
 /// What a swap tells, and where one end may be a VPN that comes and goes.
 const SWAP_NATS: f64 = 2.0;
 const HIDDEN_SWAP_NATS: f64 = 1.2;
@@ -94,12 +98,38 @@ impl Spot {
         self.network == network as u8
     }
 
+    /// Whether one end is of one of these kinds.
+    fn either(&self, to: &Self, kinds: [Network; 2]) -> bool {
+        kinds.iter().any(|kind| self.is(*kind) || to.is(*kind))
+    }
+
+    fn is_crowded(&self, to: &Self) -> bool {
+        self.either(to, [Network::Mobile, Network::Carriage])
+    }
+
+    /// Whether neither its user nor others are known where it is now.
+    fn is_strange(&self, to: &Self, arrival: Arrival) -> bool {
+        let is_known = arrival.is_usual_network || arrival.is_shared;
+        differs(self.asn, to.asn) && !self.is_crowded(to) && !is_known
+    }
+
     /// Kilometres on the sphere.
     fn km(&self, to: &Self) -> f64 {
         let [a, b, c, d] = [self.latitude, self.longitude, to.latitude, to.longitude]
             .map(|at| (f64::from(at) / 100.0).to_radians());
         let half = ((c - a) / 2.0).sin().powi(2) + a.cos() * c.cos() * ((d - b) / 2.0).sin().powi(2);
         2.0 * 6371.0 * half.clamp(0.0, 1.0).sqrt().asin()
+    }
+
+    /// Counts how a session was used.
+    fn count(&self, to: &Self, arrival: Arrival, rates: &mut Rates) {
+        rates.moves.event();
+        rates.agents.event();
+        if self.is_other_agent(to) {
+            rates.agents.is_of_kind();
+        } else if self.is_strange(to, arrival) {
+            rates.moves.is_of_kind();
+        }
     }
 
     /// Whether nobody travels from one to the other in the time between.
@@ -119,14 +149,18 @@ impl Spot {
         ((10.0 / days).ln() - 2.0).clamp(0.0, 2.0)
     }
 
+    /// Whether it is another device, or says so.
+    fn is_other_agent(&self, to: &Self) -> bool {
+        differs(self.family, to.family) || differs(self.host, to.host)
+    }
+
     /// How unlikely it is that the owner of a session took it from here to there, in nats.
-    fn weigh(&self, to: &Self, arrival: Arrival, swaps: f64) -> f64 {
+    fn weigh(&self, to: &Self, arrival: Arrival, swaps: f64, rates: &Rates) -> f64 {
         let is_new_network = differs(self.asn, to.asn);
-        let is_other_agent = differs(self.family, to.family) || differs(self.host, to.host);
-        let either = |kinds: [Network; 2]| kinds.iter().any(|kind| self.is(*kind) || to.is(*kind));
-        let is_crowded = either([Network::Mobile, Network::Carriage]);
+        let is_other_agent = self.is_other_agent(to);
+        let is_crowded = self.is_crowded(to);
         // A VPN is turned on and off: then it is not the device that travels.
-        let is_hidden = either([Network::Anonymous, Network::Hosting]);
+        let is_hidden = self.either(to, [Network::Anonymous, Network::Hosting]);
         let mut nats = 0.0_f64;
         nats += if is_new_network { 2.5 } else { 0.0 };
         nats += if !is_new_network && differs(self.prefix, to.prefix) { 1.0 } else { 0.0 };
@@ -138,9 +172,11 @@ impl Spot {
             true => 3.5,
         };
         if is_other_agent {
+            nats += rates.agents.log_odds(USUAL_AGENTS);
             nats += if arrival.is_new_agent { 6.5 } else { 5.0 };
             nats -= if arrival.is_usual_network { 1.0 } else { 0.0 };
         } else {
+            nats += if self.is_strange(to, arrival) { rates.moves.log_odds(USUAL_MOVES) } else { 0.0 };
             nats += if differs(self.agent, to.agent) && is_new_network { self.not_updated(to) } else { 0.0 };
             // A phone changes between networks, colleagues use the same way out.
             nats -= if is_crowded { 5.0 } else { 0.0 };
@@ -168,7 +204,7 @@ fn differs<T: PartialEq + Default>(a: T, b: T) -> bool {
 
 impl Session {
     /// Takes a session to a spot, and gives the nats of evidence that a copy is there.
-    pub(super) fn moved(&mut self, to: Spot, arrival: Arrival) -> f64 {
+    pub(super) fn moved(&mut self, to: Spot, arrival: Arrival, rates: &mut Rates) -> f64 {
         let has_moved = to.source != self.last.source;
         let is_back = has_moved && to.source == self.before && self.before != 0;
         self.swaps *= faded(to.time_ms - self.last.time_ms, SWAPS_MS);
@@ -178,8 +214,11 @@ impl Session {
         let nats = match self.last.time_ms {
             0 => 0.0,
             _ if !has_moved && !differs(to.family, self.last.family) => 0.0,
-            _ => self.last.weigh(&to, arrival, f64::from(self.swaps)),
+            _ => self.last.weigh(&to, arrival, f64::from(self.swaps), rates),
         };
+        if self.last.time_ms != 0 && nats < COPIED_NATS {
+            self.last.count(&to, arrival, rates);
+        }
         if has_moved {
             (self.before, self.left_ms) = (self.last.source, self.last.time_ms);
         }

@@ -42,6 +42,8 @@ stored! {
         source: u64,
         /// Of agents, a part of its hash.
         family: u32,
+        /// A part of its hash; 0 is none.
+        session: u32,
     }
 }
 

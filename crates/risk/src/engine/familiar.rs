@@ -36,5 +36,6 @@ pub fn of(facts: &Facts, history: &History, trust: &Trust<'_>, risk: f64) -> Fam
         is_network,
         is_agent,
         logins: history.logins,
+        last_ms: i64::from(history.last_s) * 1_000,
     }
 }

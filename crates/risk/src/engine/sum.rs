@@ -41,6 +41,13 @@ impl Sum {
         }
     }
 
+    /// What a term says for the user counts for nothing.
+    pub fn is_no_excuse(&mut self, term: Term) {
+        for reason in self.reasons.iter_mut().filter(|reason| reason.term == term) {
+            reason.log_odds = reason.log_odds.max(0.0);
+        }
+    }
+
     /// The score so far.
     pub fn score(&self) -> f64 {
         self.reasons.iter().map(|reason| reason.log_odds).sum()
@@ -50,7 +57,8 @@ impl Sum {
     pub fn end(&self) -> (f64, Vec<Reason>) {
         // Small keys are put in order, and each reason is moved once.
         let mut order: ArrayVec<(f64, u8), TERMS> = ArrayVec::new();
-        for (at, reason) in (0u8..).zip(&self.reasons) {
+        let says_something = |reason: &Reason| reason.log_odds != 0.0 || reason.term == Term::Prior;
+        for (at, reason) in (0u8..).zip(&self.reasons).filter(|(_, reason)| says_something(reason)) {
             let mut held = (reason.log_odds, at);
             for slot in &mut order {
                 if slot.0 < held.0 {

@@ -296,6 +296,18 @@ pub const ATTACKS: &[Attack] = &[
         2,
     ),
     (
+        "takeover: a strange login, then a new factor in its session, from where is not said",
+        |w| quiet_change(w, Some("entry")),
+        Kind::Takeover,
+        2,
+    ),
+    (
+        "takeover: a strange login, then a new factor, by whom is not said",
+        |w| quiet_change(w, None),
+        Kind::Takeover,
+        2,
+    ),
+    (
         "Kerberos spray of a workstation",
         |w| {
             for number in 0..40 {
@@ -333,6 +345,16 @@ pub const ATTACKS: &[Attack] = &[
         8,
     ),
 ];
+
+/// A login from elsewhere, then a change of which nothing is told but the user and, it may be, the session.
+fn quiet_change(w: &mut World, session: Option<&str>) {
+    let spot = Spot { agent: 33, ..w.rented(15, 931) };
+    w.bad(day(), &World::name(15), spot, OK, Kind::Takeover);
+    w.logins.last_mut().unwrap().session = session.map(str::to_owned);
+    let change = w.push(day() + 600 * SECOND_MS, &World::name(15), spot, OK);
+    (change.act, change.spot, change.label) = (Act::FactorChange, None, Some(Kind::Takeover));
+    change.session = session.map(str::to_owned);
+}
 
 /// A session of a person at home, used for a while, then by somebody else.
 fn session(world: &mut World, person: u64, thief: fn(&World, u32) -> Spot) {

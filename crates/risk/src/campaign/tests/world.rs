@@ -206,7 +206,7 @@ impl World {
 
 /// What an engine would know of users: from which sources and networks and with what they were let in.
 #[derive(Default)]
-pub struct Memory(HashMap<String, [HashSet<u32>; 3]>, HashMap<String, u16>);
+pub struct Memory(HashMap<String, [HashSet<u32>; 3]>, HashMap<String, (u16, i64)>);
 
 impl Memory {
     pub fn of(&self, login: &Login) -> (Familiarity, Option<u32>) {
@@ -223,8 +223,18 @@ impl Memory {
             + f64::from(u8::from(!is_network)) * 3.0
             + f64::from(u8::from(!is_agent)) * 3.5;
         let is_agent = agent.map(|_| is_agent);
-        let logins = self.1.get(&login.user).copied().unwrap_or_default();
-        (Familiarity { risk, family: None, is_user: true, is_source, is_network, is_agent, logins }, agent)
+        let (logins, last_ms) = self.1.get(&login.user).copied().unwrap_or_default();
+        let known = Familiarity {
+            risk,
+            family: None,
+            is_user: true,
+            is_source,
+            is_network,
+            is_agent,
+            logins,
+            last_ms,
+        };
+        (known, agent)
     }
 
     pub fn learn(&mut self, login: &Login) {
@@ -236,7 +246,8 @@ impl Memory {
             sources.insert(spot.ip);
             networks.insert(spot.asn);
             agents.insert(spot.agent);
-            *self.1.entry(login.user.clone()).or_default() += 1;
+            let (logins, last_ms) = self.1.entry(login.user.clone()).or_default();
+            (*logins, *last_ms) = (*logins + 1, login.time_ms);
         }
     }
 }
