@@ -20,7 +20,7 @@ mod tests;
 pub use finding::finding;
 #[cfg(test)]
 pub use read::both;
-pub use read::read;
+pub use read::{kind, read};
 pub use write::{Product, Told, write, write_labelled};
 
 /// The version of the schema in what is written: the first with `autonomous_system`.

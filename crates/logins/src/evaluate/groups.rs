@@ -29,6 +29,10 @@ pub struct Group {
     pub found_as_any: Option<f64>,
     /// Findings that fit and begin at a user's own event.
     pub false_findings: u64,
+    /// Nobody knows which findings fit what the log calls this: any of them counts as one that does.
+    pub by_any: bool,
+    /// Campaigns of which no event could be read; they are not found.
+    pub unread: usize,
     /// Why a figure is missing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub left_out: Option<String>,
@@ -42,8 +46,8 @@ fn fitting(kind: &str) -> Option<&'static [Kind]> {
     const MANY: &[Kind] = &[Kind::Spray, Kind::Stuffing];
     const WORDS: [(&[&str], &[Kind]); 6] = [
         (&["spray", "stuff", "lowandslow", "lowslow", "distributed"], MANY),
-        (&["brute", "guess"], &[Kind::BruteForce]),
-        (&["replay", "hijack", "token", "sessionreuse", "cookie"], &[Kind::Replay]),
+        (&["brute", "guess", "dictionary"], &[Kind::BruteForce]),
+        (&["replay", "hijack", "token", "session", "cookie"], &[Kind::Replay]),
         (&["mfa", "fatigue", "prompt", "push"], &[Kind::MfaFatigue]),
         (&["takeover", "ato"], &[Kind::Takeover]),
         (&["poison"], &[Kind::Takeover]),
@@ -51,26 +55,31 @@ fn fitting(kind: &str) -> Option<&'static [Kind]> {
     WORDS.iter().find(|(words, _)| words.iter().any(|part| word.contains(part))).map(|(_, kinds)| *kinds)
 }
 
-/// The kinds of attack that have a finding, in figures.
+/// Every kind of attack that has a finding, or that is of more than single events, in figures.
 pub(super) fn groups(replay: &Replay, truths: &Truths) -> BTreeMap<String, Group> {
-    let mut by_kind: BTreeMap<String, Vec<&Campaign>> = BTreeMap::new();
-    for campaign in replay.campaigns.values() {
-        let kind = truths.kind(campaign.kind);
-        if fitting(kind).is_some() {
-            by_kind.entry(kind.to_owned()).or_default().push(campaign);
+    let mut by_kind: BTreeMap<u16, (usize, Vec<&Campaign>)> = BTreeMap::new();
+    for (kind, cluster) in truths.clusters() {
+        let (unread, campaigns) = by_kind.entry(kind).or_default();
+        match replay.campaigns.get(&cluster) {
+            Some(campaign) => campaigns.push(campaign),
+            None => *unread += 1,
         }
     }
     by_kind
         .into_iter()
-        .map(|(kind, campaigns)| {
-            let group = group(replay, &kind, &campaigns);
-            (kind, group)
+        .filter(|(kind, (_, campaigns))| {
+            fitting(truths.kind(*kind)).is_some() || campaigns.iter().any(|campaign| campaign.events > 1)
+        })
+        .map(|(kind, (unread, campaigns))| {
+            let kind = truths.kind(kind);
+            (kind.to_owned(), group(replay, kind, &campaigns, unread))
         })
         .collect()
 }
 
-fn group(replay: &Replay, kind: &str, campaigns: &[&Campaign]) -> Group {
-    let kinds = fitting(kind).unwrap_or_default();
+fn group(replay: &Replay, kind: &str, campaigns: &[&Campaign], unread: usize) -> Group {
+    let fitting = fitting(kind);
+    let kinds = fitting.unwrap_or(&Kind::ALL);
     let mut seconds: Vec<f64> = campaigns
         .iter()
         .filter_map(|campaign| {
@@ -79,7 +88,7 @@ fn group(replay: &Replay, kind: &str, campaigns: &[&Campaign]) -> Group {
         })
         .collect();
     seconds.sort_by(f64::total_cmp);
-    let count = campaigns.len();
+    let count = campaigns.len() + unread;
     let false_findings = kinds.iter().filter_map(|kind| replay.false_findings.get(kind)).sum();
     let any = campaigns.iter().filter(|campaign| !campaign.found.is_empty()).count();
     Group {
@@ -92,6 +101,8 @@ fn group(replay: &Replay, kind: &str, campaigns: &[&Campaign]) -> Group {
         campaigns: count,
         found_as_any: (count > 0).then(|| any as f64 / count as f64),
         false_findings,
+        by_any: fitting.is_none(),
+        unread,
         left_out: None,
     }
 }

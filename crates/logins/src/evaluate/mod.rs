@@ -9,6 +9,7 @@ mod file;
 mod groups;
 mod replay;
 mod single;
+mod stopped;
 mod traps;
 mod truth;
 
@@ -22,6 +23,7 @@ pub use self::calibration::Calibration;
 pub use self::file::FileLog;
 pub use self::groups::Group;
 pub use self::single::{Reauth, SHARES};
+pub use self::stopped::{Share, Stopped};
 pub use self::traps::Trap;
 pub use self::truth::{Truth, Truths};
 
@@ -38,6 +40,11 @@ pub trait Log {
     /// # Errors
     /// When it cannot be read.
     fn read(&mut self, each: &mut dyn FnMut(usize, &Event<'_>)) -> Result<(), Self::Error>;
+
+    /// What was no login the last time, by what it was.
+    fn passed_over(&self) -> BTreeMap<String, u64> {
+        BTreeMap::new()
+    }
 }
 
 /// Figures of the baseline and the model on one log.
@@ -47,6 +54,8 @@ pub struct Figures {
     pub baseline: Judge,
     /// The model's.
     pub model: Judge,
+    /// Whom the model would have stopped, as it is shipped.
+    pub stopped: Stopped,
     /// What the model would have done about users' own logins, for a million of them.
     pub innocents: BTreeMap<&'static str, f64>,
     /// The same in each trap, something harmless that looks like an attack; `none` is all the rest.
@@ -88,6 +97,8 @@ pub struct Counts {
     pub days: f64,
     /// Events without a label, which were judged and count for nothing.
     pub unlabelled: u64,
+    /// What was no login, by class and activity.
+    pub passed_over: BTreeMap<String, u64>,
 }
 
 /// The key under which a log is judged here: nothing is kept, and the same figures come out each time.
@@ -105,6 +116,7 @@ pub fn evaluate<L: Log>(
 ) -> Result<Figures, L::Error> {
     let replay = replayed(log, truths, weights, Settings::default(), true)?;
     let mut figures = figures(&replay, truths);
+    figures.log.passed_over = log.passed_over();
     if ablate {
         for term in Term::ALL.into_iter().filter(|term| !matches!(term, Term::Prior | Term::Mark)) {
             let off = risk::engine::Terms::default().and(term);
@@ -140,6 +152,7 @@ fn figures(replay: &Replay, truths: &Truths) -> Figures {
         left_out: left_out(replay, truths),
         baseline,
         model,
+        stopped: stopped::stopped(replay, truths),
         innocents: traps::of_a_million(&replay.actions, logins as u64),
         traps: traps::traps(replay, truths),
         calibration: calibration::calibration(&replay.scored),
@@ -150,6 +163,7 @@ fn figures(replay: &Replay, truths: &Truths) -> Figures {
             users,
             days: (replay.last_ms - replay.first_ms.unwrap_or(replay.last_ms)) as f64 / 86_400_000.0,
             unlabelled: replay.unlabelled,
+            passed_over: BTreeMap::new(),
         },
         without: BTreeMap::new(),
     }

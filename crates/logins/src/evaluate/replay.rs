@@ -20,12 +20,13 @@ pub(super) struct Scored {
     /// Logarithm of the baseline's score; none where it has nothing to compare with.
     pub(super) baseline: Option<f32>,
     pub(super) model: f32,
+    /// What the model would do.
+    pub(super) action: Action,
 }
 
 /// An attack's events: when the first was, and how long after it was found by what kind of finding.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Campaign {
-    pub(super) kind: u16,
     pub(super) first_ms: i64,
     pub(super) events: u32,
     /// The first finding of each kind at an event of it.
@@ -124,6 +125,7 @@ impl Replay {
             attack,
             baseline,
             model,
+            action: judgement.action,
         });
         if attack.is_none() {
             *before += 1;
@@ -132,17 +134,16 @@ impl Replay {
     }
 
     fn find(&mut self, event: &Event<'_>, attack: Option<(u16, u32)>, findings: &[risk::Finding]) {
-        let Some((kind, cluster)) = attack else {
+        let Some((_, cluster)) = attack else {
             for finding in findings.iter().filter(|finding| finding.is_new) {
                 *self.false_findings.entry(finding.kind).or_default() += 1;
             }
             return;
         };
-        let campaign = self.campaigns.entry(cluster).or_insert_with(|| Campaign {
-            kind,
-            first_ms: event.time_ms,
-            ..Campaign::default()
-        });
+        let campaign = self
+            .campaigns
+            .entry(cluster)
+            .or_insert_with(|| Campaign { first_ms: event.time_ms, ..Campaign::default() });
         campaign.events += 1;
         for finding in findings {
             campaign.found.entry(finding.kind).or_insert(event.time_ms);

@@ -120,6 +120,11 @@ impl Truths {
         self.kinds.get(usize::from(kind)).map_or("", String::as_str)
     }
 
+    /// Every attack: its kind and number.
+    pub(super) fn clusters(&self) -> impl Iterator<Item = (u16, u32)> + '_ {
+        self.clusters.iter().map(|((kind, _), cluster)| (*kind, *cluster))
+    }
+
     /// How many events have a label, and how many have none.
     pub fn counts(&self) -> (usize, usize) {
         let labelled = self.of.iter().flatten().count();

@@ -20,14 +20,7 @@ enum Status {
 impl Raw<'_> {
     /// What was done and how it ended, or nothing when it is no event of ours.
     pub(super) fn done(&self) -> Result<Option<(Act, Outcome)>, Wrong> {
-        // A type is defined as 100 times its class and the activity.
-        let class_of_type = self.type_uid.map(|uid| u32::try_from(uid / 100).unwrap_or(0));
-        let Some(class) = self.class_uid.or(class_of_type) else {
-            let why = "missing, or no number: 3002 for an event of authentication";
-            return Err(Wrong::new("class_uid", why));
-        };
-        let by_type = || self.type_uid.filter(|_| class_of_type == Some(class)).map(|uid| (uid % 100) as u32);
-        let activity = self.activity_id.or_else(by_type).unwrap_or(0);
+        let (class, activity) = self.class_and_activity()?;
         let Some(act) = self.act(class, activity) else { return Ok(None) };
         Ok(Some(match (act, self.status()) {
             (act, Some(Status::Success)) => (act, Outcome::Success),
@@ -37,6 +30,18 @@ impl Raw<'_> {
             (Act::Logon | Act::Reuse, status) => self.unsaid(act, status),
             (act, _) => (act, Outcome::Unknown),
         }))
+    }
+
+    /// The numbers of the class and of the activity.
+    pub(super) fn class_and_activity(&self) -> Result<(u32, u32), Wrong> {
+        // A type is defined as 100 times its class and the activity.
+        let class_of_type = self.type_uid.map(|uid| u32::try_from(uid / 100).unwrap_or(0));
+        let Some(class) = self.class_uid.or(class_of_type) else {
+            let why = "missing, or no number: 3002 for an event of authentication";
+            return Err(Wrong::new("class_uid", why));
+        };
+        let by_type = || self.type_uid.filter(|_| class_of_type == Some(class)).map(|uid| (uid % 100) as u32);
+        Ok((class, self.activity_id.or_else(by_type).unwrap_or(0)))
     }
 
     fn act(&self, class: u32, activity: u32) -> Option<Act> {

@@ -38,6 +38,15 @@ fn read_any(text: &str) -> Result<Option<Login<'_>>, Wrong> {
     }
 }
 
+/// What kind of event a line is that is no login, to tell it: its class and activity, by number and name.
+pub fn kind(line: &[u8]) -> Option<String> {
+    let raw: Raw<'_> = serde_json::from_slice(line).ok()?;
+    let (class, activity) = raw.class_and_activity().ok()?;
+    let name = raw.activity_name.as_deref().filter(|name| !name.is_empty());
+    let name = name.map_or_else(String::new, |name| format!(" ({})", shown(name)));
+    Some(format!("class {class}, activity {activity}{name}"))
+}
+
 /// What a line is to the quick reader, if it is anything to that, and to the other.
 #[cfg(test)]
 pub fn both(text: &str) -> (Option<Answer<'_>>, Answer<'_>) {

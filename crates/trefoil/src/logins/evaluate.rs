@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 use std::time::Duration;
 
 use indicatif::ProgressBar;
-use logins::evaluate::{self, Figures, FileLog, Judge, Reauth};
+use logins::evaluate::{self, Figures, FileLog, Judge, Reauth, Share};
 use risk::Weights;
 
 use crate::cli::logins::worlds::Evaluate;
@@ -34,12 +34,18 @@ pub(crate) fn run(asked: &Evaluate) -> Result<(), Ended> {
     waiting.set_message("judging");
     let figures = evaluate::evaluate(&mut log, &truths, &weights, asked.ablate).or_cannot_tell(&name)?;
     waiting.finish_and_clear();
-    let (problems, passed_over) = log.problems();
+    let (problems, unreadable) = log.problems();
     for problem in problems {
         terminal::note(&format!("{name}: {problem}"));
     }
-    if passed_over > 0 {
-        terminal::note(&format!("{name}: {passed_over} lines were passed over"));
+    if unreadable > 0 {
+        terminal::note(&format!("{name}: {unreadable} lines could not be read, and count for nothing"));
+    }
+    for (kind, count) in &figures.log.passed_over {
+        terminal::note(&format!("{name}: passed over, no logins: {count} of {kind}"));
+    }
+    if log.events() == 0 {
+        return Err(Ended::cannot_tell(format!("{name}: no line could be read as an event of a login")));
     }
     if asked.json { terminal::say_json(&figures) } else { table(&figures) }
 }
@@ -77,6 +83,7 @@ fn table(figures: &Figures) -> Result<(), Ended> {
     for line in silent {
         terminal::say(&format!("  {line}"));
     }
+    stopped(figures);
     campaigns(&figures.model);
     terminal::say("\nWhat the model would have done about users' own logins, of a million:");
     let innocents: Vec<String> =
@@ -124,6 +131,26 @@ fn reauth(figures: &Figures, kind: &str, shares: &BTreeMap<&'static str, Reauth>
     }
 }
 
+fn stopped(figures: &Figures) {
+    let stopped = &figures.stopped;
+    terminal::say(&format!(
+        "\nWhose logins are stopped as shipped: asked for a second proof from {} on, refused from {} on:",
+        stopped.step_up_at, stopped.block_at
+    ));
+    terminal::say(&format!("{:<22} {:>9} {:>9} {:>9} {:>9}", "", "logins", "asked", "share", "refused"));
+    let row = |name: &str, share: &Share| {
+        terminal::say(&format!(
+            "{name:<22} {:>9} {:>9} {:>9} {:>9}",
+            share.logins,
+            share.asked,
+            shown(share.of(share.asked), 4),
+            shown(share.of(share.refused), 4),
+        ));
+    };
+    stopped.attackers.iter().for_each(|(kind, share)| row(kind, share));
+    row("users' own", &stopped.users);
+}
+
 fn campaigns(model: &Judge) {
     if model.campaigns.is_empty() {
         return;
@@ -143,6 +170,12 @@ fn campaigns(model: &Judge) {
             shown(group.false_per_million_per_day, 2),
             shown(group.false_at_most, 2),
         ));
+    }
+    for (kind, _) in model.campaigns.iter().filter(|(_, group)| group.by_any) {
+        terminal::say(&format!("  {kind}: no finding is known to be of this kind; any counts"));
+    }
+    for (kind, group) in model.campaigns.iter().filter(|(_, group)| group.unread > 0) {
+        terminal::say(&format!("  {kind}: of {} no event could be read; they count as missed", group.unread));
     }
 }
 

@@ -100,11 +100,12 @@ Examples:
 
 The file is judged in its order by the baseline (Freeman et al. 2016) and by the model, which see no label. Labels are in
 `unmapped.label`: `legitimate`, or a kind of attacker and what tells its attacks apart (`spray:3`, `spray-3`, or an object of
-`kind` and `campaign`); kinds may have any name, and figures have it too. `unmapped.trap` may name what is harmless and
+`kind` and `campaign`); kinds may have any name, and figures have it too. Of a kind whose name says nothing of which findings
+fit, any finding counts. `stopped` is what the thresholds as shipped would have done. `unmapped.trap` may name what is harmless and
 looks like an attack (`cgnat`, `outage`): what would be done about users there is told by itself. Each figure that cannot be
-given is null and says why.
+given is null and says why. Lines that are no logins are told by class and activity.
 
-Exit codes: 0 told, 2 cannot tell (the file cannot be read, or nothing in it has a label).";
+Exit codes: 0 told, 2 cannot tell (the file cannot be read, no line of it is a login, or nothing in it has a label).";
 
 pub(crate) const TRAIN_EXAMPLES: &str = "\
 Examples:
