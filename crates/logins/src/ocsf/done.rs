@@ -23,6 +23,10 @@ impl Raw<'_> {
         let (class, activity) = self.class_and_activity()?;
         let Some(act) = self.act(class, activity) else { return Ok(None) };
         Ok(Some(match (act, self.status()) {
+            // That a prompt was sent is no answer to it.
+            (Act::Prompt, Some(Status::Success)) if is_question(self.said()) => {
+                (Act::Prompt, Outcome::Unknown)
+            }
             (act, Some(Status::Success)) => (act, Outcome::Success),
             (act, Some(Status::Failure)) => (act, Outcome::Failure(self.why())),
             // Who writes down that something was changed, and not how that ended, means that it was.
@@ -92,8 +96,7 @@ impl Raw<'_> {
     /// A logon, or the use of a session, whose status says neither that it succeeded nor that it failed: a prompt for a factor,
     /// one that was refused, what there would be no session without, or what nobody knows.
     fn unsaid(&self, act: Act, status: Option<Status>) -> (Act, Outcome) {
-        let texts = [&self.status_detail, &self.message].into_iter().filter_map(Option::as_deref);
-        let said = texts.into_iter().find(|said| !said.is_empty()).unwrap_or("");
+        let said = self.said();
         if said == NOT_KNOWN {
             return (act, Outcome::Unknown);
         }
@@ -112,6 +115,12 @@ impl Raw<'_> {
             return (Act::Prompt, Outcome::Unknown);
         }
         (act, Outcome::Unknown)
+    }
+
+    /// What is said of how it ended, in words.
+    fn said(&self) -> &str {
+        let mut texts = [&self.status_detail, &self.message].into_iter().filter_map(Option::as_deref);
+        texts.find(|said| !said.is_empty()).unwrap_or("")
     }
 
     fn has_session(&self) -> bool {

@@ -122,7 +122,9 @@ fn a_prompt_is_known_by_its_name_or_by_what_is_said_of_no_outcome() {
                 json!({ "activity_id": activity, "activity_name": name, "status_id": status, "status_detail": detail,
                     "is_mfa": true })
             };
-            ends(over(1, json!("push sent")), Act::Prompt, Outcome::Success);
+            ends(over(1, json!("push sent")), Act::Prompt, Outcome::Unknown);
+            ends(over(1, json!("approved")), Act::Prompt, Outcome::Success);
+            ends(over(1, json!(null)), Act::Prompt, Outcome::Success);
             ends(over(0, json!("push sent")), Act::Prompt, Outcome::Unknown);
             ends(over(2, json!("denied")), Act::Prompt, FACTOR);
             ends(over(2, json!(null)), Act::Prompt, FACTOR);
