@@ -229,12 +229,25 @@ impl Engine {
                 let of_source: f64 = of_source.map(|reason| reason.log_odds).sum();
                 if of_source >= self.settings.throttle_at { Action::Throttle } else { Action::Allow }
             }
-            _ if score >= self.settings.block_at => Action::Block,
+            // Who gave the second proof is not refused for what is only unusual.
+            _ if score >= self.settings.block_at && (!event.is_mfa || self.is_accused(reasons)) => {
+                Action::Block
+            }
             // The second proof was given.
             _ if score >= self.settings.step_up_at && !event.is_mfa => Action::StepUp,
             _ => Action::Allow,
         };
         by_score.max(by_findings)
+    }
+
+    /// Whether others' tries, a verdict, or what was done to the user speak against a login as much as slows a source down.
+    fn is_accused(&self, reasons: &[Reason]) -> bool {
+        let accuses = |reason: &&Reason| {
+            let of_others = matches!(reason.term, Term::Source | Term::Campaign | Term::Siege);
+            of_others || matches!(reason.term, Term::Mark | Term::Session | Term::Prompts | Term::Takeover)
+        };
+        let sum: f64 = reasons.iter().filter(accuses).map(|reason| reason.log_odds).sum();
+        sum >= self.settings.throttle_at
     }
 
     fn learn(
@@ -260,7 +273,7 @@ impl Engine {
             facts.time_ms = now_ms;
         }
         let how = match seen.event.outcome {
-            _ if seen.event.is_mfa => How::Proved,
+            _ if seen.event.is_mfa && score < self.settings.block_at => How::Proved,
             Outcome::Success if score < self.settings.probation_at => How::Trusted,
             _ => How::Probation,
         };

@@ -94,7 +94,10 @@ fn own_action(gate: &Gate, judgement: &Judgement, confirmed: bool) -> Action {
     let score = judgement.score - of_others.map(|reason| reason.log_odds).sum::<f64>();
     let settings = &gate.logins.settings;
     match score {
-        score if score >= settings.block => Action::Block,
+        // Nor is one refused who gave the second proof, for what is only unusual.
+        score if score >= settings.block && (!confirmed || judgement.action >= Action::Block) => {
+            Action::Block
+        }
         score if score >= settings.step_up && !confirmed => Action::StepUp,
         _ => Action::Allow,
     }

@@ -35,6 +35,13 @@ const USERS_HEARD: f32 = 4.0;
 const AIMED_IN_MANY: f32 = 0.25;
 /// So many times the evidence is needed for one who may be a bystander to complete a campaign.
 const BYSTANDER: f32 = 2.0;
+/// What the networks or ways say of one who is let in, at most: nearly all are bystanders, unless the source itself or its
+/// prefix is a campaign's. Of whom the network or the agent is known, half as much each.
+const LET_IN_LOG_ODDS_MAX: f64 = 1.0;
+const KNOWN_PART: f64 = 0.5;
+/// The same otherwise, and of one who failed.
+const NETWORK_LOG_ODDS_MAX: f64 = 4.0;
+const COHORT_LOG_ODDS_MAX: f64 = 3.0;
 /// Tries a user that are few.
 const FEW_TRIES: f32 = 4.0;
 /// The climate of all targets.
@@ -47,6 +54,11 @@ impl Rank {
             && crowd.evidence_at(now_ms) >= least
             && crowd.users.at_least() >= self.users
             && crowd.sources.at_least() >= self.sources
+    }
+
+    /// Whether a crowd is a campaign's now.
+    fn is_accused(&self, crowd: &Crowd, now_ms: i64) -> bool {
+        crowd.campaign != 0 && crowd.evidence_at(now_ms) >= self.nats / 2.0
     }
 
     /// What is done about a crowd in which others are let in, too, is milder.
@@ -185,7 +197,7 @@ impl Crowds {
             look.aimed = 1.0 / here.worse(all).max(1.0);
         }
         let places = Places::of(self, at, &keys);
-        self.say(at, &places, &mut look);
+        self.say(at, known, &places, &mut look);
         self.find(at, &keys, &places, ledger, &mut look);
         look
     }
@@ -273,7 +285,7 @@ impl Crowds {
     }
 
     /// What the crowds of a login say of it.
-    fn say(&self, at: At, places: &Places, look: &mut Look) {
+    fn say(&self, at: At, known: &Familiarity, places: &Places, look: &mut Look) {
         let said = |crowd: Option<&Crowd>, most: f64| {
             let Some(crowd) = crowd else { return (0.0, 0, 0.0) };
             let log_odds = crowd.log_odds(at.now_ms, at.is_success).min(most);
@@ -283,9 +295,25 @@ impl Crowds {
         let at_home = if at.home == Home::Usual { 0.2 } else { 1.0 };
         look.source = said(places.source.and_then(|place| self.sources.at(place)), 7.0 * at_home);
         let more = |best: (f64, u64, f64), next: (f64, u64, f64)| if next.0 > best.0 { next } else { best };
-        let networks = places.networks.into_iter().flatten().map(|place| said(self.networks.at(place), 4.0));
-        let cohorts = places.cohorts.into_iter().flatten().map(|place| said(self.cohorts.at(place), 3.0));
+        let networks = places.networks.into_iter().flatten();
+        let networks = networks.map(|place| said(self.networks.at(place), NETWORK_LOG_ODDS_MAX));
+        let cohorts = places.cohorts.into_iter().flatten();
+        let cohorts = cohorts.map(|place| said(self.cohorts.at(place), COHORT_LOG_ODDS_MAX));
         look.campaign = networks.chain(cohorts).fold((0.0, 0, 0.0), more);
+        if at.is_success && look.campaign.0 > 0.0 {
+            look.campaign.0 = self.heeded(look.campaign.0, at, known, places);
+        }
+    }
+
+    /// What is heeded of what the networks and ways say of one who is let in.
+    fn heeded(&self, log_odds: f64, at: At, known: &Familiarity, places: &Places) -> f64 {
+        let source = places.source.and_then(|place| self.sources.at(place));
+        let prefix = places.networks.first().and_then(|place| self.networks.at((*place)?));
+        let is_accused = source.is_some_and(|source| SOURCE.is_accused(source, at.now_ms))
+            || prefix.is_some_and(|prefix| NETWORK.is_accused(prefix, at.now_ms));
+        let most = if is_accused { log_odds } else { log_odds.min(LET_IN_LOG_ODDS_MAX) };
+        let part = |is_known: bool| if is_known { KNOWN_PART } else { 1.0 };
+        most * part(known.is_network) * part(known.is_agent == Some(true))
     }
 
     /// The campaign that a login belongs to, opened where there is none, and what there is to tell of it.
@@ -378,10 +406,13 @@ impl Places {
     /// From the smallest crowd to the largest.
     fn all(&self, at: At, keys: &Keys) -> impl Iterator<Item = (Level, u64, Place)> + use<> {
         let source = [(Level::Source, at.source, self.source)].into_iter();
+        // Who is let in is of a source's campaign, its prefix's, or that of the machines for rent: in a provider's network and
+        // in the ways to a target everybody comes.
+        let kin = keys.kin;
         let networks = keys.networks.into_iter().zip(self.networks);
+        let networks = networks.filter(move |(key, _)| !at.is_success || kin.contains(key));
         let networks = networks.map(|(key, place)| (Level::Network, key, place));
         let cohorts = keys.cohorts.into_iter().zip(self.cohorts);
-        // Who is let in is of a source's campaign, or its network's: in the ways to a target everybody comes.
         let cohorts = cohorts.map(|(key, place)| (Level::Cohort, key, place)).filter(move |_| !at.is_success);
         let all = source.chain(networks).chain(cohorts);
         all.filter_map(|(level, key, place)| Some((level, key, place?)))

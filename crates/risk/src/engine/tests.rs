@@ -291,6 +291,13 @@ const CASES: &[Case] = &[
     ("another country and device", TWENTY, &[From(AMERICA, 1, 1), With(IPHONE)], Action::StepUp, None),
     ("the same with a second factor", TWENTY, &[From(AMERICA, 1, 1), With(IPHONE), Mfa], Action::Allow, None),
     ("a rented machine with a script", TWENTY, &[From(RENTED, 1, 1), With(PYTHON)], Action::Block, None),
+    (
+        "the same, and the second factor was given",
+        TWENTY,
+        &[From(RENTED, 1, 1), With(PYTHON), Mfa],
+        Action::Allow,
+        None,
+    ),
     ("a stranger who fails", TWENTY, &[From(RENTED, 1, 1), With(PYTHON), Fails], Action::Allow, None),
     (
         "a stranger of the same country",

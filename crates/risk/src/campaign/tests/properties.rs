@@ -9,7 +9,7 @@ use super::{found, settings, stream};
 use crate::campaign::count::{DAY_MS, Distinct, HOUR_MS};
 use crate::campaign::store::mix;
 use crate::campaign::{Campaigns, Evidence};
-use crate::event::{Act, Outcome, Why};
+use crate::event::{Act, Network, Outcome, Why};
 use crate::judgement::{Kind, Term};
 
 /// The log-odds of a term.
@@ -81,6 +81,37 @@ fn a_hit_of_a_spray_is_risky_and_its_owner_at_home_is_not() {
     }
     let late = observe(&mut campaigns, &mut memory, &login);
     assert!(log_odds(&late, Term::Source) < 0.5, "{late:?}");
+}
+
+#[test]
+fn who_is_let_in_beside_a_campaign_is_a_little_riskier_and_in_its_prefix_more() {
+    // Half of the attack is in one prefix, half in its provider's other ones.
+    let mut world = World::new(12, 1_000);
+    world.live(0..QUIET_DAYS);
+    for number in 0..300_u32 {
+        let ip = if number % 2 == 0 { 0x2d07_0000 + number / 8 } else { 0x2d08_0000 + number * 256 };
+        let spot = Spot { ip, asn: 902, network: Network::Access, ..world.rented(0, 902) };
+        world.push(day() + i64::from(number) * 60_000, &World::name(number.into()), spot, WRONG);
+    }
+    let (mut campaigns, mut memory) = (Campaigns::new(&settings()), Memory::default());
+    for login in &world.logins {
+        observe(&mut campaigns, &mut memory, login);
+    }
+    let elsewhere = Spot { network: Network::Access, ..world.rented(0, 902) };
+    let (beside, within) = (Spot { ip: 0x2d09_0001, ..elsewhere }, Spot { ip: 0x2d07_00f0, ..elsewhere });
+    let own = world.home(501).agent;
+    for (name, person, spot, agent, least, most, is_found) in [
+        ("beside it", 500, beside, 70, 0.9, 1.0, false),
+        ("beside it, with the user's agent", 501, beside, own, 0.4, 0.5, false),
+        ("in its prefix", 502, within, 70, 1.5, 4.0, true),
+    ] {
+        let mut login = world.logins.last().unwrap().clone();
+        (login.user, login.outcome, login.spot) = (World::name(person), OK, Some(Spot { agent, ..spot }));
+        let evidence = observe(&mut campaigns, &mut memory, &login);
+        let seen = log_odds(&evidence, Term::Campaign);
+        assert!((least..=most).contains(&seen), "{name}: {seen}");
+        assert_eq!(!evidence.findings.is_empty(), is_found, "{name}: {evidence:?}");
+    }
 }
 
 #[test]
