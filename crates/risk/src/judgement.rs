@@ -127,7 +127,7 @@ pub struct Finding {
     pub is_new: bool,
     /// When its first event was, milliseconds since 1970.
     pub since_ms: i64,
-    /// Attempts, users and sources seen of it.
+    /// Attempts, whether or not they succeeded; of prompts, how many there were.
     pub attempts: u64,
     /// Distinct users, estimated above some dozens.
     pub users: u64,

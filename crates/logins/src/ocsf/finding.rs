@@ -81,10 +81,78 @@ const fn title(kind: Kind) -> &'static str {
     }
 }
 
+/// What was seen, in a sentence. That a try succeeded is said where there is something to try.
 fn message(finding: &Finding) -> String {
-    let Finding { attempts, users, sources, successes, .. } = finding;
-    format!(
-        "{}: {attempts} attempts at {users} users from {sources} sources, {successes} of them successful",
-        title(finding.kind)
-    )
+    let Finding { attempts, successes, .. } = *finding;
+    let seen = match finding.kind {
+        Kind::Spray | Kind::Stuffing | Kind::BruteForce => many(attempts, "attempt"),
+        Kind::MfaFatigue => many(attempts, "prompt"),
+        Kind::Replay => many(attempts, "use of a session that is elsewhere"),
+        Kind::Takeover => many(attempts, "change of password or factor after a risky login"),
+    };
+    let succeeded = match finding.kind {
+        Kind::Spray | Kind::Stuffing | Kind::BruteForce => format!(", {successes} of them successful"),
+        Kind::MfaFatigue => format!(", {successes} of them accepted"),
+        Kind::Replay | Kind::Takeover => String::new(),
+    };
+    let (users, sources) = (many(finding.users, "user"), many(finding.sources, "source"));
+    format!("{}: {seen}, at {users} from {sources}{succeeded}", title(finding.kind))
+}
+
+/// So many of something whose first word is in the plural when it is not one.
+fn many(count: u64, what: &str) -> String {
+    match what.split_once(' ') {
+        _ if count == 1 => format!("1 {what}"),
+        None => format!("{count} {what}s"),
+        Some((word, rest)) => format!("{count} {word}s {rest}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_say_what_was_seen() {
+        for (kind, attempts, successes, wanted) in [
+            (
+                Kind::Spray,
+                40,
+                1,
+                "Password spray: 40 attempts, at 1 user from 2 sources, 1 of them successful",
+            ),
+            (
+                Kind::MfaFatigue,
+                7,
+                0,
+                "Prompts until somebody gives in: 7 prompts, at 1 user from 2 sources, 0 of them accepted",
+            ),
+            (
+                Kind::Replay,
+                2,
+                0,
+                "Session in two places: 2 uses of a session that is elsewhere, at 1 user from 2 sources",
+            ),
+            (
+                Kind::Takeover,
+                1,
+                1,
+                "Takeover of an account: 1 change of password or factor after a risky login, at 1 user from 2 sources",
+            ),
+        ] {
+            let action = Action::Block;
+            let found = Finding {
+                kind,
+                id: 1,
+                is_new: true,
+                since_ms: 0,
+                attempts,
+                users: 1,
+                sources: 2,
+                successes,
+                action,
+            };
+            assert_eq!(message(&found), wanted);
+        }
+    }
 }

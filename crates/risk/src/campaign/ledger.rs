@@ -140,7 +140,7 @@ impl Ledger {
             id,
             is_new,
             since_ms: campaign.since_ms,
-            attempts: campaign.attempts,
+            attempts: campaign.attempts + campaign.successes,
             users: campaign.users.count(),
             sources: campaign.sources.count(),
             successes: campaign.successes,
