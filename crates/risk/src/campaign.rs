@@ -123,6 +123,8 @@ const FAMILIAR_KNOWN_LOG_ODDS_MAX: f64 = 2.0;
 /// An agent that the user had before is seldom an attacker's; nor is one who gave a second factor.
 const FAMILIAR_LOG_ODDS: f64 = 2.5;
 const PROVED_LOG_ODDS: f64 = 3.5;
+/// What is left of a try that comes as a forgotten device's would: one every five minutes, for ever, is no siege.
+const REPEATED_WEIGHT: f32 = 0.05;
 /// Who is less of a stranger may be the owner, and completes no siege.
 const STRANGER_WEIGHT_MIN: f32 = 0.1;
 /// What a snapshot begins with: its form. It holds numbers of [`Kind`] as they are declared.
@@ -241,10 +243,14 @@ impl Campaigns {
             siege.lift();
         }
         if !at.is_success {
-            if matches!(at.home, Home::Usual | Home::Near) && siege.is_repeated(at.now_ms) {
-                return;
-            }
-            siege.tried(at.now_ms, weight, at.source, at.home == Home::Usual);
+            let is_repeated = matches!(at.home, Home::Usual | Home::Near) && siege.is_repeated(at.now_ms);
+            let counted = match at.home {
+                Home::Usual if is_repeated => return,
+                // A network is many people's: who guesses from the same one keeps time as well.
+                _ if is_repeated => weight * REPEATED_WEIGHT,
+                _ => weight,
+            };
+            siege.tried(at.now_ms, counted, at.source, at.home == Home::Usual);
         }
         let log_odds = siege.log_odds(at.now_ms) * f64::from(weight.min(1.0));
         evidence.add(Term::Siege, log_odds, Value::Count(u64::from(siege.tries)), Value::Count(0));

@@ -107,15 +107,16 @@ impl Engine {
         let is_repeat = seen.is_named() && self.repeats.is_repeat(seen.id);
         let time = self.watermark.observe(event.time_ms);
         let mut history = History::default();
-        self.store.get(seen.user, day_of(self.watermark.ms), &mut history);
+        let today = day_of(self.watermark.ms);
+        self.store.get(seen.user, today, &mut history);
         facts.complete(&history);
-        self.compare(seen, &facts, &history, features);
+        self.compare(seen, &facts, &history, today, features);
         let mut sum = Sum::default();
         sum.begin(features, &self.weights, self.settings.off, history.logins);
         sum.extend(self.marks.reason(seen.user, &facts), self.settings.off);
         let mut findings = Vec::new();
         if !is_repeat {
-            let trust = Trust { today: day_of(self.watermark.ms), marks: self.marks.of(seen.user) };
+            let trust = Trust { today, marks: self.marks.of(seen.user) };
             let familiar = familiar::of(&facts, &history, &trust, sum.score());
             let evidence = self.campaigns.observe(seen, &familiar);
             let is_elsewhere =
@@ -143,9 +144,13 @@ impl Engine {
         let agent = event.agent.filter(|text| !text.is_empty());
         let mut facts = Facts::new(&seen, agent.map(|text| crate::agent::Agent::read(&self.key, text)));
         let (mut features, mut history) = (Features::default(), History::default());
-        self.store.get(seen.user, day_of(self.watermark.ms), &mut history);
+        // It may be the event that makes it so late that a history is forgotten.
+        let mut watermark = self.watermark;
+        watermark.observe(event.time_ms);
+        let today = day_of(watermark.ms);
+        self.store.get(seen.user, today, &mut history);
         facts.complete(&history);
-        self.compare(&seen, &facts, &history, &mut features);
+        self.compare(&seen, &facts, &history, today, &mut features);
         features
     }
 
@@ -203,12 +208,19 @@ impl Engine {
         &mut self.settings
     }
 
-    fn compare(&self, seen: &Seen<'_>, facts: &Facts, history: &History, features: &mut Features) {
+    fn compare(
+        &self,
+        seen: &Seen<'_>,
+        facts: &Facts,
+        history: &History,
+        today: u16,
+        features: &mut Features,
+    ) {
         features.bucket = Bucket::of(history.logins);
         if matches!(seen.event.act, Act::Logoff | Act::Prompt) {
             return;
         }
-        let trust = Trust { today: day_of(self.watermark.ms), marks: self.marks.of(seen.user) };
+        let trust = Trust { today, marks: self.marks.of(seen.user) };
         network::add(features, facts, history, &trust, &self.everybody);
         client::add(features, facts, history, &trust, &self.everybody);
         habit::add(features, facts, history, &self.everybody);

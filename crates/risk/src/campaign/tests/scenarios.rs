@@ -308,6 +308,17 @@ pub const ATTACKS: &[Attack] = &[
         2,
     ),
     (
+        "brute force: a try a minute, to the second, from the owner's network",
+        |w| {
+            let spot = Spot { ip: 0x5f10_0000, agent: 60, ..w.home(26) };
+            for number in 0..1_440 {
+                w.bad(day() + number * 60 * SECOND_MS, &World::name(26), spot, WRONG, Kind::BruteForce);
+            }
+        },
+        Kind::BruteForce,
+        1_400,
+    ),
+    (
         "Kerberos spray of a workstation",
         |w| {
             for number in 0..40 {

@@ -154,7 +154,7 @@ proptest! {
             prop_assert_eq!(judgement.score, judgement.reasons.iter().map(|reason| reason.log_odds).sum::<f64>());
             prop_assert!(judgement.reasons.is_sorted_by(|one, next| one.log_odds >= next.log_odds));
             prop_assert!(by.values().iter().all(|value| value.is_finite()));
-            // What was learnt before this event alone decides; its time may be the newest.
+            // What was learnt before this event alone decides, at its time, which may be the newest.
             prop_assert_eq!(features.bucket, by.bucket);
             drop(one.known(&owned.user, owned.time_ms));
         }
