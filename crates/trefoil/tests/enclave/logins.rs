@@ -5,7 +5,7 @@ use std::io::Write;
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::process::{Child, Command, Output, Stdio};
 use std::thread::{self, sleep};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use access::totp::{STEP_SECONDS, Secret};
 use serde_json::Value;
@@ -24,8 +24,8 @@ const USUAL: usize = 12;
 /// campaign.
 pub const NAMES: usize = 40;
 const AT_ONCE: usize = 10;
-/// An attempt every ten seconds is enough by then.
-const GUESSED_MAX: Duration = Duration::from_mins(5);
+/// Where an attempt every ten seconds is let pass, some are enough.
+const ROUNDS_MAX: usize = 120;
 /// Whose the addresses of the example's places are.
 const NETWORKS: &str = "\
 10.1.0.0,10.1.255.255,64501,Eire Telecom
@@ -460,8 +460,7 @@ impl Office {
 
     /// Guesses at names until that is enough. On a busy machine it is slowed down before, and then takes longer.
     fn is_stopped_for_guessing(&self, enclave: &Enclave) {
-        let begun = Instant::now();
-        for round in 0.. {
+        for round in 0..ROUNDS_MAX {
             let said = self.guesses(enclave, round * AT_ONCE..(round + 1) * AT_ONCE);
             if said.iter().any(|said| said.contains("are stopped until")) {
                 return;
@@ -470,11 +469,11 @@ impl Office {
             let failed =
                 |said: &String| said.contains("authentication failed") || said.contains("are slowed down");
             assert!(said.iter().all(failed), "{said:?}");
-            assert!(begun.elapsed() < GUESSED_MAX, "{said:?}");
             if is_slow {
-                thread::sleep(Duration::from_secs(1));
+                sleep(Duration::from_secs(1));
             }
         }
+        panic!("nobody stops it");
     }
 
     fn confirm(&self, enclave: &Enclave, who: Who, code: &str) -> (Option<i32>, String) {
