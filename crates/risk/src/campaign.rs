@@ -189,7 +189,9 @@ impl Campaigns {
             }
             Act::PasswordChange | Act::FactorChange | Act::Reuse | Act::Logoff => {}
         }
-        let is_use = matches!(seen.event.act, Act::Logon if is_success) || seen.event.act == Act::Reuse;
+        // A logon that does not say how it ended is not trusted for it, and may be a session's use all the same.
+        let is_open = !matches!(seen.event.outcome, Outcome::Failure(_));
+        let is_use = matches!(seen.event.act, Act::Logon if is_open) || seen.event.act == Act::Reuse;
         if let (Some(session), true) = (seen.session, is_use) {
             self.session(seen, known, at, session, &mut evidence);
         }

@@ -5,7 +5,7 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
-use crate::login::{TIME_MS_MAX, TIME_MS_MIN};
+use crate::login::{TIME_MS_MAX, TIME_MS_MIN, is_seconds};
 
 /// Milliseconds since 1970 of an ISO 8601 time, which is in `zone` unless it says its own; `2024-05-01 10:00:00` is one
 /// too, and PowerShell's `/Date(…)/`.
@@ -36,7 +36,7 @@ pub(super) fn value(value: &Value, zone: &TimeZone) -> Option<i64> {
     }
 }
 
-/// A time that is no earlier than 1970 and no later than the year 9999.
+/// A time that is no later than the year 9999 and, written in milliseconds, would not be read as seconds.
 pub(super) fn in_range(time_ms: i64) -> Option<i64> {
-    (TIME_MS_MIN..=TIME_MS_MAX).contains(&time_ms).then_some(time_ms)
+    ((TIME_MS_MIN..=TIME_MS_MAX).contains(&time_ms) && !is_seconds(time_ms)).then_some(time_ms)
 }

@@ -94,7 +94,8 @@ impl Raw<'_> {
     }
 
     /// A logon, or the use of a session, whose status says neither that it succeeded nor that it failed: a prompt for a factor,
-    /// one that was refused, what there would be no session without, or what nobody knows.
+    /// one that was refused, the use of what there would be no session without, or what nobody knows. That a logon names a
+    /// session says nothing: many have one before they ask for a password.
     fn unsaid(&self, act: Act, status: Option<Status>) -> (Act, Outcome) {
         let said = self.said();
         if said == NOT_KNOWN {
@@ -108,7 +109,7 @@ impl Raw<'_> {
         if is_at_factor && act == Act::Logon && is_question(said) {
             return (Act::Prompt, Outcome::Unknown);
         }
-        if has_session {
+        if has_session && act == Act::Reuse {
             return (act, Outcome::Success);
         }
         if is_at_factor && act == Act::Logon && status == Some(Status::Other) && said.is_empty() {
